@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_ANALYSIS_ANALYSIS_H
+#define PW_ANALYSIS_ANALYSIS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pw_record;
+struct pw_alert;
+struct pw_why;
+
+/*
+ * Judgement: pure functions of records. No clock, no I/O, no global; the same records and rules give the same alerts,
+ * bit for bit, in the daemon and in replay. Time comes only from record->boot_ns and ->wall_ns.
+ */
+struct pw_rules_config { /* rule PW-G08, DETECTORS 7.4 fast path; every threshold configurable */
+	bool g08_enabled;
+	uint64_t g08_tick_ns;	  /* 10 s */
+	uint64_t g08_age_ns;	  /* 30 s: only goroutines at least this old count */
+	uint32_t g08_min_count;	  /* 200 */
+	double g08_baseline_factor; /* 3 */
+	uint32_t g08_baseline_margin; /* 100 */
+	uint32_t g08_rising_ticks;  /* 6 */
+	double g08_exit_ratio;	  /* 0.10: exits below this share of arrivals */
+	uint64_t g08_warmup_ns;	  /* 10 min */
+	uint64_t g08_clear_ns;	  /* 5 min below the clear line */
+};
+void pw_rules_config_default(struct pw_rules_config *ret_config);
+
+struct pw_analysis;
+typedef void (*pw_alert_fn)(void *context, const struct pw_alert *alert); /* on every transition to firing, resolved, gone */
+
+int pw_analysis_new(struct pw_analysis **ret_analysis, const struct pw_rules_config *config, pw_alert_fn on_transition,
+		    void *context) __attribute__((warn_unused_result));
+void pw_analysis_free(struct pw_analysis *analysis);
+/* New rules from now on; baselines and open alerts stay. */
+void pw_analysis_configure(struct pw_analysis *analysis, const struct pw_rules_config *config);
+/* Judges one record. 0, or -ENOMEM (that target is then not judged, and it is counted). */
+int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *record);
+/* The target is gone: open alerts become PW_ALERT_GONE, state is dropped. */
+void pw_analysis_forget(struct pw_analysis *analysis, uint64_t target_id, uint64_t boot_ns, uint64_t wall_ns);
+/* Open alerts (pending not included) and those ended lately, newest first. Returns their number, at most max. */
+size_t pw_analysis_alerts(const struct pw_analysis *analysis, struct pw_alert *alerts, size_t max);
+
+struct pw_analysis_stats {
+	uint64_t evaluated, fired, resolved, sites_tracked, sites_dropped;
+};
+void pw_analysis_stats(const struct pw_analysis *analysis, struct pw_analysis_stats *ret_stats);
+
+#endif

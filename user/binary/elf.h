@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_BINARY_ELF_H
+#define PW_BINARY_ELF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pw_why;
+
+/*
+ * A checked view of one ELF executable. Everything here came through bounds checks: a section or segment that lies
+ * outside the file, overlaps its own header or has a count that lies is dropped at open and counted. The only file
+ * that knows libelf is elf.c. The file is read by pread, never mapped (a truncated file would raise SIGBUS).
+ */
+enum pw_arch { PW_ARCH_UNKNOWN, PW_ARCH_AMD64, PW_ARCH_ARM64 };
+
+struct pw_elf_segment { /* PT_LOAD only */
+	uint64_t vaddr, offset, filesz, memsz;
+	uint32_t flags; /* PF_R, PF_W, PF_X */
+};
+
+struct pw_elf_section {
+	char name[64];
+	uint64_t addr, offset, size;
+	uint32_t type;
+	uint64_t flags;
+};
+
+struct pw_elf;
+
+/* Opens the ELF file behind fd (borrowed, must outlive the result). -EBADMSG not a usable ELF, -ENOTSUP wrong class,
+ * byte order or machine, -E2BIG over a cap. */
+int pw_elf_open(struct pw_elf **ret_elf, int fd, struct pw_why *reterr_why) __attribute__((warn_unused_result));
+void pw_elf_free(struct pw_elf *elf);
+
+enum pw_arch pw_elf_arch(const struct pw_elf *elf);
+bool pw_elf_is_pie(const struct pw_elf *elf);	 /* ET_DYN with an entry point */
+bool pw_elf_is_shared_library(const struct pw_elf *elf); /* ET_DYN without PT_INTERP-less entry: c-shared, plugin */
+bool pw_elf_has_symtab(const struct pw_elf *elf);
+bool pw_elf_has_dwarf(const struct pw_elf *elf);
+uint64_t pw_elf_entry(const struct pw_elf *elf);
+size_t pw_elf_dropped(const struct pw_elf *elf); /* sections and segments refused at open */
+
+const struct pw_elf_segment *pw_elf_segments(const struct pw_elf *elf, size_t *ret_count);
+const struct pw_elf_section *pw_elf_sections(const struct pw_elf *elf, size_t *ret_count);
+const struct pw_elf_section *pw_elf_section(const struct pw_elf *elf, const char *name); /* NULL if absent */
+
+/* Link-time address -> file offset, through PT_LOAD. -ENODATA if no file byte backs it. */
+int pw_elf_offset(const struct pw_elf *elf, uint64_t vaddr, uint64_t *ret_offset) __attribute__((warn_unused_result));
+/* Reads n bytes at a link-time address as they are in the file. -EFAULT if not all of them are backed by it. */
+int pw_elf_read(const struct pw_elf *elf, uint64_t vaddr, void *buffer, size_t n) __attribute__((warn_unused_result));
+/* Reads a pointer-sized word, with the R_*_RELATIVE addend of a PIE applied: the link-time value. */
+int pw_elf_read_pointer(const struct pw_elf *elf, uint64_t vaddr, uint64_t *ret_value)
+	__attribute__((warn_unused_result));
+
+/* The identity of a build: GNU build ID as hex, else a hash of the Go build ID, else a hash of headers and size; always set,
+ * prefixed by its kind ("gnu:", "go:", "hash:"). Owned by elf. */
+const char *pw_elf_build_id(const struct pw_elf *elf);
+
+#endif

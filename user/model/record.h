@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_MODEL_RECORD_H
+#define PW_MODEL_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pw_why;
+struct pw_buf;
+
+/*
+ * The record: everything known of one target over one interval, already in words, immutable once built, the only thing
+ * that flows from acquiring to deciding to acting. Strings are indices into the record's own string table (0 = "").
+ * Frames also carry the link-time address. No live addresses, no enum codes of the target, no memory contents.
+ * A section that is absent has present == false; a number that is unknown is PW_UNKNOWN.
+ */
+#define PW_UNKNOWN UINT64_MAX
+
+enum pw_quality { PW_EXACT, PW_SAMPLED, PW_ESTIMATED, PW_STALE };
+
+enum pw_status_class { /* status in words of the census; runtime2.go */
+	PW_GOROUTINE_RUNNABLE,
+	PW_GOROUTINE_RUNNING,
+	PW_GOROUTINE_SYSCALL,
+	PW_GOROUTINE_WAITING,
+	PW_GOROUTINE_PREEMPTED,
+	PW_GOROUTINE_LEAKED, /* 1.26+: the runtime's own verdict; waiting for all purposes */
+	_PW_GOROUTINE_STATUS_MAX,
+};
+const char *pw_status_name(enum pw_status_class status); /* "runnable", "running", "syscall", "waiting", ... */
+
+typedef uint32_t pw_string; /* index into record->strings */
+
+struct pw_section {
+	bool present;
+	uint8_t version;
+	uint8_t quality;	/* enum pw_quality */
+	uint64_t taken_ns;	/* CLOCK_BOOTTIME at which its data was read */
+};
+
+struct pw_record_frame {
+	pw_string function, file;
+	uint32_t line;
+	bool inlined;
+	uint64_t addr; /* link-time pc */
+};
+
+struct pw_record_stack { /* innermost first */
+	uint32_t first, count; /* into record->frames */
+};
+
+enum pw_ability { PW_ABILITY_EVENTS, PW_ABILITY_MEMORY, PW_ABILITY_SYMBOLS, _PW_ABILITY_MAX };
+
+struct pw_record_ability {
+	bool ok;
+	pw_string reason; /* why not and what to do; or a remark when ok */
+};
+
+struct pw_record_site { /* one probe site */
+	pw_string event, function, instruction, note;
+	uint64_t offset; /* in the file */
+	bool found, attached, emulated;
+	uint64_t hits;	 /* since attach */
+	uint64_t cost_ns; /* estimated per hit */
+};
+
+struct pw_record_drop {
+	pw_string name;
+	uint64_t count; /* since attach */
+};
+
+struct pw_record_identity {
+	uint64_t target_id; /* never reused by one daemon */
+	int32_t pid;
+	uint64_t start_time_ns; /* CLOCK_BOOTTIME */
+	pw_string service, process, exe, unit, container, pod;
+	pw_string build_id, go_version, main_path, module, module_version, revision;
+	bool stripped, pie;
+	pw_string state; /* "found", "readable", "attached", "degraded", "gone" */
+};
+
+/* One go statement. Index of it: "statement". Totals are since attach and never fall while the target lives. */
+struct pw_record_statement {
+	uint64_t gopc; /* link-time; 0: started by the runtime itself */
+	pw_string function, file;
+	uint32_t line;
+	bool system; /* runtime-internal goroutine */
+};
+
+struct pw_record_reason_count {
+	pw_string reason;
+	uint64_t count;
+};
+
+struct pw_record_event_count {
+	uint32_t statement;
+	uint64_t spawned, exited, parked, ran; /* ran: PW_UNKNOWN unless asked for */
+	uint32_t first_reason, reason_count; /* into record->reasons: parks by wait reason */
+	uint32_t creation_stack;	     /* most seen one, into record->stacks; UINT32_MAX none */
+};
+
+struct pw_record_group { /* census: identical (statement, status, wait reason) */
+	uint32_t statement;
+	uint8_t status; /* enum pw_status_class */
+	pw_string reason; /* 0 unless waiting */
+	uint32_t count;
+	uint32_t count_30s; /* of them surely at least 30 s old (by birth bounds) */
+	uint64_t oldest_ns, youngest_ns; /* lower bound of age of the oldest, upper bound of the youngest */
+	bool oldest_at_least; /* born before attach */
+};
+
+struct pw_record_row { /* one goroutine of the census */
+	uint64_t goid;
+	uint32_t group;
+	uint32_t runs;	      /* since the last census, mod 256 aliasing resolved where possible; UINT32_MAX unknown */
+	uint64_t born_after_ns, born_before_ns; /* CLOCK_BOOTTIME; born_after 0: before attach */
+};
+
+struct pw_record_gc_cycle {
+	uint64_t start_ns, mark_termination_ns, sweep_ns; /* CLOCK_BOOTTIME, 0 unknown */
+};
+
+struct pw_record {
+	uint64_t sequence;
+	uint64_t boot_ns, wall_ns;    /* when the record was closed */
+	uint64_t interval_ns;	      /* since the target's last record; 0 for the first */
+	struct pw_record_identity identity;
+	struct pw_record_ability abilities[_PW_ABILITY_MAX];
+
+	struct pw_section sites_section;
+	struct pw_record_site *sites;
+	size_t site_count;
+
+	struct pw_section drops_section;
+	struct pw_record_drop *drops;
+	size_t drop_count;
+
+	struct {
+		struct pw_section section;
+		uint64_t hits;		    /* probe hits since attach */
+		double cpu_percent;	    /* estimated cost of probes to the target, % of one CPU, this interval */
+		double budget_percent;	    /* < 0: none */
+		pw_string guard_state;	    /* "continuous", "park detached", "detached" */
+		uint64_t census_ns;	    /* time the last census took us */
+		uint64_t bytes_read;	    /* by the last census */
+	} cost;
+
+	struct pw_record_statement *statements;
+	size_t statement_count;
+
+	struct {
+		struct pw_section section;
+		uint64_t spawned, exited, parked; /* totals since attach */
+		struct pw_record_event_count *counts;
+		size_t count;
+		uint64_t gc_cycles, gc_mark_terminations, gc_sweeps, stw_starts, stw_ends, stw_total_ns;
+		struct pw_record_gc_cycle last_cycle;
+	} events;
+
+	struct {
+		struct pw_section section;
+		uint64_t total;	     /* user and system goroutines seen, dead ones not */
+		uint64_t system;     /* of them runtime-internal */
+		uint64_t skipped;    /* could not be read or over the budget */
+		uint64_t torn;	     /* changed while read, left out */
+		struct pw_record_group *groups;
+		size_t group_count;
+		struct pw_record_row *rows;
+		size_t row_count;
+	} census;
+
+	struct {
+		struct pw_section section;
+		uint64_t goroutines;	     /* what runtime.NumGoroutine would return */
+		uint64_t spawn_total;	     /* by goid history: since process start */
+		uint64_t gomaxprocs, threads, gc_cycles, gc_forced, gc_pause_total_ns;
+		uint64_t heap_live_bytes, heap_marked_bytes;
+	} runtime;
+
+	struct {
+		struct pw_section section;
+		uint64_t rss_bytes, threads, open_files, cpu_ns;
+	} kernel;
+
+	struct pw_record_reason_count *reasons;
+	size_t reason_count;
+	struct pw_record_frame *frames;
+	size_t frame_count;
+	struct pw_record_stack *stacks;
+	size_t stack_count;
+	const char **strings; /* strings[0] is "" */
+	size_t string_count;
+	void *storage; /* owner of all of the above */
+};
+
+/* Records are reference counted; immutable after pw_record_builder_finish (builder.h). */
+struct pw_record *pw_record_ref(const struct pw_record *record);
+void pw_record_unref(struct pw_record *record);
+const char *pw_record_string(const struct pw_record *record, pw_string string); /* "" if out of range */
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_MODEL_STREAM_H
+#define PW_MODEL_STREAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct pw_record;
+struct pw_buf;
+struct pw_why;
+
+/*
+ * A recording: a header, then entries (record, rules in force, target gone), each with length and CRC32, so that a file
+ * cut off in the middle replays up to the cut. Records are written as differences to the same target's last one, whole
+ * every 60 s. Decoding treats the file as hostile.
+ */
+enum pw_entry_kind { PW_ENTRY_RECORD, PW_ENTRY_RULES, PW_ENTRY_GONE };
+
+struct pw_encoder;
+int pw_encoder_new(struct pw_encoder **ret_encoder) __attribute__((warn_unused_result));
+void pw_encoder_free(struct pw_encoder *encoder);
+int pw_encoder_header(struct pw_encoder *encoder, struct pw_buf *out);
+int pw_encoder_record(struct pw_encoder *encoder, const struct pw_record *record, struct pw_buf *out);
+int pw_encoder_rules(struct pw_encoder *encoder, const char *yaml, size_t size, struct pw_buf *out);
+int pw_encoder_gone(struct pw_encoder *encoder, uint64_t target_id, uint64_t boot_ns, uint64_t wall_ns,
+		    struct pw_buf *out);
+
+struct pw_entry {
+	enum pw_entry_kind kind;
+	struct pw_record *record; /* RECORD: a reference the caller drops */
+	const char *rules;	  /* RULES: owned by the decoder, until the next call */
+	size_t rules_size;
+	uint64_t target_id, boot_ns, wall_ns; /* GONE */
+};
+
+struct pw_decoder;
+/* read: returns bytes read, 0 at the end, -errno. */
+typedef int (*pw_decoder_read_fn)(void *context, void *buffer, size_t size);
+int pw_decoder_new(struct pw_decoder **ret_decoder, pw_decoder_read_fn read, void *context)
+	__attribute__((warn_unused_result));
+void pw_decoder_free(struct pw_decoder *decoder);
+/* 1 an entry, 0 the end, -EBADMSG broken (reterr_why says where), -ENOTSUP a newer format. */
+int pw_decoder_next(struct pw_decoder *decoder, struct pw_entry *ret_entry, struct pw_why *reterr_why)
+	__attribute__((warn_unused_result));
+
+#endif

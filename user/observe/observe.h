@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_OBSERVE_OBSERVE_H
+#define PW_OBSERVE_OBSERVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pw_record;
+struct pw_target;
+struct pw_collect;
+struct pw_procfs;
+
+/*
+ * One observed target over time: what has to be kept between records (births, census buffers, names), and the one place
+ * that merges events, census and kernel figures into a record. The daemon and one-shot commands call the same.
+ */
+struct pw_observation;
+
+struct pw_observe_options {
+	uint64_t census_interval_ns; /* at least so long between censuses: 1 s; longer when one costs more than 0.2% of a CPU */
+	uint64_t slice_ns;	     /* work per call: 5 ms */
+	bool kernel_figures;
+};
+
+int pw_observation_new(struct pw_observation **ret_observation, struct pw_target *target, struct pw_collect *collect,
+		       const struct pw_procfs *procfs, const struct pw_observe_options *options)
+	__attribute__((warn_unused_result));
+void pw_observation_free(struct pw_observation *observation);
+
+/* Does a slice of the work due at now (births, census, symbol requests). 0 nothing left to do in this interval,
+ * -EAGAIN call again soon, -ESRCH the target is gone. Works with collect == NULL (no events). */
+int pw_observation_work(struct pw_observation *observation, uint64_t boot_ns) __attribute__((warn_unused_result));
+
+/* Closes the interval: a new immutable record of all that is known now. Cheap, reads nothing of the target. */
+int pw_observation_record(struct pw_observation *observation, uint64_t boot_ns, uint64_t wall_ns,
+			  struct pw_record **ret_record) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_TARGET_MEM_H
+#define PW_TARGET_MEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Reading the memory of a target: a live process (process_vm_readv), a core file later, or a byte array in tests. Never
+ * writes, never stops. Everything read is foreign.
+ */
+struct pw_mem_range {
+	uint64_t addr;
+	void *buffer;
+	size_t size;
+	bool ok; /* out: all of it was read */
+};
+
+struct pw_mem {
+	/* Reads all ranges, sets ok in each. Returns the number read, or -ESRCH gone, -EPERM closed to us. */
+	int (*read)(void *context, struct pw_mem_range *ranges, size_t count);
+	void *context;
+	uint64_t calls, bytes; /* what it has cost so far */
+};
+
+/* Batches of at most IOV_MAX, neighbours merged; a range that cannot be read costs only itself. */
+int pw_mem_process(struct pw_mem *ret_mem, int pid) __attribute__((warn_unused_result));
+/* One range: 0, -EFAULT unreadable, -ESRCH, -EPERM. */
+int pw_mem_read(struct pw_mem *mem, uint64_t addr, void *buffer, size_t size) __attribute__((warn_unused_result));
+int pw_mem_read_u64(struct pw_mem *mem, uint64_t addr, uint64_t *ret_value) __attribute__((warn_unused_result));
+int pw_mem_read_u32(struct pw_mem *mem, uint64_t addr, uint32_t *ret_value) __attribute__((warn_unused_result));
+int pw_mem_read_many(struct pw_mem *mem, struct pw_mem_range *ranges, size_t count) __attribute__((warn_unused_result));
+
+#endif
