@@ -23,10 +23,16 @@ struct pw_rules_config { /* rule PW-G08, DETECTORS 7.4 fast path; every threshol
 	uint32_t g08_baseline_margin; /* 100 */
 	uint32_t g08_rising_ticks;  /* 6 */
 	double g08_exit_ratio;	  /* 0.10: exits below this share of arrivals */
-	uint64_t g08_warmup_ns;	  /* 10 min */
+	uint64_t g08_warmup_ns;	  /* 10 min: younger processes teach the baseline nothing */
+	uint64_t g08_baseline_ns; /* 2 h of healthy observation make a baseline; before that alerts are "cold", level info */
 	uint64_t g08_clear_ns;	  /* 5 min below the clear line */
 };
 void pw_rules_config_default(struct pw_rules_config *ret_config);
+
+/* The rules in force as YAML, as cmd/config reads them back: "rules:\n  PW-G08:\n    enabled: true\n ..." with the
+ * parameter names of detector.h. Exact: reading it gives the same configuration. */
+struct pw_buf;
+int pw_rules_to_yaml(const struct pw_rules_config *config, struct pw_buf *buf);
 
 struct pw_analysis;
 typedef void (*pw_alert_fn)(void *context, const struct pw_alert *alert); /* on every transition to firing, resolved, gone */

@@ -80,9 +80,14 @@ struct pw_record_identity {
 	pw_string state; /* "found", "readable", "attached", "degraded", "gone" */
 };
 
-/* One go statement. Index of it: "statement". Totals are since attach and never fall while the target lives. */
+/*
+ * One go statement. Index of it: "statement"; it stays the same from record to record as long as the target lives, except
+ * that a statement without goroutines may give its place to another one when the table is full. Totals are since attach.
+ */
+#define PW_STATEMENT_OTHER UINT64_MAX /* gopc of the sum of all statements that found no place in the table */
+
 struct pw_record_statement {
-	uint64_t gopc; /* link-time; 0: started by the runtime itself */
+	uint64_t gopc; /* link-time (a return address); 0: started by the runtime itself */
 	pw_string function, file;
 	uint32_t line;
 	bool system; /* runtime-internal goroutine */
@@ -100,21 +105,39 @@ struct pw_record_event_count {
 	uint32_t creation_stack;	     /* most seen one, into record->stacks; UINT32_MAX none */
 };
 
+/*
+ * Ages of a group as steps of birth, oldest first: count goroutines were surely alive since born_before_ns
+ * (CLOCK_BOOTTIME), and are not in an older step. Births are dated poll by poll, so a step is one poll interval
+ * for the young and a wider one for the old: at most about an eighth of the age, always rounded towards younger. So
+ * "how many are at least this old" (pw_group_older_than) is exact up to PW_AGE_EXACT_NS and a lower bound beyond.
+ * Goroutines born before the first poll are in no step: they are the group's count_initial.
+ */
+struct pw_record_age {
+	uint64_t born_before_ns;
+	uint64_t count;
+};
+#define PW_AGE_EXACT_NS 64000000000ULL /* 64 s */
+
 struct pw_record_group { /* census: identical (statement, status, wait reason) */
 	uint32_t statement;
 	uint8_t status; /* enum pw_status_class */
 	pw_string reason; /* 0 unless waiting */
-	uint32_t count;
-	uint32_t count_30s; /* of them surely at least 30 s old (by birth bounds) */
-	uint64_t oldest_ns, youngest_ns; /* lower bound of age of the oldest, upper bound of the youngest */
-	bool oldest_at_least; /* born before attach */
+	uint64_t count;
+	uint64_t count_initial; /* of them born before we first looked: their age is at least the time since then */
+	uint64_t oldest_born_before_ns;  /* the oldest was born before this (CLOCK_BOOTTIME), perhaps long before */
+	uint64_t youngest_born_after_ns; /* the youngest was born after this; 0: unknown, before we first looked */
+	uint32_t first_age, age_count;	 /* into record->census.ages */
 };
 
-struct pw_record_row { /* one goroutine of the census */
+/*
+ * One goroutine of the census. Rows are there only for targets with few goroutines (observe options): the groups say the
+ * same of all targets in bounded space.
+ */
+struct pw_record_row {
 	uint64_t goid;
 	uint32_t group;
-	uint32_t runs;	      /* since the last census, mod 256 aliasing resolved where possible; UINT32_MAX unknown */
-	uint64_t born_after_ns, born_before_ns; /* CLOCK_BOOTTIME; born_after 0: before attach */
+	uint32_t runs;	      /* since the last census, modulo 256; UINT32_MAX unknown */
+	uint64_t born_after_ns, born_before_ns; /* CLOCK_BOOTTIME; born_after 0: before we first looked */
 };
 
 struct pw_record_gc_cycle {
@@ -166,9 +189,18 @@ struct pw_record {
 		uint64_t torn;	     /* changed while read, left out */
 		struct pw_record_group *groups;
 		size_t group_count;
+		struct pw_record_age *ages;
+		size_t age_count;
 		struct pw_record_row *rows;
 		size_t row_count;
 	} census;
+
+	struct { /* events held against the census: what one of them has missed */
+		struct pw_section section;  /* quality exact: nothing was started or ended while the census ran */
+		uint64_t live_by_events;    /* alive when counting began + spawned - exited */
+		uint64_t live_by_census;
+		int64_t difference;	    /* census - events */
+	} drift;
 
 	struct {
 		struct pw_section section;
@@ -194,9 +226,21 @@ struct pw_record {
 	void *storage; /* owner of all of the above */
 };
 
-/* Records are reference counted; immutable after pw_record_builder_finish (builder.h). */
+/* Records are reference counted; immutable after pw_record_builder_finish (builder.h); any thread may
+ * hold and drop a reference. */
 struct pw_record *pw_record_ref(const struct pw_record *record);
 void pw_record_unref(struct pw_record *record);
 const char *pw_record_string(const struct pw_record *record, pw_string string); /* "" if out of range */
+
+/* How many goroutines of a group were at least age_ns old when the census was taken. with_initial: count those born
+ * before we first looked too, if that alone makes them old enough. */
+uint64_t pw_group_older_than(const struct pw_record *record, const struct pw_record_group *group, uint64_t age_ns,
+			     bool with_initial);
+/* Lower bound of the age of the oldest goroutine of a group, upper bound of that of the youngest (PW_UNKNOWN: none), at
+ * the time of the census. */
+uint64_t pw_group_oldest_age_ns(const struct pw_record *record, const struct pw_record_group *group);
+uint64_t pw_group_youngest_age_ns(const struct pw_record *record, const struct pw_record_group *group);
+/* Waiting for something (and not merely for a processor): waiting or leaked. */
+bool pw_status_parked(uint8_t status);
 
 #endif
