@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where a uprobe goes, by rules over the machine code of this very binary. For each event there is a list of places, best
+ * first; the first one that passes all checks is taken and the note says why those before it were not.
+ *
+ *	prologue  the function runs on g0 only, whose stack never grows: the jbe (b.ls) of the stack check is emulated by
+ *		  the kernel, hit exactly once, and all arguments are still in their registers
+ *	post	  the function runs on a user goroutine, where the stack check is run again after each growth and each
+ *		  preemption: the first emulated instruction behind it, before any branch target, with the wanted
+ *		  registers followed through copies
+ *	call	  the call itself of a named function inside another: its arguments are in their registers
+ *	result	  the first emulated instruction behind a call that returns the wanted value
+ *	step	  last resort: an instruction that the kernel must single-step, at ten times the price
+ *
+ * An instruction inside a loop, or one that a branch reaches behind the point where registers are known, is never taken.
+ * Facts: src/runtime/proc.go (newproc, newproc1, gopark, park_m, execute, gdestroy, goexit0), mgc.go (gcMark, gcSweep,
+ * gcResetMarkState), stack check: cmd/internal/obj/x86/obj6.go, cmd/internal/obj/arm64/obj7.go.
+ */
+#include "go/sites.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "base/why.h"
+#include "binary/disasm.h"
+#include "binary/pclntab.h"
+#include "go/funcs.h"
+#include "go/insns.h"
+
+#define PROLOGUE_INSNS_MAX 10 /* large frames take up to eight before the branch */
+#define STRAIGHT_INSNS_MAX 64 /* a straight line longer than that is not what the rules are about */
+#define ARGUMENT_INSNS_MAX 12 /* how far before a call its arguments are set */
+#define G_DEAD		   6  /* _Gdead, src/runtime/runtime2.go, go1.17 to go1.27 */
+
+enum rule { RULE_PROLOGUE, RULE_POST, RULE_CALL, RULE_RESULT, RULE_STEP };
+
+/* Where a wanted value is when the rule starts: nowhere, the current g, or the n-th argument (or first result). */
+enum value { VALUE_NONE, VALUE_G, VALUE_ARG0, VALUE_ARG1, VALUE_ARG2 };
+
+struct place {
+	enum rule rule;
+	enum pw_func_id func;
+	const char *callee; /* CALL, RESULT, STEP */
+	enum value g, arg;
+	int8_t arg_since;	/* the argument exists from this minor on */
+	int8_t until;		/* last minor in which this place sees the event; 0: still does */
+	bool user_g;		/* runs on the goroutine itself, not on g0 */
+	bool misses_coroutines; /* from 1.22 on, goroutines of iter.Pull do not come by */
+	bool of_dead;		/* CALL: the one with _Gdead as second argument */
+};
+
+/* clang-format off */
+static const struct place spawn_places[] = {
+	{ .rule = RULE_CALL, .func = PW_FUNC_NEWPROC1, .callee = "runtime.casgstatus", .g = VALUE_ARG0, .of_dead = true },
+	{ .rule = RULE_CALL, .func = PW_FUNC_NEWPROC_FUNC1, .callee = "runtime.runqput", .g = VALUE_ARG1,
+	  .misses_coroutines = true },
+	{ .rule = RULE_RESULT, .func = PW_FUNC_NEWPROC_FUNC1, .callee = "runtime.newproc1", .g = VALUE_ARG0,
+	  .misses_coroutines = true },
+	{ .rule = RULE_STEP, .func = PW_FUNC_NEWPROC_FUNC1, .callee = "runtime.newproc1", .g = VALUE_ARG0,
+	  .misses_coroutines = true },
+};
+static const struct place exit_places[] = {
+	{ .rule = RULE_PROLOGUE, .func = PW_FUNC_GDESTROY, .g = VALUE_ARG0 },
+	{ .rule = RULE_PROLOGUE, .func = PW_FUNC_GOEXIT0, .g = VALUE_ARG0, .misses_coroutines = true },
+	{ .rule = RULE_STEP, .func = PW_FUNC_GDESTROY, .g = VALUE_ARG0 },
+	{ .rule = RULE_STEP, .func = PW_FUNC_GOEXIT0, .g = VALUE_ARG0, .misses_coroutines = true },
+};
+static const struct place park_places[] = {
+	{ .rule = RULE_POST, .func = PW_FUNC_GOPARK, .g = VALUE_G, .arg = VALUE_ARG2, .user_g = true },
+	{ .rule = RULE_PROLOGUE, .func = PW_FUNC_PARK_M, .g = VALUE_ARG0 },
+	{ .rule = RULE_STEP, .func = PW_FUNC_GOPARK, .g = VALUE_G, .arg = VALUE_ARG2, .user_g = true },
+};
+static const struct place gc_start_places[] = {
+	{ .rule = RULE_PROLOGUE, .func = PW_FUNC_GC_RESET_MARK_STATE },
+	{ .rule = RULE_POST, .func = PW_FUNC_GC_START_CYCLE, .user_g = true },
+	{ .rule = RULE_STEP, .func = PW_FUNC_GC_RESET_MARK_STATE },
+};
+static const struct place gc_mark_termination_places[] = {
+	{ .rule = RULE_PROLOGUE, .func = PW_FUNC_GC_MARK, .arg = VALUE_ARG0 },
+	{ .rule = RULE_POST, .func = PW_FUNC_GC_MARK_TERMINATION, .user_g = true },
+	{ .rule = RULE_STEP, .func = PW_FUNC_GC_MARK, .arg = VALUE_ARG0 },
+};
+static const struct place gc_sweep_places[] = {
+	{ .rule = RULE_PROLOGUE, .func = PW_FUNC_GC_SWEEP },
+	{ .rule = RULE_POST, .func = PW_FUNC_MPROF_FLUSH, .user_g = true },
+	{ .rule = RULE_STEP, .func = PW_FUNC_GC_SWEEP },
+};
+static const struct place stw_start_places[] = {
+	{ .rule = RULE_PROLOGUE, .func = PW_FUNC_STOP_THE_WORLD, .arg = VALUE_ARG0, .arg_since = 21 },
+	{ .rule = RULE_STEP, .func = PW_FUNC_STOP_THE_WORLD, .arg = VALUE_ARG0, .arg_since = 21 },
+};
+static const struct place stw_end_places[] = {
+	{ .rule = RULE_PROLOGUE, .func = PW_FUNC_START_THE_WORLD, .arg = VALUE_ARG1, .arg_since = 22 },
+	{ .rule = RULE_STEP, .func = PW_FUNC_START_THE_WORLD, .arg = VALUE_ARG1, .arg_since = 22 },
+};
+static const struct place run_places[] = {
+	{ .rule = RULE_PROLOGUE, .func = PW_FUNC_EXECUTE, .g = VALUE_ARG0 },
+	{ .rule = RULE_STEP, .func = PW_FUNC_EXECUTE, .g = VALUE_ARG0 },
+};
+/* clang-format on */
+
+static const struct {
+	const char *name;
+	const struct place *places;
+	size_t count;
+} events[_PW_EVENT_MAX] = {
+#define EVENT(id, name, list) [PW_EVENT_##id] = { name, list, ARRAY_SIZE(list) }
+	EVENT(SPAWN, "spawn", spawn_places),
+	EVENT(EXIT, "exit", exit_places),
+	EVENT(PARK, "park", park_places),
+	EVENT(GC_START, "gc_start", gc_start_places),
+	EVENT(GC_MARK_TERMINATION, "gc_mark_termination", gc_mark_termination_places),
+	EVENT(GC_SWEEP, "gc_sweep", gc_sweep_places),
+	EVENT(STW_START, "stw_start", stw_start_places),
+	EVENT(STW_END, "stw_end", stw_end_places),
+	EVENT(RUN, "run", run_places),
+#undef EVENT
+};
+
+const char *pw_event_name(enum pw_event event)
+{
+	return (unsigned int)event < _PW_EVENT_MAX ? events[event].name : "?";
+}
+
+/* What the rules look at. */
+struct search {
+	const struct pw_elf *elf;
+	const struct pw_pclntab *table;
+	enum pw_arch arch;
+	int go_minor;
+};
+
+static void note(struct pw_site *site, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void note(struct pw_site *site, const char *format, ...)
+{
+	size_t used = strlen(site->note);
+	va_list arguments;
+
+	if (used > 0 && used + 2 < sizeof(site->note))
+		used += (size_t)snprintf(site->note + used, sizeof(site->note) - used, "; ");
+	if (used >= sizeof(site->note))
+		return;
+	va_start(arguments, format);
+	vsnprintf(site->note + used, sizeof(site->note) - used, format, arguments);
+	va_end(arguments);
+}
+
+static uint8_t value_reg(enum pw_arch arch, enum value value)
+{
+	if (value == VALUE_NONE)
+		return PW_REG_NONE;
+	if (value == VALUE_G)
+		return pw_abi_g(arch);
+	return pw_abi_arg(arch, (unsigned int)(value - VALUE_ARG0));
+}
+
+/* A value on its way through straight-line code: the registers that hold it now. */
+struct traced {
+	bool wanted;
+	uint8_t reg; /* the one to use: the first that is left */
+	uint64_t regs;
+};
+
+static struct traced trace_start(uint8_t reg)
+{
+	struct traced traced = { .wanted = reg != PW_REG_NONE, .reg = PW_SITE_REG_NONE };
+
+	if (traced.wanted) {
+		traced.reg = reg;
+		traced.regs = PW_REG_SET_BIT(reg);
+	}
+	return traced;
+}
+
+static void trace_step(struct traced *traced, enum pw_arch arch, const struct pw_insn *insn)
+{
+	uint8_t dst, src;
+	bool copies = pw_insn_is_copy(arch, insn, &dst, &src) && src < 64 && dst < 64 &&
+		      (traced->regs & PW_REG_SET_BIT(src));
+
+	if (!traced->wanted)
+		return;
+	traced->regs &= ~pw_insn_clobbers(arch, insn);
+	if (copies)
+		traced->regs |= PW_REG_SET_BIT(dst);
+	if (traced->regs && (traced->reg > 63 || !(traced->regs & PW_REG_SET_BIT(traced->reg))))
+		traced->reg = (uint8_t)__builtin_ctzll(traced->regs);
+}
+
+static bool trace_holds(const struct traced *traced)
+{
+	return !traced->wanted || traced->regs != 0;
+}
+
+/* Does a jump backwards, other than the one behind morestack to the entry, go around this instruction? */
+static bool in_loop(const struct pw_code *code, size_t index)
+{
+	uint64_t addr = code->insn[index].addr;
+
+	for (size_t i = index; i < code->count; i++) {
+		const struct pw_insn *insn = &code->insn[i];
+
+		if ((insn->kind == PW_INSN_JUMP || insn->kind == PW_INSN_BRANCH) && insn->target <= addr &&
+		    insn->target > code->insn[0].addr)
+			return true;
+	}
+	return false;
+}
+
+/* The branch of the stack check; code->count if the function has none (go:nosplit). */
+static size_t find_stack_check(const struct pw_code *code)
+{
+	for (size_t i = 0; i < code->count && i < PROLOGUE_INSNS_MAX; i++) {
+		const struct pw_insn *insn = &code->insn[i];
+
+		if (i > 0 && insn->is_target)
+			break;
+		if (pw_insn_is_stack_check(code->arch, insn))
+			return i;
+		if (insn->kind == PW_INSN_CALL || insn->kind == PW_INSN_CALL_INDIRECT || insn->kind == PW_INSN_JUMP ||
+		    insn->kind == PW_INSN_JUMP_INDIRECT || insn->kind == PW_INSN_RETURN || insn->kind == PW_INSN_PUSH)
+			break;
+	}
+	return code->count;
+}
+
+/* The first emulated instruction from index on, in a straight line, that still has the values. */
+static size_t find_emulated(const struct pw_code *code, size_t index, struct traced *g, struct traced *arg)
+{
+	size_t end = PW_MIN(code->count, index + STRAIGHT_INSNS_MAX);
+
+	for (size_t i = index; i < end; i++) {
+		const struct pw_insn *insn = &code->insn[i];
+
+		if (insn->is_target && i > 0)
+			break;
+		if (!trace_holds(g) || !trace_holds(arg))
+			break;
+		if (pw_insn_emulated(code->arch, insn))
+			return i;
+		if (insn->kind == PW_INSN_BRANCH || insn->kind == PW_INSN_JUMP ||
+		    insn->kind == PW_INSN_JUMP_INDIRECT || insn->kind == PW_INSN_RETURN || insn->kind == PW_INSN_TRAP)
+			break;
+		trace_step(g, code->arch, insn);
+		trace_step(arg, code->arch, insn);
+	}
+	return code->count;
+}
+
+/* Does the call at index pass the constant as its second argument? */
+static bool passes_constant(const struct pw_code *code, size_t index, int64_t constant)
+{
+	uint8_t reg = pw_abi_arg(code->arch, 1);
+
+	for (size_t back = 1; back <= ARGUMENT_INSNS_MAX && back <= index; back++) {
+		const struct pw_insn *insn = &code->insn[index - back];
+		int64_t value;
+
+		if (pw_insn_sets_constant(insn, reg, &value))
+			return value == constant;
+		if (pw_insn_clobbers(code->arch, insn) & PW_REG_SET_BIT(reg))
+			return false;
+	}
+	return false;
+}
+
+static size_t find_call(const struct search *search, const struct place *place, const struct pw_code *code)
+{
+	size_t index = 0;
+
+	for (;;) {
+		index = pw_code_find_call(code, search->table, place->callee, index);
+		if (index >= code->count || !place->of_dead || passes_constant(code, index, G_DEAD))
+			return index;
+		index++;
+	}
+}
+
+/* The instruction that the rule of this place names; count if there is none, with the reason in the note. */
+static size_t find_insn(const struct search *search, const struct place *place, const struct pw_code *code,
+			struct pw_site *site, struct traced *g, struct traced *arg)
+{
+	const char *name = pw_func_names(place->func)[0];
+	size_t check, call, index = code->count;
+
+	switch (place->rule) {
+	case RULE_PROLOGUE:
+		index = find_stack_check(code);
+		if (index >= code->count) /* go:nosplit: as for any other straight line from the entry on */
+			index = find_emulated(code, 0, g, arg);
+		if (index >= code->count)
+			note(site, "%s has no stack check", name);
+		break;
+	case RULE_POST:
+		check = find_stack_check(code);
+		index = find_emulated(code, check < code->count ? check + 1 : 0, g, arg);
+		if (index >= code->count)
+			note(site, "%s has no emulated instruction before its first branch", name);
+		break;
+	case RULE_CALL:
+		index = find_call(search, place, code);
+		if (index >= code->count)
+			note(site, "no call of %s%s in %s", place->callee, place->of_dead ? " for a dead g" : "", name);
+		break;
+	case RULE_RESULT:
+	case RULE_STEP:
+		call = place->callee ? find_call(search, place, code) : 0;
+		if (place->callee && call >= code->count) {
+			note(site, "no call of %s in %s", place->callee, name);
+			break;
+		}
+		if (place->callee) {
+			call++;
+		} else if (place->user_g) {
+			check = find_stack_check(code);
+			call = check < code->count ? check + 1 : 0;
+		}
+		index = place->rule == RULE_STEP ? call : find_emulated(code, call, g, arg);
+		if (index >= code->count)
+			note(site, "no emulated instruction behind the call of %s in %s", place->callee, name);
+		break;
+	}
+	return index;
+}
+
+static bool bytes_match(const struct search *search, const struct pw_insn *insn)
+{
+	uint8_t bytes[sizeof(insn->bytes)];
+
+	return insn->size > 0 && insn->size <= sizeof(bytes) &&
+	       pw_elf_read(search->elf, insn->addr, bytes, insn->size) >= 0 && !memcmp(bytes, insn->bytes, insn->size);
+}
+
+/* Checks the chosen instruction once more and fills the site. */
+static bool fill(const struct search *search, const struct place *place, const struct pw_function *function,
+		 size_t index, struct pw_site *site)
+{
+	const struct pw_insn *insn = &function->code.insn[index];
+	bool emulated = pw_insn_emulated(search->arch, insn);
+	uint64_t offset;
+
+	if (in_loop(&function->code, index)) {
+		note(site, "%s+0x%llx is in a loop", function->func.name,
+		     (unsigned long long)(insn->addr - function->func.entry));
+		return false;
+	}
+	if (place->rule != RULE_STEP && !emulated) {
+		note(site, "'%s' in %s is not emulated", insn->text, function->func.name);
+		return false;
+	}
+	if (pw_elf_offset(search->elf, insn->addr, &offset) < 0 || !bytes_match(search, insn)) {
+		note(site, "%s is not backed by the file", function->func.name);
+		return false;
+	}
+	site->found = true;
+	site->emulated = emulated;
+	site->user_g = place->user_g;
+	site->counts_coroutines = !place->misses_coroutines || search->go_minor < 22;
+	site->insn_size = insn->size;
+	memcpy(site->insn, insn->bytes, insn->size);
+	site->addr = insn->addr;
+	site->file_offset = offset;
+	site->function_offset = (uint32_t)(insn->addr - function->func.entry);
+	site->caller_missing = index == 0 || insn->kind == PW_INSN_PUSH || index <= find_stack_check(&function->code);
+	if (find_stack_check(&function->code) >= function->code.count && index > 0 && insn->kind != PW_INSN_PUSH)
+		site->caller_missing = 0;
+	snprintf(site->function, sizeof(site->function), "%s", function->func.name);
+	snprintf(site->instruction, sizeof(site->instruction), "%s", insn->text);
+	return true;
+}
+
+/* On arm64 arguments are in registers from 1.18 on only; the g always is. */
+static bool registers_usable(const struct search *search, const struct place *place)
+{
+	return search->arch != PW_ARCH_ARM64 || search->go_minor >= 18 ||
+	       ((place->g == VALUE_NONE || place->g == VALUE_G) && place->arg == VALUE_NONE);
+}
+
+static bool try_place(const struct search *search, const struct place *place, struct pw_site *site)
+{
+	_cleanup_(pw_function_done) struct pw_function function = { 0 };
+	bool has_arg = place->arg != VALUE_NONE && search->go_minor >= place->arg_since;
+	struct traced g = trace_start(value_reg(search->arch, place->g));
+	struct traced arg = trace_start(has_arg ? value_reg(search->arch, place->arg) : PW_REG_NONE);
+	size_t index;
+	int r;
+
+	if (place->until && search->go_minor > place->until)
+		return false;
+	if (!registers_usable(search, place)) {
+		note(site, "%s takes its arguments on the stack", pw_func_names(place->func)[0]);
+		return false;
+	}
+	r = pw_function_read(&function, search->elf, search->table, place->func, NULL);
+	if (r < 0) {
+		note(site, r == -ENODATA ? "no %s" : "cannot read %s", pw_func_names(place->func)[0]);
+		return false;
+	}
+	index = find_insn(search, place, &function.code, site, &g, &arg);
+	if (index >= function.code.count || !fill(search, place, &function, index, site))
+		return false;
+	site->g_reg = g.reg;
+	site->arg_reg = arg.reg;
+	if (place->rule == RULE_STEP && !site->emulated)
+		note(site, "single-stepped: about 10 us per hit");
+	return true;
+}
+
+/* The first place of an event that can be used. only_without_coroutines: skip places that see coroutines. */
+static void find_event(const struct search *search, enum pw_event event, bool only_without_coroutines,
+		       struct pw_site *site)
+{
+	*site = (struct pw_site){ .g_reg = PW_SITE_REG_NONE, .arg_reg = PW_SITE_REG_NONE };
+	for (size_t i = 0; i < events[event].count && !site->found; i++) {
+		const struct place *place = &events[event].places[i];
+
+		if (only_without_coroutines && !place->misses_coroutines)
+			note(site, "%s: the exit site does not see coroutines", pw_func_names(place->func)[0]);
+		else
+			try_place(search, place, site);
+	}
+}
+
+int pw_sites_find(struct pw_site *sites, const struct pw_elf *elf, const struct pw_pclntab *table, int go_minor,
+		  struct pw_why *reterr_why)
+{
+	const struct search search = { .elf = elf, .table = table, .arch = pw_elf_arch(elf), .go_minor = go_minor };
+	struct pw_func func;
+	struct pw_site *exit = &sites[PW_EVENT_EXIT];
+
+	if (pw_pclntab_func_by_name(table, "runtime.gopark", &func) < 0 &&
+	    pw_pclntab_func_by_name(table, "runtime.goexit0", &func) < 0)
+		return pw_why_set(reterr_why, -ENODATA, "there is no Go runtime among the functions of this binary");
+	for (enum pw_event event = 0; event < _PW_EVENT_MAX; event++)
+		find_event(&search, event, false, &sites[event]);
+	/* What is counted at birth must be counted at death: without coroutines there, none here. */
+	if (exit->found && !exit->counts_coroutines && sites[PW_EVENT_SPAWN].counts_coroutines) {
+		struct pw_site spawn;
+
+		find_event(&search, PW_EVENT_SPAWN, true, &spawn);
+		if (spawn.found)
+			sites[PW_EVENT_SPAWN] = spawn;
+		else
+			note(&sites[PW_EVENT_SPAWN], "coroutines are counted here but not at their exit");
+	}
+	return 0;
+}
