@@ -32,3 +32,27 @@
 
 /* base/parse */
 #define PW_PARSE_KEY_MAX 64U /* for suggestions: longer words are not compared */
+
+/* binary */
+#define PW_FILE_BYTES_MAX	  (4ULL << 30)	/* an executable above 4 GB is none that a Go linker made */
+#define PW_WINDOW_BLOCK_BYTES	  (32U << 10)	/* one pread; neighbours in a table are mostly within it */
+#define PW_WINDOW_BLOCKS	  96U		/* 3 MB per open table: tsgo's names, ftab and records sweep through */
+#define PW_ELF_SEGMENTS_MAX	  256U		/* program headers; linkers write about 14 */
+#define PW_ELF_SECTIONS_MAX	  4096U		/* section headers; a Go binary with DWARF and cgo has about 45 */
+#define PW_ELF_DYNAMIC_MAX	  1024U		/* entries of PT_DYNAMIC; about 30 in practice */
+#define PW_ELF_NOTE_BYTES_MAX	  (64U << 10)	/* of one note section; build IDs need 100 bytes */
+#define PW_ELF_BUILD_ID_BYTES_MAX 40U		/* of a GNU build ID; SHA-1 is 20, shown as 2 hex digits each */
+#define PW_ELF_RELOCATIONS_MAX	  (4U << 20)	/* of one PIE, 16 bytes each; the largest seen has 0.5 M */
+#define PW_ELF_SCAN_CHUNK_BYTES	  (256U << 10)	/* read at a time when a magic is looked for */
+#define PW_BUILDINFO_SCAN_BYTES	  (16ULL << 20) /* of one segment; the blob is near the start of the data */
+#define PW_BUILDINFO_TRIES_MAX	  64U		/* places with the magic that are not build info */
+#define PW_BUILDINFO_VERSION_MAX  256U		/* bytes of a version string; "devel" ones have about 60 */
+#define PW_BUILDINFO_MODINFO_MAX  (1U << 20)	/* module list; Kubernetes has 60 kB */
+#define PW_PCLNTAB_SCAN_BYTES	  (1ULL << 30)	/* looked through for the magic when no section tells */
+#define PW_PCLNTAB_TRIES_MAX	  16U		/* places with the magic, and with a pointer to it */
+#define PW_PCLNTAB_FUNCS_MAX	  (4U << 20)	/* functions; the largest seen have 0.2 M; 16 bytes each in the index */
+#define PW_PCLNTAB_NAME_MAX	  4096U		/* of a function or file name; longer ones are cut */
+#define PW_PCLNTAB_STRINGS_MAX	  65536U	/* names and files handed out per table; then -E2BIG */
+#define PW_PCLNTAB_STEPS_MAX	  (1U << 20) /* pc-value pairs decoded for one pc: more than the largest function has */
+#define PW_PCLNTAB_INLINE_MAX	  128U	     /* inlined calls around one pc; the compiler stops far below */
+#define PW_CODE_BYTES_MAX	  (128U << 10) /* of one function; the runtime's largest has 12 kB */

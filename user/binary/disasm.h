@@ -20,17 +20,17 @@ struct pw_why;
 
 enum pw_insn_kind {
 	PW_INSN_OTHER,
-	PW_INSN_CALL,	   /* direct: target set */
+	PW_INSN_CALL, /* direct: target set */
 	PW_INSN_CALL_INDIRECT,
-	PW_INSN_JUMP,	   /* direct unconditional: target set */
+	PW_INSN_JUMP, /* direct unconditional: target set */
 	PW_INSN_JUMP_INDIRECT,
-	PW_INSN_BRANCH,	   /* conditional, CBZ/TBZ included: target set */
+	PW_INSN_BRANCH, /* conditional, CBZ/TBZ included: target set */
 	PW_INSN_RETURN,
-	PW_INSN_PUSH,	   /* of a register */
+	PW_INSN_PUSH, /* of a register */
 	PW_INSN_NOP,
-	PW_INSN_MOVE,	   /* mov/movzx/ldr/str: operand 0 destination, 1 source */
-	PW_INSN_LEA,	   /* lea, adr, adrp: operand 1 memory with the address */
-	PW_INSN_COMPARE,   /* cmp, test */
+	PW_INSN_MOVE,	 /* mov/movzx/ldr/str: operand 0 destination, 1 source */
+	PW_INSN_LEA,	 /* lea, adr, adrp: operand 1 memory with the address */
+	PW_INSN_COMPARE, /* cmp, test */
 	PW_INSN_ARITHMETIC,
 	PW_INSN_COMPARE_EXCHANGE, /* cmpxchg; arm64 cas, ldaxr/stlxr pairs are OTHER with operands */
 	PW_INSN_TRAP,
@@ -40,12 +40,12 @@ enum pw_operand_kind { PW_OPERAND_NONE, PW_OPERAND_REG, PW_OPERAND_IMM, PW_OPERA
 
 struct pw_operand {
 	enum pw_operand_kind kind;
-	uint8_t size;		/* bytes */
-	uint8_t reg;		/* REG */
+	uint8_t size;		    /* bytes */
+	uint8_t reg;		    /* REG */
 	uint8_t base, index, scale; /* MEM; PW_REG_IP: address is absolute below */
 	bool written;
-	int64_t disp;		/* MEM displacement, or IMM value */
-	uint64_t address;	/* MEM with PW_REG_IP, or ADRP+ADD/LDR pair resolved: link-time address; else 0 */
+	int64_t disp;	  /* MEM displacement, or IMM value */
+	uint64_t address; /* MEM with PW_REG_IP, or ADRP+ADD/LDR pair resolved: link-time address; else 0 */
 };
 
 struct pw_insn {

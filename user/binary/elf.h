@@ -7,11 +7,12 @@
 #include <stdint.h>
 
 struct pw_why;
+struct pw_file;
 
 /*
  * A checked view of one ELF executable. Everything here came through bounds checks: a section or segment that lies
- * outside the file, overlaps its own header or has a count that lies is dropped at open and counted. The only file
- * that knows libelf is elf.c. The file is read by pread, never mapped (a truncated file would raise SIGBUS).
+ * outside the file, overlaps the file's header or has a count that lies is dropped at open and counted. The file is
+ * read by pread, never mapped (a truncated file would raise SIGBUS).
  */
 enum pw_arch { PW_ARCH_UNKNOWN, PW_ARCH_AMD64, PW_ARCH_ARM64 };
 
@@ -35,8 +36,9 @@ int pw_elf_open(struct pw_elf **ret_elf, int fd, struct pw_why *reterr_why) __at
 void pw_elf_free(struct pw_elf *elf);
 
 enum pw_arch pw_elf_arch(const struct pw_elf *elf);
-bool pw_elf_is_pie(const struct pw_elf *elf);	 /* ET_DYN with an entry point */
-bool pw_elf_is_shared_library(const struct pw_elf *elf); /* ET_DYN without PT_INTERP-less entry: c-shared, plugin */
+bool pw_elf_is_pie(const struct pw_elf *elf); /* ET_DYN that is an executable, static PIE included */
+/* c-shared, plugin: ET_DYN with PT_DYNAMIC, but neither PT_INTERP nor DF_1_PIE, which every linker sets on a PIE. */
+bool pw_elf_is_shared_library(const struct pw_elf *elf);
 bool pw_elf_has_symtab(const struct pw_elf *elf);
 bool pw_elf_has_dwarf(const struct pw_elf *elf);
 uint64_t pw_elf_entry(const struct pw_elf *elf);
@@ -45,6 +47,7 @@ size_t pw_elf_dropped(const struct pw_elf *elf); /* sections and segments refuse
 const struct pw_elf_segment *pw_elf_segments(const struct pw_elf *elf, size_t *ret_count);
 const struct pw_elf_section *pw_elf_sections(const struct pw_elf *elf, size_t *ret_count);
 const struct pw_elf_section *pw_elf_section(const struct pw_elf *elf, const char *name); /* NULL if absent */
+const struct pw_file *pw_elf_file(const struct pw_elf *elf);				 /* owned by elf */
 
 /* Link-time address -> file offset, through PT_LOAD. -ENODATA if no file byte backs it. */
 int pw_elf_offset(const struct pw_elf *elf, uint64_t vaddr, uint64_t *ret_offset) __attribute__((warn_unused_result));
@@ -54,8 +57,20 @@ int pw_elf_read(const struct pw_elf *elf, uint64_t vaddr, void *buffer, size_t n
 int pw_elf_read_pointer(const struct pw_elf *elf, uint64_t vaddr, uint64_t *ret_value)
 	__attribute__((warn_unused_result));
 
-/* The identity of a build: GNU build ID as hex, else a hash of the Go build ID, else a hash of headers and size; always set,
- * prefixed by its kind ("gnu:", "go:", "hash:"). Owned by elf. */
+/* The first slot at or after *cursor (0 to start) that a relocation fills with exactly this link-time value; -ENODATA
+ * when there are no more. The way to find pointers that are zero in the file of a PIE. */
+int pw_elf_find_relocated(const struct pw_elf *elf, uint64_t value, size_t *cursor, uint64_t *ret_vaddr)
+	__attribute__((warn_unused_result));
+
+/* Calls fn with the file's bytes of every segment for which (flags & mask) == want, in chunks that start at a multiple
+ * of 16 (bytes before the first such address are left out), at most max_bytes of each segment, until fn returns other
+ * than 0, which is returned. -EFAULT when the file has shrunk. */
+typedef int (*pw_elf_scan_fn)(void *context, uint64_t vaddr, const uint8_t *data, size_t size);
+int pw_elf_scan(const struct pw_elf *elf, uint32_t mask, uint32_t want, uint64_t max_bytes, pw_elf_scan_fn fn,
+		void *context) __attribute__((warn_unused_result));
+
+/* The identity of a build: GNU build ID as hex, else a hash of the Go build ID, else a hash of headers and size; always
+ * set, prefixed by its kind ("gnu:", "go:", "hash:"). Owned by elf. */
 const char *pw_elf_build_id(const struct pw_elf *elf);
 
 #endif

@@ -16,12 +16,12 @@ struct pw_elf;
 struct pw_pclntab;
 
 struct pw_func {
-	uint64_t entry, end;   /* link-time, [entry, end) */
-	const char *name;      /* owned by the table */
-	uint32_t index;	       /* in ftab order */
-	uint8_t func_id;       /* abi.FuncID, numbering of that version */
-	uint8_t flag;	       /* 1 TopFrame, 2 SPWrite, 4 Asm */
-	bool wrapper;	       /* funcID says ABI wrapper */
+	uint64_t entry, end; /* link-time, [entry, end) */
+	const char *name;    /* owned by the table */
+	uint32_t index;	     /* in ftab order */
+	uint8_t func_id;     /* abi.FuncID, numbering of that version */
+	uint8_t flag;	     /* 1 TopFrame, 2 SPWrite, 4 Asm */
+	bool wrapper;	     /* funcID says ABI wrapper */
 };
 
 struct pw_frame_ref { /* one logical frame of a pc; strings are owned by the table */
@@ -38,7 +38,7 @@ int pw_pclntab_open(struct pw_pclntab **ret_table, const struct pw_elf *elf, int
 void pw_pclntab_free(struct pw_pclntab *table);
 
 size_t pw_pclntab_count(const struct pw_pclntab *table);
-uint64_t pw_pclntab_text(const struct pw_pclntab *table);	 /* moduledata.text */
+uint64_t pw_pclntab_text(const struct pw_pclntab *table); /* moduledata.text */
 uint64_t pw_pclntab_etext(const struct pw_pclntab *table);
 uint64_t pw_pclntab_moduledata(const struct pw_pclntab *table); /* link-time address of runtime.firstmoduledata */
 

@@ -20,17 +20,17 @@ enum pw_attach_method { PW_ATTACH_AUTO, PW_ATTACH_UPROBE_MULTI, PW_ATTACH_PERF }
 
 struct pw_collect_options {
 	enum pw_attach_method method;
-	double budget_percent;	 /* of one CPU per target; park probe off above it, the rest above twice it; < 0: none */
-	bool runs;		 /* attach execute too (trace --runs) */
-	uint32_t creation_stacks_first;	 /* stacks of the first hits of each site: 16 */
-	uint32_t creation_stacks_every;	 /* then one in so many: 256 */
+	double budget_percent; /* of one CPU per target; park probe off above it, the rest above twice it; < 0: none */
+	bool runs;	       /* attach execute too (trace --runs) */
+	uint32_t creation_stacks_first; /* stacks of the first hits of each site: 16 */
+	uint32_t creation_stacks_every; /* then one in so many: 256 */
 };
 
 struct pw_collect;
 
 /* What the host allows, found by trying; each no with a sentence. features.h prints it for doctor. */
-int pw_collect_new(struct pw_collect **ret_collect, const struct pw_collect_options *options,
-		   struct pw_why *reterr_why) __attribute__((warn_unused_result));
+int pw_collect_new(struct pw_collect **ret_collect, const struct pw_collect_options *options, struct pw_why *reterr_why)
+	__attribute__((warn_unused_result));
 /* Detaches everything, waits for it. */
 void pw_collect_free(struct pw_collect *collect);
 const struct pw_features *pw_collect_features(const struct pw_collect *collect);
@@ -42,7 +42,8 @@ void pw_collect_set_budget(struct pw_collect *collect, double percent);
 int pw_collect_fd(const struct pw_collect *collect);
 void pw_collect_dispatch(struct pw_collect *collect);
 
-/* Queues the attach. The target may be freed any time after pw_collect_remove. -EOPNOTSUPP with the reason in target. */
+/* Queues the attach. The target may be freed any time after pw_collect_remove. -EOPNOTSUPP with the reason in target.
+ */
 int pw_collect_add(struct pw_collect *collect, struct pw_target *target);
 /* Queues the detach and forgets the target; its map entries are removed after the links are closed. */
 void pw_collect_remove(struct pw_collect *collect, uint64_t target_id);
@@ -58,7 +59,7 @@ struct pw_reason_count {
 };
 
 struct pw_statement_counts { /* totals since attach, of one go statement */
-	uint64_t gopc; /* live address; 0: started by the runtime */
+	uint64_t gopc;	     /* live address; 0: started by the runtime */
 	uint64_t spawned, exited, parked, ran;
 	const struct pw_reason_count *reasons;
 	size_t reason_count;
@@ -72,7 +73,7 @@ struct pw_gc_event {
 	uint64_t argument;
 };
 
-struct pw_target_counts { /* valid until the next poll */
+struct pw_target_counts {	      /* valid until the next poll */
 	uint64_t polled_ns, armed_ns; /* CLOCK_BOOTTIME */
 	bool armed;
 	uint64_t spawned, exited, parked, ran;
@@ -80,8 +81,8 @@ struct pw_target_counts { /* valid until the next poll */
 	uint64_t site_hits[_PW_EVENT_MAX];
 	bool site_attached[_PW_EVENT_MAX];
 	uint64_t cost_per_hit_ns[_PW_EVENT_MAX]; /* calibrated on this host; 0 not attached */
-	double cpu_percent; /* estimated probe cost over the last interval, % of one CPU */
-	const char *guard_state; /* "continuous", "park detached", "detached" */
+	double cpu_percent;			 /* estimated probe cost over the last interval, % of one CPU */
+	const char *guard_state;		 /* "continuous", "park detached", "detached" */
 	const struct pw_statement_counts *statements;
 	size_t statement_count;
 	uint64_t gc_counts[_PW_EVENT_MAX];

@@ -6,18 +6,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What this kernel allows us, found by trying (never by version), each "no" with a sentence on what it means and what to do. */
+/* What this kernel allows us, found by trying (never by version), each "no" with a sentence on what it means and what
+ * to do. */
 enum pw_feature {
-	PW_FEATURE_PRIVILEGE,	  /* uid 0 or the capabilities that are needed */
+	PW_FEATURE_PRIVILEGE, /* uid 0 or the capabilities that are needed */
 	PW_FEATURE_BTF,
-	PW_FEATURE_BPF,		  /* programs load */
-	PW_FEATURE_UPROBE_MULTI,  /* with a hit from a second thread of a child of ours */
+	PW_FEATURE_BPF,		 /* programs load */
+	PW_FEATURE_UPROBE_MULTI, /* with a hit from a second thread of a child of ours */
 	PW_FEATURE_UPROBE_PERF,
 	PW_FEATURE_COOKIE,
 	PW_FEATURE_BATCH_LOOKUP,
 	PW_FEATURE_RING_BUFFER,
 	PW_FEATURE_INITIAL_PID_NAMESPACE,
-	PW_FEATURE_MEMORY_READ,	  /* process_vm_readv of another process; yama */
+	PW_FEATURE_MEMORY_READ, /* process_vm_readv of another process; yama */
 	PW_FEATURE_LOCKDOWN_NONE,
 	PW_FEATURE_MEMLOCK,
 	_PW_FEATURE_MAX,

@@ -53,14 +53,13 @@ int pw_layout_calibrate(struct pw_layout *layout, const struct pw_elf *elf, cons
 
 struct pw_wait_reasons {
 	size_t count;
-	bool from_target;     /* strings of this binary, not of a built-in table */
+	bool from_target; /* strings of this binary, not of a built-in table */
 	char name[PW_WAIT_REASONS_MAX][PW_WAIT_REASON_SIZE];
 };
 
 /* Reads the strings of runtime.waitReasonStrings from the file (relocated in a PIE); the built-in table of that
  * version if they cannot be read and the version is known, else -ENODATA. */
-int pw_wait_reasons_read(struct pw_wait_reasons *ret_reasons, const struct pw_elf *elf,
-			 const struct pw_pclntab *table, int go_minor, struct pw_why *reterr_why)
-	__attribute__((warn_unused_result));
+int pw_wait_reasons_read(struct pw_wait_reasons *ret_reasons, const struct pw_elf *elf, const struct pw_pclntab *table,
+			 int go_minor, struct pw_why *reterr_why) __attribute__((warn_unused_result));
 
 #endif

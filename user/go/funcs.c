@@ -7,7 +7,7 @@
 #include "base/why.h"
 
 static const char *const names[_PW_FUNC_MAX][PW_FUNC_NAMES_MAX] = {
-#define X(id, ...) [PW_FUNC_##id] = { __VA_ARGS__, NULL },
+#define X(id, ...) [PW_FUNC_##id] = {__VA_ARGS__, NULL},
 	PW_FUNCS(X)
 #undef X
 };
@@ -20,7 +20,7 @@ const char *const *pw_func_names(enum pw_func_id id)
 int pw_function_read(struct pw_function *ret_function, const struct pw_elf *elf, const struct pw_pclntab *table,
 		     enum pw_func_id id, struct pw_why *reterr_why)
 {
-	struct pw_function function = { 0 };
+	struct pw_function function = {0};
 	int r = -ENODATA;
 
 	for (const char *const *name = names[id]; *name && r < 0; name++)

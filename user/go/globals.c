@@ -2,7 +2,8 @@
 /*
  * Addresses of runtime globals in a binary without symbols: each is taken from a runtime function that uses it, as "the
  * n-th global this function names", "the first one behind the call of lock2", or "the one whose address is passed to
- * that call". The rules hold for Go 1.17 to 1.27, amd64 and arm64; every result must lie in writable memory of the file.
+ * that call". The rules hold for Go 1.17 to 1.27, amd64 and arm64; every result must lie in writable memory of the
+ * file.
  */
 #include "go/calibrate.h"
 
@@ -142,8 +143,9 @@ static bool is_constant_compare(const struct pw_insn *insn)
 }
 
 /*
- * The finalizer goroutine stores into its frame behind a write barrier, then parks; what it loads next is fing. amd64 tests
- * the barrier by a compare with memory; arm64 loads the flag and branches on it, so there it is the load behind that one.
+ * The finalizer goroutine stores into its frame behind a write barrier, then parks; what it loads next is fing. amd64
+ * tests the barrier by a compare with memory; arm64 loads the flag and branches on it, so there it is the load behind
+ * that one.
  */
 static bool after_barrier(const struct pw_code *code, struct pw_reference *ret_reference)
 {
@@ -191,7 +193,7 @@ static bool apply_pattern(const struct rule *rule, const struct pw_code *code, c
 static uint64_t apply_rule(const struct rule *rule, const struct pw_elf *elf, const struct pw_pclntab *table,
 			   const struct pw_layout *layout)
 {
-	_cleanup_(pw_function_done) struct pw_function function = { 0 };
+	_cleanup_(pw_function_done) struct pw_function function = {0};
 	struct pw_reference reference;
 	int64_t subtract = rule->subtract;
 	uint64_t addr;
@@ -228,7 +230,7 @@ static void name_missing(const struct pw_globals *globals, struct pw_why *reterr
 int pw_globals_find(struct pw_globals *ret_globals, const struct pw_elf *elf, const struct pw_pclntab *table,
 		    const struct pw_layout *layout, struct pw_why *reterr_why)
 {
-	struct pw_globals globals = { { 0 } };
+	struct pw_globals globals = {{0}};
 	int found = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {

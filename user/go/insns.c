@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * amd64 is read from the decoded operands. arm64 instructions are all one word with few forms, and what matters here (the
- * width of a load, a pre-indexed store, which of three registers is written) is plainer in the word itself than in a
- * disassembler's operands: Arm ARM DDI 0487, C4.1.
+ * amd64 is read from the decoded operands. arm64 instructions are all one word with few forms, and what matters here
+ * (the width of a load, a pre-indexed store, which of three registers is written) is plainer in the word itself than in
+ * a disassembler's operands: Arm ARM DDI 0487, C4.1.
  */
 #include "go/insns.h"
 
@@ -10,19 +10,19 @@
 
 #include "go/funcs.h"
 
-#define X86_AX 0
-#define X86_CX 1
-#define X86_DX 2
-#define X86_SP 4
-#define X86_SI 6
-#define X86_DI 7
-#define A64_SP 31
+#define X86_AX	   0
+#define X86_CX	   1
+#define X86_DX	   2
+#define X86_SP	   4
+#define X86_SI	   6
+#define X86_DI	   7
+#define A64_SP	   31
 #define A64_REGTMP 27 /* the assembler's own scratch register (cmd/internal/obj/arm64), never an argument */
 #define ALL_REGS   UINT64_MAX
 
 uint8_t pw_abi_arg(enum pw_arch arch, unsigned int n)
 {
-	static const uint8_t amd64[] = { 0, 3, 1, 7, 6, 8, 9, 10, 11 };
+	static const uint8_t amd64[] = {0, 3, 1, 7, 6, 8, 9, 10, 11};
 
 	if (arch == PW_ARCH_AMD64)
 		return n < sizeof(amd64) ? amd64[n] : PW_REG_NONE;

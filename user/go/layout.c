@@ -14,7 +14,7 @@
 static const struct {
 	const char *type, *path;
 } fields[_PW_FIELD_MAX] = {
-#define X(name, type, path) [PW_FIELD_##name] = { type, path },
+#define X(name, type, path) [PW_FIELD_##name] = {type, path},
 	PW_FIELDS(X)
 #undef X
 };

@@ -16,64 +16,64 @@
  */
 #define PW_OFFSET_NONE (-1)
 
-#define PW_FIELDS(X)                                                                                                   \
-	X(G_STACK_LO, "runtime.g", "stack.lo")                                                                         \
-	X(G_STACK_HI, "runtime.g", "stack.hi")                                                                         \
-	X(G_M, "runtime.g", "m")                                                                                       \
-	X(G_SCHED_SP, "runtime.g", "sched.sp")                                                                         \
-	X(G_SCHED_PC, "runtime.g", "sched.pc")                                                                         \
-	X(G_SCHED_BP, "runtime.g", "sched.bp")                                                                         \
-	X(G_SYSCALLSP, "runtime.g", "syscallsp")                                                                       \
-	X(G_SYSCALLPC, "runtime.g", "syscallpc")                                                                       \
-	X(G_PARAM, "runtime.g", "param")                                                                               \
-	X(G_ATOMICSTATUS, "runtime.g", "atomicstatus")                                                                 \
-	X(G_GOID, "runtime.g", "goid")                                                                                 \
-	X(G_WAITREASON, "runtime.g", "waitreason")                                                                     \
-	X(G_PREEMPT, "runtime.g", "preempt")                                                                           \
-	X(G_TRACKINGSEQ, "runtime.g", "trackingSeq")                                                                   \
-	X(G_LOCKEDM, "runtime.g", "lockedm")                                                                           \
-	X(G_PARENTGOID, "runtime.g", "parentGoid")                                                                     \
-	X(G_GOPC, "runtime.g", "gopc")                                                                                 \
-	X(G_STARTPC, "runtime.g", "startpc")                                                                           \
-	X(G_WAITING, "runtime.g", "waiting")                                                                           \
-	X(G_LABELS, "runtime.g", "labels")                                                                             \
-	X(G_SIZE, "runtime.g", "")                                                                                     \
-	X(M_G0, "runtime.m", "g0")                                                                                     \
-	X(M_PROCID, "runtime.m", "procid")                                                                             \
-	X(M_CURG, "runtime.m", "curg")                                                                                 \
-	X(M_P, "runtime.m", "p")                                                                                       \
-	X(M_ALLLINK, "runtime.m", "alllink")                                                                           \
-	X(P_ID, "runtime.p", "id")                                                                                     \
-	X(P_STATUS, "runtime.p", "status")                                                                             \
-	X(P_SCHEDTICK, "runtime.p", "schedtick")                                                                       \
-	X(P_M, "runtime.p", "m")                                                                                       \
-	X(P_GOIDCACHE, "runtime.p", "goidcache")                                                                       \
-	X(P_GOIDCACHEEND, "runtime.p", "goidcacheend")                                                                 \
-	X(P_RUNQHEAD, "runtime.p", "runqhead")                                                                         \
-	X(P_RUNQTAIL, "runtime.p", "runqtail")                                                                         \
-	X(P_GFREE_N, "runtime.p", "gFree.n|gFree.size")                                                                \
-	X(P_SIZE, "runtime.p", "")                                                                                     \
-	X(SCHED_GOIDGEN, "runtime.schedt", "goidgen")                                                                  \
-	X(SCHED_NGSYS, "runtime.schedt", "ngsys")                                                                      \
-	X(SCHED_GFREE_N, "runtime.schedt", "gFree.n|gFree.stack.size")                                                 \
-	X(SCHED_GFREE_NOSTACK_N, "runtime.schedt", "gFree.noStack.size")                                               \
-	X(SCHED_RUNQSIZE, "runtime.schedt", "runqsize|runq.size")                                                      \
-	X(MSTATS_NUMGC, "runtime.mstats", "numgc")                                                                     \
-	X(MSTATS_NUMFORCEDGC, "runtime.mstats", "numforcedgc")                                                         \
-	X(MSTATS_PAUSE_TOTAL_NS, "runtime.mstats", "pause_total_ns")                                                   \
-	X(MSTATS_LAST_GC_UNIX, "runtime.mstats", "last_gc_unix")                                                       \
-	X(MSTATS_BUCKHASH_SYS, "runtime.mstats", "buckhash_sys")                                                       \
-	X(GCCONTROLLER_HEAPLIVE, "runtime.gcControllerState", "heapLive")                                              \
-	X(GCCONTROLLER_HEAPMARKED, "runtime.gcControllerState", "heapMarked")                                          \
-	X(GCCONTROLLER_HEAPINUSE, "runtime.gcControllerState", "heapInUse")                                            \
-	X(GCCONTROLLER_GCPERCENT, "runtime.gcControllerState", "gcPercent")                                            \
+#define PW_FIELDS(X)                                                          \
+	X(G_STACK_LO, "runtime.g", "stack.lo")                                \
+	X(G_STACK_HI, "runtime.g", "stack.hi")                                \
+	X(G_M, "runtime.g", "m")                                              \
+	X(G_SCHED_SP, "runtime.g", "sched.sp")                                \
+	X(G_SCHED_PC, "runtime.g", "sched.pc")                                \
+	X(G_SCHED_BP, "runtime.g", "sched.bp")                                \
+	X(G_SYSCALLSP, "runtime.g", "syscallsp")                              \
+	X(G_SYSCALLPC, "runtime.g", "syscallpc")                              \
+	X(G_PARAM, "runtime.g", "param")                                      \
+	X(G_ATOMICSTATUS, "runtime.g", "atomicstatus")                        \
+	X(G_GOID, "runtime.g", "goid")                                        \
+	X(G_WAITREASON, "runtime.g", "waitreason")                            \
+	X(G_PREEMPT, "runtime.g", "preempt")                                  \
+	X(G_TRACKINGSEQ, "runtime.g", "trackingSeq")                          \
+	X(G_LOCKEDM, "runtime.g", "lockedm")                                  \
+	X(G_PARENTGOID, "runtime.g", "parentGoid")                            \
+	X(G_GOPC, "runtime.g", "gopc")                                        \
+	X(G_STARTPC, "runtime.g", "startpc")                                  \
+	X(G_WAITING, "runtime.g", "waiting")                                  \
+	X(G_LABELS, "runtime.g", "labels")                                    \
+	X(G_SIZE, "runtime.g", "")                                            \
+	X(M_G0, "runtime.m", "g0")                                            \
+	X(M_PROCID, "runtime.m", "procid")                                    \
+	X(M_CURG, "runtime.m", "curg")                                        \
+	X(M_P, "runtime.m", "p")                                              \
+	X(M_ALLLINK, "runtime.m", "alllink")                                  \
+	X(P_ID, "runtime.p", "id")                                            \
+	X(P_STATUS, "runtime.p", "status")                                    \
+	X(P_SCHEDTICK, "runtime.p", "schedtick")                              \
+	X(P_M, "runtime.p", "m")                                              \
+	X(P_GOIDCACHE, "runtime.p", "goidcache")                              \
+	X(P_GOIDCACHEEND, "runtime.p", "goidcacheend")                        \
+	X(P_RUNQHEAD, "runtime.p", "runqhead")                                \
+	X(P_RUNQTAIL, "runtime.p", "runqtail")                                \
+	X(P_GFREE_N, "runtime.p", "gFree.n|gFree.size")                       \
+	X(P_SIZE, "runtime.p", "")                                            \
+	X(SCHED_GOIDGEN, "runtime.schedt", "goidgen")                         \
+	X(SCHED_NGSYS, "runtime.schedt", "ngsys")                             \
+	X(SCHED_GFREE_N, "runtime.schedt", "gFree.n|gFree.stack.size")        \
+	X(SCHED_GFREE_NOSTACK_N, "runtime.schedt", "gFree.noStack.size")      \
+	X(SCHED_RUNQSIZE, "runtime.schedt", "runqsize|runq.size")             \
+	X(MSTATS_NUMGC, "runtime.mstats", "numgc")                            \
+	X(MSTATS_NUMFORCEDGC, "runtime.mstats", "numforcedgc")                \
+	X(MSTATS_PAUSE_TOTAL_NS, "runtime.mstats", "pause_total_ns")          \
+	X(MSTATS_LAST_GC_UNIX, "runtime.mstats", "last_gc_unix")              \
+	X(MSTATS_BUCKHASH_SYS, "runtime.mstats", "buckhash_sys")              \
+	X(GCCONTROLLER_HEAPLIVE, "runtime.gcControllerState", "heapLive")     \
+	X(GCCONTROLLER_HEAPMARKED, "runtime.gcControllerState", "heapMarked") \
+	X(GCCONTROLLER_HEAPINUSE, "runtime.gcControllerState", "heapInUse")   \
+	X(GCCONTROLLER_GCPERCENT, "runtime.gcControllerState", "gcPercent")   \
 	X(GCCONTROLLER_MEMORYLIMIT, "runtime.gcControllerState", "memoryLimit")
 
 enum pw_field {
 #define X(name, type, path) PW_FIELD_##name,
 	PW_FIELDS(X)
 #undef X
-	_PW_FIELD_MAX,
+		_PW_FIELD_MAX,
 };
 
 /* Where a number comes from; shown by ps. */
@@ -87,8 +87,8 @@ enum pw_trust {
 };
 
 struct pw_layout {
-	int go_minor;	      /* whose table it is */
-	bool exact;	      /* false: 1.17, 1.18, 1.20 (best effort) or newer than known */
+	int go_minor; /* whose table it is */
+	bool exact;   /* false: 1.17, 1.18, 1.20 (best effort) or newer than known */
 	int32_t offset[_PW_FIELD_MAX];
 	uint8_t trust[_PW_FIELD_MAX]; /* enum pw_trust */
 };

@@ -14,8 +14,8 @@
 
 struct pw_layout_version {
 	int go_minor;
-	bool exact;		 /* from the DWARF of a toolchain that the tests can build with */
-	const char *toolchain;	 /* "go1.24.4" */
+	bool exact;		    /* from the DWARF of a toolchain that the tests can build with */
+	const char *toolchain;	    /* "go1.24.4" */
 	const char *const *reasons; /* runtime.waitReasonStrings */
 	size_t reason_count;
 };

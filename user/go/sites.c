@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Where a uprobe goes, by rules over the machine code of this very binary. For each event there is a list of places, best
- * first; the first one that passes all checks is taken and the note says why those before it were not.
+ * Where a uprobe goes, by rules over the machine code of this very binary. For each event there is a list of places,
+ *best first; the first one that passes all checks is taken and the note says why those before it were not.
  *
- *	prologue  the function runs on g0 only, whose stack never grows: the jbe (b.ls) of the stack check is emulated by
- *		  the kernel, hit exactly once, and all arguments are still in their registers
- *	post	  the function runs on a user goroutine, where the stack check is run again after each growth and each
- *		  preemption: the first emulated instruction behind it, before any branch target, with the wanted
- *		  registers followed through copies
- *	call	  the call itself of a named function inside another: its arguments are in their registers
+ *	prologue  the function runs on g0 only, whose stack never grows: the jbe (b.ls) of the stack check is emulated
+ *by the kernel, hit exactly once, and all arguments are still in their registers post	  the function runs on a user
+ *goroutine, where the stack check is run again after each growth and each preemption: the first emulated instruction
+ *behind it, before any branch target, with the wanted registers followed through copies call	  the call itself of a
+ *named function inside another: its arguments are in their registers
  *	result	  the first emulated instruction behind a call that returns the wanted value
  *	step	  last resort: an instruction that the kernel must single-step, at ten times the price
  *
- * An instruction inside a loop, or one that a branch reaches behind the point where registers are known, is never taken.
- * Facts: src/runtime/proc.go (newproc, newproc1, gopark, park_m, execute, gdestroy, goexit0), mgc.go (gcMark, gcSweep,
- * gcResetMarkState), stack check: cmd/internal/obj/x86/obj6.go, cmd/internal/obj/arm64/obj7.go.
+ * An instruction inside a loop, or one that a branch reaches behind the point where registers are known, is never
+ *taken. Facts: src/runtime/proc.go (newproc, newproc1, gopark, park_m, execute, gdestroy, goexit0), mgc.go (gcMark,
+ *gcSweep, gcResetMarkState), stack check: cmd/internal/obj/x86/obj6.go, cmd/internal/obj/arm64/obj7.go.
  */
 #include "go/sites.h"
 
@@ -107,7 +106,7 @@ static const struct {
 	const struct place *places;
 	size_t count;
 } events[_PW_EVENT_MAX] = {
-#define EVENT(id, name, list) [PW_EVENT_##id] = { name, list, ARRAY_SIZE(list) }
+#define EVENT(id, name, list) [PW_EVENT_##id] = {name, list, ARRAY_SIZE(list)}
 	EVENT(SPAWN, "spawn", spawn_places),
 	EVENT(EXIT, "exit", exit_places),
 	EVENT(PARK, "park", park_places),
@@ -167,7 +166,7 @@ struct traced {
 
 static struct traced trace_start(uint8_t reg)
 {
-	struct traced traced = { .wanted = reg != PW_REG_NONE, .reg = PW_SITE_REG_NONE };
+	struct traced traced = {.wanted = reg != PW_REG_NONE, .reg = PW_SITE_REG_NONE};
 
 	if (traced.wanted) {
 		traced.reg = reg;
@@ -179,8 +178,8 @@ static struct traced trace_start(uint8_t reg)
 static void trace_step(struct traced *traced, enum pw_arch arch, const struct pw_insn *insn)
 {
 	uint8_t dst, src;
-	bool copies = pw_insn_is_copy(arch, insn, &dst, &src) && src < 64 && dst < 64 &&
-		      (traced->regs & PW_REG_SET_BIT(src));
+	bool copies =
+		pw_insn_is_copy(arch, insn, &dst, &src) && src < 64 && dst < 64 && (traced->regs & PW_REG_SET_BIT(src));
 
 	if (!traced->wanted)
 		return;
@@ -242,8 +241,8 @@ static size_t find_emulated(const struct pw_code *code, size_t index, struct tra
 			break;
 		if (pw_insn_emulated(code->arch, insn))
 			return i;
-		if (insn->kind == PW_INSN_BRANCH || insn->kind == PW_INSN_JUMP ||
-		    insn->kind == PW_INSN_JUMP_INDIRECT || insn->kind == PW_INSN_RETURN || insn->kind == PW_INSN_TRAP)
+		if (insn->kind == PW_INSN_BRANCH || insn->kind == PW_INSN_JUMP || insn->kind == PW_INSN_JUMP_INDIRECT ||
+		    insn->kind == PW_INSN_RETURN || insn->kind == PW_INSN_TRAP)
 			break;
 		trace_step(g, code->arch, insn);
 		trace_step(arg, code->arch, insn);
@@ -382,7 +381,7 @@ static bool registers_usable(const struct search *search, const struct place *pl
 
 static bool try_place(const struct search *search, const struct place *place, struct pw_site *site)
 {
-	_cleanup_(pw_function_done) struct pw_function function = { 0 };
+	_cleanup_(pw_function_done) struct pw_function function = {0};
 	bool has_arg = place->arg != VALUE_NONE && search->go_minor >= place->arg_since;
 	struct traced g = trace_start(value_reg(search->arch, place->g));
 	struct traced arg = trace_start(has_arg ? value_reg(search->arch, place->arg) : PW_REG_NONE);
@@ -414,7 +413,7 @@ static bool try_place(const struct search *search, const struct place *place, st
 static void find_event(const struct search *search, enum pw_event event, bool only_without_coroutines,
 		       struct pw_site *site)
 {
-	*site = (struct pw_site){ .g_reg = PW_SITE_REG_NONE, .arg_reg = PW_SITE_REG_NONE };
+	*site = (struct pw_site){.g_reg = PW_SITE_REG_NONE, .arg_reg = PW_SITE_REG_NONE};
 	for (size_t i = 0; i < events[event].count && !site->found; i++) {
 		const struct place *place = &events[event].places[i];
 
@@ -428,7 +427,7 @@ static void find_event(const struct search *search, enum pw_event event, bool on
 int pw_sites_find(struct pw_site *sites, const struct pw_elf *elf, const struct pw_pclntab *table, int go_minor,
 		  struct pw_why *reterr_why)
 {
-	const struct search search = { .elf = elf, .table = table, .arch = pw_elf_arch(elf), .go_minor = go_minor };
+	const struct search search = {.elf = elf, .table = table, .arch = pw_elf_arch(elf), .go_minor = go_minor};
 	struct pw_func func;
 	struct pw_site *exit = &sites[PW_EVENT_EXIT];
 

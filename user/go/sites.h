@@ -40,18 +40,19 @@ struct pw_site {
 	bool counts_coroutines; /* SPAWN: iter.Pull goroutines are seen here too, so it balances gdestroy */
 	uint8_t g_reg;		/* machine register (disasm.h numbering) that holds the goroutine, or NONE */
 	uint8_t arg_reg;	/* PARK: wait reason; STW: reason; GC: start time; or NONE */
-	uint8_t caller_missing;	/* 1: bpf_get_stackid misses the immediate caller here (entry, jbe, push) */
+	uint8_t caller_missing; /* 1: bpf_get_stackid misses the immediate caller here (entry, jbe, push) */
 	uint8_t insn_size;
-	uint8_t insn[16];	/* bytes in the file, compared with live memory before attaching */
-	uint64_t addr;		/* link-time address of the instruction */
+	uint8_t insn[16]; /* bytes in the file, compared with live memory before attaching */
+	uint64_t addr;	  /* link-time address of the instruction */
 	uint64_t file_offset;
 	uint32_t function_offset;
-	char function[64];	/* "runtime.gopark" */
-	char instruction[64];	/* "push rbp" */
-	char note[192];		/* why this one: candidates rejected before it; or why none was found */
+	char function[64];    /* "runtime.gopark" */
+	char instruction[64]; /* "push rbp" */
+	char note[192];	      /* why this one: candidates rejected before it; or why none was found */
 };
 
-/* Fills sites[_PW_EVENT_MAX]. Returns 0 even if some are not found (their note says why); -ENODATA without a runtime. */
+/* Fills sites[_PW_EVENT_MAX]. Returns 0 even if some are not found (their note says why); -ENODATA without a runtime.
+ */
 int pw_sites_find(struct pw_site *sites, const struct pw_elf *elf, const struct pw_pclntab *table, int go_minor,
 		  struct pw_why *reterr_why) __attribute__((warn_unused_result));
 

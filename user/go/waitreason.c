@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a goroutine waits for, in the runtime's own words. Go 1.26 renumbered the codes, so the strings of this very binary
- * are read first: waitReason.String is a bounds check and a load from waitReasonStrings, an array of string headers
- * (src/runtime/runtime2.go:waitReason, go1.17 to go1.27).
+ * What a goroutine waits for, in the runtime's own words. Go 1.26 renumbered the codes, so the strings of this very
+ * binary are read first: waitReason.String is a bounds check and a load from waitReasonStrings, an array of string
+ * headers (src/runtime/runtime2.go:waitReason, go1.17 to go1.27).
  */
 #include "go/calibrate.h"
 
@@ -89,7 +89,7 @@ static int read_reason(const struct pw_elf *elf, uint64_t addr, char *ret_name)
 static int read_from_target(struct pw_wait_reasons *ret_reasons, const struct pw_elf *elf,
 			    const struct pw_pclntab *table, struct pw_why *reterr_why)
 {
-	_cleanup_(pw_function_done) struct pw_function function = { 0 };
+	_cleanup_(pw_function_done) struct pw_function function = {0};
 	uint64_t addr;
 	size_t count;
 	int r;
@@ -126,8 +126,8 @@ static int read_from_table(struct pw_wait_reasons *ret_reasons, int go_minor)
 	return -ENODATA;
 }
 
-int pw_wait_reasons_read(struct pw_wait_reasons *ret_reasons, const struct pw_elf *elf,
-			 const struct pw_pclntab *table, int go_minor, struct pw_why *reterr_why)
+int pw_wait_reasons_read(struct pw_wait_reasons *ret_reasons, const struct pw_elf *elf, const struct pw_pclntab *table,
+			 int go_minor, struct pw_why *reterr_why)
 {
 	_cleanup_free_ struct pw_wait_reasons *reasons = calloc(1, sizeof(*reasons));
 	int r;

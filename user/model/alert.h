@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the judgement says, with its evidence. Plain data with fixed sizes: copied, queued, written, never pointing into records. */
+/* What the judgement says, with its evidence. Plain data with fixed sizes: copied, queued, written, never pointing into
+ * records. */
 enum pw_alert_state { PW_ALERT_PENDING, PW_ALERT_FIRING, PW_ALERT_CLEARING, PW_ALERT_RESOLVED, PW_ALERT_GONE };
 enum pw_alert_level { PW_LEVEL_INFO, PW_LEVEL_WARNING, PW_LEVEL_CRITICAL };
 
@@ -27,16 +28,16 @@ struct pw_alert {
 	int32_t pid;
 	uint64_t target_id;
 	uint64_t started_wall_ns, fired_wall_ns, resolved_wall_ns;
-	uint64_t onset_wall_ns; /* when the growth began */
-	struct pw_alert_frame statement;  /* the go statement */
-	char wait_reason[48];		  /* the most common one among the parked */
-	uint64_t parked, parked_onset;	  /* now; when the growth began */
-	double baseline;		  /* < 0: none yet */
+	uint64_t onset_wall_ns;		 /* when the growth began */
+	struct pw_alert_frame statement; /* the go statement */
+	char wait_reason[48];		 /* the most common one among the parked */
+	uint64_t parked, parked_onset;	 /* now; when the growth began */
+	double baseline;		 /* < 0: none yet */
 	double growth_per_hour;
 	struct pw_alert_frame creation[PW_ALERT_FRAMES_MAX];
 	size_t creation_count;
-	char text[384]; /* one sentence for a person */
-	char hint[256];	/* what to do next */
+	char text[384];	     /* one sentence for a person */
+	char hint[256];	     /* what to do next */
 	char reproduce[160]; /* command that shows it */
 };
 

@@ -20,13 +20,13 @@ struct pw_buf;
 enum pw_quality { PW_EXACT, PW_SAMPLED, PW_ESTIMATED, PW_STALE };
 
 enum pw_status_class { /* status in words of the census; runtime2.go */
-	PW_GOROUTINE_RUNNABLE,
-	PW_GOROUTINE_RUNNING,
-	PW_GOROUTINE_SYSCALL,
-	PW_GOROUTINE_WAITING,
-	PW_GOROUTINE_PREEMPTED,
-	PW_GOROUTINE_LEAKED, /* 1.26+: the runtime's own verdict; waiting for all purposes */
-	_PW_GOROUTINE_STATUS_MAX,
+		       PW_GOROUTINE_RUNNABLE,
+		       PW_GOROUTINE_RUNNING,
+		       PW_GOROUTINE_SYSCALL,
+		       PW_GOROUTINE_WAITING,
+		       PW_GOROUTINE_PREEMPTED,
+		       PW_GOROUTINE_LEAKED, /* 1.26+: the runtime's own verdict; waiting for all purposes */
+		       _PW_GOROUTINE_STATUS_MAX,
 };
 const char *pw_status_name(enum pw_status_class status); /* "runnable", "running", "syscall", "waiting", ... */
 
@@ -35,8 +35,8 @@ typedef uint32_t pw_string; /* index into record->strings */
 struct pw_section {
 	bool present;
 	uint8_t version;
-	uint8_t quality;	/* enum pw_quality */
-	uint64_t taken_ns;	/* CLOCK_BOOTTIME at which its data was read */
+	uint8_t quality;   /* enum pw_quality */
+	uint64_t taken_ns; /* CLOCK_BOOTTIME at which its data was read */
 };
 
 struct pw_record_frame {
@@ -46,7 +46,7 @@ struct pw_record_frame {
 	uint64_t addr; /* link-time pc */
 };
 
-struct pw_record_stack { /* innermost first */
+struct pw_record_stack {       /* innermost first */
 	uint32_t first, count; /* into record->frames */
 };
 
@@ -61,7 +61,7 @@ struct pw_record_site { /* one probe site */
 	pw_string event, function, instruction, note;
 	uint64_t offset; /* in the file */
 	bool found, attached, emulated;
-	uint64_t hits;	 /* since attach */
+	uint64_t hits;	  /* since attach */
 	uint64_t cost_ns; /* estimated per hit */
 };
 
@@ -81,8 +81,9 @@ struct pw_record_identity {
 };
 
 /*
- * One go statement. Index of it: "statement"; it stays the same from record to record as long as the target lives, except
- * that a statement without goroutines may give its place to another one when the table is full. Totals are since attach.
+ * One go statement. Index of it: "statement"; it stays the same from record to record as long as the target lives,
+ * except that a statement without goroutines may give its place to another one when the table is full. Totals are since
+ * attach.
  */
 #define PW_STATEMENT_OTHER UINT64_MAX /* gopc of the sum of all statements that found no place in the table */
 
@@ -101,8 +102,8 @@ struct pw_record_reason_count {
 struct pw_record_event_count {
 	uint32_t statement;
 	uint64_t spawned, exited, parked, ran; /* ran: PW_UNKNOWN unless asked for */
-	uint32_t first_reason, reason_count; /* into record->reasons: parks by wait reason */
-	uint32_t creation_stack;	     /* most seen one, into record->stacks; UINT32_MAX none */
+	uint32_t first_reason, reason_count;   /* into record->reasons: parks by wait reason */
+	uint32_t creation_stack;	       /* most seen one, into record->stacks; UINT32_MAX none */
 };
 
 /*
@@ -120,23 +121,23 @@ struct pw_record_age {
 
 struct pw_record_group { /* census: identical (statement, status, wait reason) */
 	uint32_t statement;
-	uint8_t status; /* enum pw_status_class */
+	uint8_t status;	  /* enum pw_status_class */
 	pw_string reason; /* 0 unless waiting */
 	uint64_t count;
 	uint64_t count_initial; /* of them born before we first looked: their age is at least the time since then */
-	uint64_t oldest_born_before_ns;  /* the oldest was born before this (CLOCK_BOOTTIME), perhaps long before */
+	uint64_t oldest_born_before_ns;	 /* the oldest was born before this (CLOCK_BOOTTIME), perhaps long before */
 	uint64_t youngest_born_after_ns; /* the youngest was born after this; 0: unknown, before we first looked */
 	uint32_t first_age, age_count;	 /* into record->census.ages */
 };
 
 /*
- * One goroutine of the census. Rows are there only for targets with few goroutines (observe options): the groups say the
- * same of all targets in bounded space.
+ * One goroutine of the census. Rows are there only for targets with few goroutines (observe options): the groups say
+ * the same of all targets in bounded space.
  */
 struct pw_record_row {
 	uint64_t goid;
 	uint32_t group;
-	uint32_t runs;	      /* since the last census, modulo 256; UINT32_MAX unknown */
+	uint32_t runs;				/* since the last census, modulo 256; UINT32_MAX unknown */
 	uint64_t born_after_ns, born_before_ns; /* CLOCK_BOOTTIME; born_after 0: before we first looked */
 };
 
@@ -146,8 +147,8 @@ struct pw_record_gc_cycle {
 
 struct pw_record {
 	uint64_t sequence;
-	uint64_t boot_ns, wall_ns;    /* when the record was closed */
-	uint64_t interval_ns;	      /* since the target's last record; 0 for the first */
+	uint64_t boot_ns, wall_ns; /* when the record was closed */
+	uint64_t interval_ns;	   /* since the target's last record; 0 for the first */
 	struct pw_record_identity identity;
 	struct pw_record_ability abilities[_PW_ABILITY_MAX];
 
@@ -161,12 +162,12 @@ struct pw_record {
 
 	struct {
 		struct pw_section section;
-		uint64_t hits;		    /* probe hits since attach */
-		double cpu_percent;	    /* estimated cost of probes to the target, % of one CPU, this interval */
-		double budget_percent;	    /* < 0: none */
-		pw_string guard_state;	    /* "continuous", "park detached", "detached" */
-		uint64_t census_ns;	    /* time the last census took us */
-		uint64_t bytes_read;	    /* by the last census */
+		uint64_t hits;	       /* probe hits since attach */
+		double cpu_percent;    /* estimated cost of probes to the target, % of one CPU, this interval */
+		double budget_percent; /* < 0: none */
+		pw_string guard_state; /* "continuous", "park detached", "detached" */
+		uint64_t census_ns;    /* time the last census took us */
+		uint64_t bytes_read;   /* by the last census */
 	} cost;
 
 	struct pw_record_statement *statements;
@@ -183,10 +184,10 @@ struct pw_record {
 
 	struct {
 		struct pw_section section;
-		uint64_t total;	     /* user and system goroutines seen, dead ones not */
-		uint64_t system;     /* of them runtime-internal */
-		uint64_t skipped;    /* could not be read or over the budget */
-		uint64_t torn;	     /* changed while read, left out */
+		uint64_t total;	  /* user and system goroutines seen, dead ones not */
+		uint64_t system;  /* of them runtime-internal */
+		uint64_t skipped; /* could not be read or over the budget */
+		uint64_t torn;	  /* changed while read, left out */
 		struct pw_record_group *groups;
 		size_t group_count;
 		struct pw_record_age *ages;
@@ -195,17 +196,17 @@ struct pw_record {
 		size_t row_count;
 	} census;
 
-	struct { /* events held against the census: what one of them has missed */
-		struct pw_section section;  /* quality exact: nothing was started or ended while the census ran */
-		uint64_t live_by_events;    /* alive when counting began + spawned - exited */
+	struct {			   /* events held against the census: what one of them has missed */
+		struct pw_section section; /* quality exact: nothing was started or ended while the census ran */
+		uint64_t live_by_events;   /* alive when counting began + spawned - exited */
 		uint64_t live_by_census;
-		int64_t difference;	    /* census - events */
+		int64_t difference; /* census - events */
 	} drift;
 
 	struct {
 		struct pw_section section;
-		uint64_t goroutines;	     /* what runtime.NumGoroutine would return */
-		uint64_t spawn_total;	     /* by goid history: since process start */
+		uint64_t goroutines;  /* what runtime.NumGoroutine would return */
+		uint64_t spawn_total; /* by goid history: since process start */
 		uint64_t gomaxprocs, threads, gc_cycles, gc_forced, gc_pause_total_ns;
 		uint64_t heap_live_bytes, heap_marked_bytes;
 	} runtime;

@@ -18,7 +18,8 @@ struct pw_procfs;
 struct pw_observation;
 
 struct pw_observe_options {
-	uint64_t census_interval_ns; /* at least so long between censuses: 1 s; longer when one costs more than 0.2% of a CPU */
+	uint64_t census_interval_ns; /* at least so long between censuses: 1 s; longer when one costs more than 0.2% of
+					a CPU */
 	uint64_t slice_ns;	     /* work per call: 5 ms */
 	bool kernel_figures;
 	uint32_t rows_max; /* one row per goroutine in the record if there are at most so many; 0: never */

@@ -20,12 +20,12 @@
 struct pw_build_facts {
 	char build_id[96]; /* "gnu:...", "go:...", "hash:..." */
 	enum pw_arch arch;
-	bool is_go;	   /* false: the rest is not set, and why_not_go says why */
+	bool is_go; /* false: the rest is not set, and why_not_go says why */
 	bool pie, stripped, shared_library, cgo;
 	uint64_t file_size;
 	struct pw_buildinfo info;
 
-	uint64_t text, etext;		 /* moduledata.text, .etext */
+	uint64_t text, etext; /* moduledata.text, .etext */
 	uint64_t moduledata;
 	struct pw_elf_segment text_segment; /* the PT_LOAD that holds text: ties mappings to link-time addresses */
 
@@ -34,7 +34,8 @@ struct pw_build_facts {
 	struct pw_wait_reasons wait_reasons;
 	struct pw_site sites[_PW_EVENT_MAX];
 
-	/* Entry points of functions that tell system goroutines from the user's (runtime.isSystemGoroutine). 0: absent. */
+	/* Entry points of functions that tell system goroutines from the user's (runtime.isSystemGoroutine). 0: absent.
+	 */
 	uint64_t runtime_main, runtime_corostart, runtime_handle_async_event, runtime_runfinq, runtime_run_cleanups;
 
 	char why_not_go[192];

@@ -13,7 +13,8 @@ struct pw_why;
 /*
  * The asking side of the reader: one sandboxed process, forked before any thread, that parses the files of targets.
  * It gets open file descriptors over a socket, answers in order of arrival, and is killed and restarted when it crashes
- * or an answer is later than its deadline; the build that killed it twice is barred. Nothing here blocks except pw_reader_wait.
+ * or an answer is later than its deadline; the build that killed it twice is barred. Nothing here blocks except
+ * pw_reader_wait.
  */
 struct pw_reader;
 
@@ -23,11 +24,11 @@ struct pw_frame { /* strings live as long as the pw_symbols they came in */
 	bool inlined;
 };
 
-struct pw_symbol { /* all frames of one pc, innermost first */
-	uint64_t pc;	   /* link-time, as asked */
-	uint64_t entry;	   /* of the physical function; 0: unknown pc */
+struct pw_symbol {	    /* all frames of one pc, innermost first */
+	uint64_t pc;	    /* link-time, as asked */
+	uint64_t entry;	    /* of the physical function; 0: unknown pc */
 	int32_t frame_size; /* pcsp at pc, -1 unknown */
-	uint8_t flag;	   /* pclntab flag of the physical function */
+	uint8_t flag;	    /* pclntab flag of the physical function */
 	uint8_t func_id;
 	uint32_t frame_count;
 	const struct pw_frame *frames;

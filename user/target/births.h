@@ -9,9 +9,9 @@
 struct pw_target;
 
 /*
- * When a goroutine was born, and how many were: the goid history (DESIGN 2). goids are handed out in order, 16 at a time
- * per P; a goid had been issued by time t exactly if it is at most goidgen(t) and in no P's unissued interval. Two polls
- * thus bound each birth on both sides. The history is thinned with age: bounded memory, wider bounds for the old.
+ * When a goroutine was born, and how many were: the goid history (DESIGN 2). goids are handed out in order, 16 at a
+ * time per P; a goid had been issued by time t exactly if it is at most goidgen(t) and in no P's unissued interval. Two
+ * polls thus bound each birth on both sides. The history is thinned with age: bounded memory, wider bounds for the old.
  */
 struct pw_births;
 

@@ -13,8 +13,8 @@ struct pw_reader;
 struct pw_procfs;
 
 /*
- * Finds the Go processes of the host and follows them: a scan of /proc each second, exit by pidfd, exec by a changed exe
- * or start code. Facts come asynchronously from the reader, cached by build ID and by (dev, inode, mtime, size).
+ * Finds the Go processes of the host and follows them: a scan of /proc each second, exit by pidfd, exec by a changed
+ * exe or start code. Facts come asynchronously from the reader, cached by build ID and by (dev, inode, mtime, size).
  */
 struct pw_discover;
 
@@ -25,8 +25,8 @@ struct pw_discover_filter { /* patterns are globs over process name, exe path, u
 
 struct pw_discover_callbacks {
 	void *context;
-	void (*found)(void *context, struct pw_target *target);	   /* readable or degraded: validated, facts there */
-	void (*gone)(void *context, struct pw_target *target);	   /* exited or exec'd; freed after the call */
+	void (*found)(void *context, struct pw_target *target); /* readable or degraded: validated, facts there */
+	void (*gone)(void *context, struct pw_target *target);	/* exited or exec'd; freed after the call */
 	void (*service_name)(void *context, struct pw_target *target); /* may overwrite target->service; may be NULL */
 };
 

@@ -11,7 +11,7 @@ struct pw_target;
 /* One goroutine as read from runtime.allgs; every field was checked or the goroutine is not here. */
 struct pw_goroutine {
 	uint64_t addr, goid, parent_goid; /* parent 0: unknown on that version */
-	uint64_t gopc, startpc;	  /* live addresses; gopc 0: started by the runtime */
+	uint64_t gopc, startpc;		  /* live addresses; gopc 0: started by the runtime */
 	uint64_t sched_sp, sched_pc;
 	uint64_t stack_lo, stack_hi;
 	uint8_t status;	     /* enum pw_status_class (model/record.h) */
@@ -21,8 +21,8 @@ struct pw_goroutine {
 };
 
 /*
- * A census: a walk of all goroutines in slices, so that no tick is held up. Begin, step until it returns 0, read, reuse.
- * Nothing is allocated per goroutine after the first census of that size.
+ * A census: a walk of all goroutines in slices, so that no tick is held up. Begin, step until it returns 0, read,
+ * reuse. Nothing is allocated per goroutine after the first census of that size.
  */
 struct pw_census;
 
@@ -31,7 +31,7 @@ struct pw_census_result {
 	size_t count;
 	uint64_t allglen, dead, skipped, torn; /* skipped: unreadable or over the cap; torn: changed while read */
 	uint64_t started_ns, duration_ns, bytes_read; /* CLOCK_BOOTTIME; duration without the waits between slices */
-	uint64_t num_goroutine;	  /* as runtime.NumGoroutine counts: allglen - ngsys - free lists; UINT64_MAX unknown */
+	uint64_t num_goroutine; /* as runtime.NumGoroutine counts: allglen - ngsys - free lists; UINT64_MAX unknown */
 };
 
 int pw_census_new(struct pw_census **ret_census) __attribute__((warn_unused_result));

@@ -26,7 +26,8 @@ int pw_symbolizer_new(struct pw_symbolizer **ret_symbolizer, struct pw_reader *r
 void pw_symbolizer_free(struct pw_symbolizer *symbolizer);
 
 /* Frames of a link-time pc that is a return address (1 is subtracted) or exact. Number of frames, 0: known to have
- * none, -EAGAIN: asked, come back after the next flush was answered. *ret_frames lives until the symbolizer is freed. */
+ * none, -EAGAIN: asked, come back after the next flush was answered. *ret_frames lives until the symbolizer is freed.
+ */
 int pw_symbolize(struct pw_symbolizer *symbolizer, uint64_t pc, bool is_return_address,
 		 const struct pw_located_frame **ret_frames) __attribute__((warn_unused_result));
 /* Sends what is queued, if no request is under way. */

@@ -37,7 +37,7 @@ struct pw_target {
 	uint64_t bias; /* live = link-time + bias */
 	bool bias_known;
 	struct pw_mem mem;
-	bool memory_ok;	    /* layout validated on the live process */
+	bool memory_ok;		 /* layout validated on the live process */
 	char memory_reason[256]; /* why not, and what to do; or a remark */
 	bool symbols_ok;
 	char symbols_reason[256];
@@ -50,7 +50,8 @@ struct pw_target {
 
 /* Ties the build to the live process: bias from /proc/PID/maps, then validation of layout and globals on live memory
  * (DESIGN 5): goids positive and unique, statuses and wait reasons in range, stack bounds around sched.sp, pcs in text,
- * allglen <= cap. Sets memory_ok/memory_reason, symbols_ok/..; 0 even when closed, -ESRCH gone, -ESTALE exec'd meanwhile. */
+ * allglen <= cap. Sets memory_ok/memory_reason, symbols_ok/..; 0 even when closed, -ESRCH gone, -ESTALE exec'd
+ * meanwhile. */
 int pw_target_validate(struct pw_target *target, const struct pw_procfs *procfs) __attribute__((warn_unused_result));
 
 /* Are the bytes at each found probe site in memory still those of the file (no debugger's breakpoint, no packer)?
