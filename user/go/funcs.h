@@ -13,44 +13,53 @@ struct pw_why;
 struct pw_elf;
 
 /* The runtime functions that we disassemble. A function that was renamed has its names newest first. */
-#define PW_FUNCS(X)                                                   \
-	X(CASGSTATUS, "runtime.casgstatus")                           \
-	X(EXECUTE, "runtime.execute")                                 \
-	X(FOR_EACH_G, "runtime.forEachG")                             \
-	X(FOR_EACH_G_RACE, "runtime.forEachGRace")                    \
-	X(FORCEGCHELPER, "runtime.forcegchelper")                     \
-	X(GCINIT, "runtime.gcinit")                                   \
-	X(GC_MARK, "runtime.gcMark")                                  \
-	X(GC_MARK_TERMINATION, "runtime.gcMarkTermination")           \
-	X(GC_RESET_MARK_STATE, "runtime.gcResetMarkState")            \
-	X(GC_START_CYCLE, "runtime.(*gcControllerState).startCycle")  \
-	X(GC_RESET_LIVE, "runtime.(*gcControllerState).resetLive")    \
-	X(GC_SWEEP, "runtime.gcSweep")                                \
-	X(GDESTROY, "runtime.gdestroy")                               \
-	X(GETEMPTY_FUNC1, "runtime.getempty.func1")                   \
-	X(GOEXIT0, "runtime.goexit0")                                 \
-	X(GOPARK, "runtime.gopark")                                   \
-	X(IS_SYSTEM_GOROUTINE, "runtime.isSystemGoroutine")           \
-	X(MCALL, "runtime.mcall")                                     \
-	X(MEXIT, "runtime.mexit")                                     \
-	X(MINIT, "runtime.minit")                                     \
-	X(MPROF_FLUSH, "runtime.mProf_Flush")                         \
-	X(MPROF_FLUSH_LOCKED, "runtime.mProf_FlushLocked")            \
-	X(NEW_BUCKET, "runtime.newBucket")                            \
-	X(NEWPROC1, "runtime.newproc1")                               \
-	X(NEWPROC_FUNC1, "runtime.newproc.func1")                     \
-	X(PARK_M, "runtime.park_m")                                   \
-	X(PREEMPTALL, "runtime.preemptall")                           \
-	X(PUTFULL, "runtime.putfull")                                 \
-	X(QUEUEFINALIZER, "runtime.queuefinalizer")                   \
-	X(REENTERSYSCALL, "runtime.reentersyscall")                   \
-	X(RUN_FINALIZERS, "runtime.runFinalizers", "runtime.runfinq") \
-	X(RUNQPUT, "runtime.runqput")                                 \
-	X(SEMRELEASE1, "runtime.semrelease1")                         \
-	X(START_THE_WORLD, "runtime.startTheWorldWithSema")           \
-	X(STOP_THE_WORLD, "runtime.stopTheWorldWithSema")             \
-	X(WAIT_REASON_STRING, "runtime.waitReason.String")            \
-	X(WAKE_NET_POLLER, "runtime.wakeNetPoller")
+#define PW_FUNCS(X)                                                           \
+	X(ALLOC_SPAN, "runtime.(*mheap).allocSpan")                           \
+	X(CASGSTATUS, "runtime.casgstatus")                                   \
+	X(EXECUTE, "runtime.execute")                                         \
+	X(FIND_RUNNABLE, "runtime.findRunnable", "runtime.findrunnable")      \
+	X(FOR_EACH_G, "runtime.forEachG")                                     \
+	X(FOR_EACH_G_RACE, "runtime.forEachGRace")                            \
+	X(FORCEGCHELPER, "runtime.forcegchelper")                             \
+	X(GCOUNT, "runtime.gcount")                                           \
+	X(GCINIT, "runtime.gcinit")                                           \
+	X(GC_MARK, "runtime.gcMark")                                          \
+	X(GC_MARK_TERMINATION, "runtime.gcMarkTermination")                   \
+	X(GC_RESET_MARK_STATE, "runtime.gcResetMarkState")                    \
+	X(GC_START_CYCLE, "runtime.(*gcControllerState).startCycle")          \
+	X(GC_RESET_LIVE, "runtime.(*gcControllerState).resetLive")            \
+	X(GC_SWEEP, "runtime.gcSweep")                                        \
+	X(GC_SET_MEMORY_LIMIT, "runtime.(*gcControllerState).setMemoryLimit") \
+	X(GC_SET_PERCENT, "runtime.(*gcControllerState).setGCPercent")        \
+	X(GDESTROY, "runtime.gdestroy")                                       \
+	X(GETEMPTY_FUNC1, "runtime.getempty.func1")                           \
+	X(GFGET, "runtime.gfget")                                             \
+	X(GFPUT, "runtime.gfput")                                             \
+	X(GOEXIT0, "runtime.goexit0")                                         \
+	X(GOPARK, "runtime.gopark")                                           \
+	X(IS_SYSTEM_GOROUTINE, "runtime.isSystemGoroutine")                   \
+	X(MCALL, "runtime.mcall")                                             \
+	X(MEXIT, "runtime.mexit")                                             \
+	X(MINIT, "runtime.minit")                                             \
+	X(MPROF_FLUSH, "runtime.mProf_Flush")                                 \
+	X(MPROF_FLUSH_LOCKED, "runtime.mProf_FlushLocked")                    \
+	X(NEW_BUCKET, "runtime.newBucket")                                    \
+	X(NEWPROC1, "runtime.newproc1")                                       \
+	X(NEWPROC_FUNC1, "runtime.newproc.func1")                             \
+	X(P_INIT, "runtime.(*p).init")                                        \
+	X(PARK_M, "runtime.park_m")                                           \
+	X(PREEMPTALL, "runtime.preemptall")                                   \
+	X(PUTFULL, "runtime.putfull")                                         \
+	X(QUEUEFINALIZER, "runtime.queuefinalizer")                           \
+	X(REENTERSYSCALL, "runtime.reentersyscall")                           \
+	X(RUN_FINALIZERS, "runtime.runFinalizers", "runtime.runfinq")         \
+	X(RUNQPUT, "runtime.runqput")                                         \
+	X(SEMRELEASE1, "runtime.semrelease1")                                 \
+	X(START_THE_WORLD, "runtime.startTheWorldWithSema")                   \
+	X(STOP_THE_WORLD, "runtime.stopTheWorldWithSema")                     \
+	X(WAIT_REASON_STRING, "runtime.waitReason.String")                    \
+	X(WAKE_NET_POLLER, "runtime.wakeNetPoller")                           \
+	X(WIREP, "runtime.wirep", "runtime.acquirep")
 
 enum pw_func_id {
 #define X(id, ...) PW_FUNC_##id,

@@ -175,6 +175,17 @@ bool pw_insn_sets_constant(const struct pw_insn *insn, uint8_t reg, int64_t *ret
 	return true;
 }
 
+bool pw_insn_is_cas32(enum pw_arch arch, const struct pw_insn *insn, uint8_t base)
+{
+	uint32_t w = word(insn);
+	bool ldaxr = (w & 0xfffffc00) == 0x885ffc00, casal = (w & 0xffe0fc00) == 0x88e0fc00;
+
+	if (arch == PW_ARCH_ARM64)
+		return (ldaxr || casal) && (base == PW_REG_NONE || bits(w, 5, 5) == base);
+	return insn->kind == PW_INSN_COMPARE_EXCHANGE && insn->operand[0].kind == PW_OPERAND_MEM &&
+	       insn->operand[0].size == 4 && (base == PW_REG_NONE || insn->operand[0].base == base);
+}
+
 bool pw_insn_is_stack_check(enum pw_arch arch, const struct pw_insn *insn)
 {
 	if (insn->kind != PW_INSN_BRANCH)

@@ -26,6 +26,8 @@ uint64_t pw_insn_clobbers(enum pw_arch arch, const struct pw_insn *insn);
 bool pw_insn_is_copy(enum pw_arch arch, const struct pw_insn *insn, uint8_t *ret_dst, uint8_t *ret_src);
 /* insn sets reg to a constant other than zero (mov; on arm64 also orr with the zero register). */
 bool pw_insn_sets_constant(const struct pw_insn *insn, uint8_t reg, int64_t *ret_value);
+/* An atomic compare-and-swap of a 32-bit word, or the load half of one: of any address (base PW_REG_NONE) or [base]. */
+bool pw_insn_is_cas32(enum pw_arch arch, const struct pw_insn *insn, uint8_t base);
 /* The conditional branch of Go's stack check: jbe, b.ls. */
 bool pw_insn_is_stack_check(enum pw_arch arch, const struct pw_insn *insn);
 

@@ -28,6 +28,7 @@
 #include "binary/pclntab.h"
 #include "go/funcs.h"
 #include "go/insns.h"
+#include "go/layout.h"
 
 #define PROLOGUE_INSNS_MAX 10 /* large frames take up to eight before the branch */
 #define STRAIGHT_INSNS_MAX 64 /* a straight line longer than that is not what the rules are about */
@@ -334,6 +335,14 @@ static bool bytes_match(const struct search *search, const struct pw_insn *insn)
 	       pw_elf_read(search->elf, insn->addr, bytes, insn->size) >= 0 && !memcmp(bytes, insn->bytes, insn->size);
 }
 
+/* Is the frame of the function not built yet, so that a frame-pointer walk misses the immediate caller? */
+static bool frame_missing(const struct pw_code *code, size_t index)
+{
+	size_t check = find_stack_check(code);
+
+	return index == 0 || code->insn[index].kind == PW_INSN_PUSH || (check < code->count && index <= check + 1);
+}
+
 /* Checks the chosen instruction once more and fills the site. */
 static bool fill(const struct search *search, const struct place *place, const struct pw_function *function,
 		 size_t index, struct pw_site *site)
@@ -364,9 +373,7 @@ static bool fill(const struct search *search, const struct place *place, const s
 	site->addr = insn->addr;
 	site->file_offset = offset;
 	site->function_offset = (uint32_t)(insn->addr - function->func.entry);
-	site->caller_missing = index == 0 || insn->kind == PW_INSN_PUSH || index <= find_stack_check(&function->code);
-	if (find_stack_check(&function->code) >= function->code.count && index > 0 && insn->kind != PW_INSN_PUSH)
-		site->caller_missing = 0;
+	site->caller_missing = frame_missing(&function->code, index);
 	snprintf(site->function, sizeof(site->function), "%s", function->func.name);
 	snprintf(site->instruction, sizeof(site->instruction), "%s", insn->text);
 	return true;
@@ -427,7 +434,10 @@ static void find_event(const struct search *search, enum pw_event event, bool on
 int pw_sites_find(struct pw_site *sites, const struct pw_elf *elf, const struct pw_pclntab *table, int go_minor,
 		  struct pw_why *reterr_why)
 {
-	const struct search search = {.elf = elf, .table = table, .arch = pw_elf_arch(elf), .go_minor = go_minor};
+	const struct search search = {.elf = elf,
+				      .table = table,
+				      .arch = pw_elf_arch(elf),
+				      .go_minor = go_minor < 0 ? pw_layout_newest() : go_minor};
 	struct pw_func func;
 	struct pw_site *exit = &sites[PW_EVENT_EXIT];
 
