@@ -289,6 +289,8 @@ static const struct evidence {
 	{ PW_FIELD_GCCONTROLLER_HEAPMARKED, PW_FUNC_GC_MARK, GLOBAL, PW_GLOBAL_GCCONTROLLER },
 	{ PW_FIELD_GCCONTROLLER_HEAPINUSE, PW_FUNC_ALLOC_SPAN, GLOBAL, PW_GLOBAL_GCCONTROLLER },
 	{ PW_FIELD_GCCONTROLLER_GCPERCENT, PW_FUNC_GC_SET_PERCENT, ANY, 4 },
+	{ PW_FIELD_GCCONTROLLER_GCPERCENT, PW_FUNC_GC_CONTROLLER_INIT, ANY, 4 },
+	{ PW_FIELD_GCCONTROLLER_MEMORYLIMIT, PW_FUNC_GC_CONTROLLER_INIT, ANY, 8 },
 	{ PW_FIELD_GCCONTROLLER_MEMORYLIMIT, PW_FUNC_GC_SET_MEMORY_LIMIT, ANY, 8 },
 };
 /* clang-format on */
@@ -305,7 +307,7 @@ static bool witnessed(struct session *session, const struct measure *measure, co
 	if (measure->witness_measure < _MEASURE_MAX)
 		return measured[measure->witness_measure] == value + measure->witness_distance;
 	code = session_code(session, measure->witness_func);
-	return code && touches(code, value) && touches(code, value + measure->witness_distance);
+	return code && touches(code, value + measure->witness_distance);
 }
 
 /* Only what has an offset can be moved or believed. */

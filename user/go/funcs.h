@@ -23,6 +23,7 @@ struct pw_elf;
 	X(FORCEGCHELPER, "runtime.forcegchelper")                             \
 	X(GCOUNT, "runtime.gcount")                                           \
 	X(GCINIT, "runtime.gcinit")                                           \
+	X(GC_CONTROLLER_INIT, "runtime.(*gcControllerState).init")            \
 	X(GC_MARK, "runtime.gcMark")                                          \
 	X(GC_MARK_TERMINATION, "runtime.gcMarkTermination")                   \
 	X(GC_RESET_MARK_STATE, "runtime.gcResetMarkState")                    \
