@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_MODEL_CODEC_H
+#define PW_MODEL_CODEC_H
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "model/record.h"
+
+struct pw_why;
+
+/*
+ * One record as the difference to another one of the same target (or to an empty one). The format is a sequence of
+ * numbers, one per field in a fixed order, each the zigzag difference to the field's old value; a run of fields that have
+ * not changed is the byte 0 and the length of the run. So a record in which little changes takes little, and no field
+ * needs a rule of its own. Encoding and decoding are one walk over the fields: what is written is what is read.
+ */
+
+/* Appends the difference of record to before (NULL: to nothing). 0 or the error of out. */
+int pw_codec_encode(struct pw_buf *out, const struct pw_record *record, const struct pw_record *before);
+
+/* Reads one record. in is foreign: -EBADMSG (reterr_why says what), -ENOMEM. */
+int pw_codec_decode(struct pw_record **ret_record, struct pw_bytes *in, const struct pw_record *before,
+		    struct pw_why *reterr_why) __attribute__((warn_unused_result));
+
+#endif
