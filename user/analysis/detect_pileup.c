@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "analysis/site.h"
+
+#include <string.h>
+
+#include "analysis/analysis.h"
+#include "base/macros.h"
+#include "model/record.h"
+
+/*
+ * PW-G08, parked pile-up, the fast path of DETECTORS 7.4. With A the age and W the window of `rising_ticks` ticks:
+ *
+ *	N(t)  goroutines of one go statement, born since we look, parked, and at least A old at the census of tick t
+ *	F(t)  those that became A old between the ticks t-1 and t, and still live
+ *	X(t)  those that were A old at t-1 and have ended since:  X(t) = O(t-1) + F(t) - O(t),  O being all old ones
+ *
+ * fires when N >= max(min_count, factor * B + margin), N rose in every tick of W, X over W is less than exit_ratio of F
+ * over W, and the statement still starts more than ends: a burst that has stopped also grows old for a while, but
+ * no longer grows. B is the 99.9% quantile of N over healthy time; without one the alert is "cold", which costs it its
+ * level, not its life.
+ *
+ * F and X come from the birth steps of the census and not from counters of starts and ends: on a busy statement nearly
+ * all goroutines start and end within milliseconds, and their exits say nothing of the few that stay. So the rule
+ * needs no probe. Counters, where they are, decide "still grows".
+ */
+#define BASELINE_QUANTILE 0.999
+#define BASELINE_TICKS	  60 /* at least, whatever the time: DETECTORS 7.1 */
+#define BASELINE_YOUNG_NS (24 * 3600 * PW_NS_PER_SEC) /* until then the margin is doubled */
+
+static const struct pw_site_tick *tick_back(const struct pw_site *site, uint32_t back)
+{
+	return &site->ticks[(site->newest + PW_SITE_TICKS - back) % PW_SITE_TICKS];
+}
+
+static void push_tick(struct pw_site *site, const struct pw_site_tick *tick)
+{
+	site->newest = (site->newest + 1) % PW_SITE_TICKS;
+	site->ticks[site->newest] = *tick;
+	if (site->tick_count < PW_SITE_TICKS)
+		site->tick_count++;
+}
+
+void pw_pileup_observe(struct pw_site *site, const struct pw_site_sample *sample, const struct pw_tick *tick)
+{
+	struct pw_site_tick now = { .live = sample->live,
+				    .arrivals = sample->arrivals,
+				    .started_minus_ended = sample->started_minus_ended };
+	uint64_t before = site->has_last ? site->last.parked_old : 0;
+
+	if (!tick->before_ns) { /* first tick, or after a gap: nothing to compare with */
+		site->rising = 0;
+		site->tick_count = 0;
+		now.arrivals = 0;
+	} else if (sample->parked_old > before) {
+		if (!site->rising++) {
+			site->onset_ns = tick->before_ns;
+			site->onset_wall_ns = tick->before_wall_ns;
+			site->onset_parked = site->has_last ? site->last.parked : 0;
+		}
+	} else {
+		site->rising = 0;
+	}
+	if (site->has_last && tick->before_ns) {
+		uint64_t expected = site->last.all_old + now.arrivals;
+
+		now.exits = expected > sample->all_old ? expected - sample->all_old : 0;
+	}
+	push_tick(site, &now);
+	site->last = *sample;
+	site->has_last = true;
+}
+
+double pw_pileup_baseline(const struct pw_site *site, const struct pw_rules_config *config)
+{
+	if (site->baseline_ns < config->g08_baseline_ns || site->baseline.samples < BASELINE_TICKS)
+		return -1;
+	return pw_baseline_quantile(&site->baseline, BASELINE_QUANTILE);
+}
+
+static double threshold(const struct pw_site *site, const struct pw_rules_config *config)
+{
+	double baseline = pw_pileup_baseline(site, config);
+	double margin = config->g08_baseline_margin, least = config->g08_min_count;
+
+	if (baseline < 0)
+		return least;
+	if (site->baseline_ns < BASELINE_YOUNG_NS)
+		margin *= 2;
+	return PW_MAX(least, config->g08_baseline_factor * baseline + margin);
+}
+
+/* Do more start than end, over the last `ticks` ticks? */
+static bool still_grows(const struct pw_site *site, uint32_t ticks)
+{
+	const struct pw_site_tick *newest = tick_back(site, 0), *oldest;
+	bool counted = true;
+
+	ticks = PW_MIN(ticks, site->tick_count - 1);
+	oldest = tick_back(site, ticks);
+	for (uint32_t i = 0; i <= ticks; i++)
+		counted = counted && tick_back(site, i)->started_minus_ended != PW_UNKNOWN;
+	if (counted)
+		return newest->started_minus_ended > oldest->started_minus_ended;
+	return newest->live > oldest->live;
+}
+
+bool pw_pileup_fires(const struct pw_site *site, const struct pw_rules_config *config)
+{
+	uint64_t arrivals = 0, exits = 0;
+
+	if (!config->g08_enabled || site->rising < config->g08_rising_ticks || site->tick_count < 2 ||
+	    (double)site->last.parked_old < threshold(site, config))
+		return false;
+	for (uint32_t i = 0; i < PW_MIN(config->g08_rising_ticks, site->tick_count); i++) {
+		arrivals += tick_back(site, i)->arrivals;
+		exits += tick_back(site, i)->exits;
+	}
+	return arrivals > 0 && (double)exits < config->g08_exit_ratio * (double)arrivals &&
+	       still_grows(site, config->g08_rising_ticks);
+}
+
+bool pw_pileup_is_low(const struct pw_site *site, const struct pw_rules_config *config, double baseline, uint64_t peak)
+{
+	double line = baseline < 0 ? 0.5 * (double)peak : 1.5 * baseline;
+
+	/* A baseline of zero or a low peak must not make an alert that can never end. */
+	return (double)site->last.parked_old < PW_MAX(line, 0.5 * config->g08_min_count);
+}
+
+/*
+ * A tick is healthy when the process is past its warm-up, the data before it has no gap, nothing is open here, and the
+ * site is not on its way to an alert.
+ */
+void pw_pileup_learn(struct pw_site *site, const struct pw_rules_config *config, const struct pw_tick *tick)
+{
+	bool suspicious = 2 * site->rising > config->g08_rising_ticks && site->last.parked_old >= config->g08_min_count / 2;
+
+	if (!tick->before_ns || tick->uptime_ns < config->g08_warmup_ns || site->incident || suspicious)
+		return;
+	pw_baseline_absorb(&site->baseline, site->last.parked_old, 1);
+	site->baseline_ns += tick->taken_ns - tick->before_ns;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "analysis/explain.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "base/time.h"
+#include "model/alert.h"
+#include "model/waitclass.h"
+
+#define NUMBER_SIZE 32
+
+/* "1,312" */
+static const char *grouped(uint64_t value, char text[NUMBER_SIZE])
+{
+	char digits[24];
+	int length = snprintf(digits, sizeof(digits), "%" PRIu64, value);
+	char *out = text;
+
+	for (int i = 0; i < length; i++) {
+		if (i && (length - i) % 3 == 0)
+			*out++ = ',';
+		*out++ = digits[i];
+	}
+	*out = 0;
+	return text;
+}
+
+/* "14:02 UTC": by arithmetic, as local time would ask the file system. */
+static const char *clock_text(uint64_t wall_ns, char text[NUMBER_SIZE])
+{
+	uint64_t minutes = wall_ns / (60 * PW_NS_PER_SEC);
+
+	snprintf(text, NUMBER_SIZE, "%02u:%02u UTC", (unsigned int)(minutes / 60 % 24), (unsigned int)(minutes % 60));
+	return text;
+}
+
+/* "main.handle (server.go:42)", or what is known of it. */
+static void place(const struct pw_alert_frame *frame, char *text, size_t size)
+{
+	const char *slash = strrchr(frame->file, '/');
+	const char *file = slash ? slash + 1 : frame->file;
+
+	if (!frame->function[0])
+		snprintf(text, size, "an unknown go statement");
+	else if (!file[0])
+		snprintf(text, size, "%s", frame->function);
+	else
+		snprintf(text, size, "%s (%s:%" PRIu32 ")", frame->function, file, frame->line);
+}
+
+static void explain_growth(const struct pw_alert *alert, const struct pw_pileup_evidence *evidence, char *text, size_t size)
+{
+	char growth[NUMBER_SIZE], since[NUMBER_SIZE], baseline[NUMBER_SIZE], age[PW_DURATION_SIZE];
+	double per_hour = fabs(alert->growth_per_hour);
+	uint64_t share = alert->parked ? PW_MIN(evidence->parked_old * 100 / alert->parked, (uint64_t)100) : 0;
+
+	pw_time_duration(evidence->age_ns, age);
+	snprintf(text, size, "%" PRIu64 " %% older than %s; %c%s/h since %s (%s%s)", share, age,
+		 alert->growth_per_hour < 0 ? '-' : '+', grouped(per_hour < 1e15 ? (uint64_t)per_hour : UINT64_MAX, growth),
+		 clock_text(alert->onset_wall_ns, since), alert->baseline < 0 ? "no baseline yet" : "baseline ",
+		 alert->baseline < 0 ? "" : grouped((uint64_t)alert->baseline, baseline));
+}
+
+static const char *hint(const struct pw_alert *alert)
+{
+	if (strstr(alert->wait_reason, "nil chan") || strstr(alert->wait_reason, "no cases"))
+		return "Nothing can ever wake them: the channel is nil, or the select has no case. Look where it should have been "
+		       "made.";
+	switch (pw_wait_class(alert->wait_reason, NULL)) {
+	case PW_WAIT_CHANNEL:
+		return "Look for the other side of that channel: who should receive, send or close, and did it return early? "
+		       "A buffered channel, or a select on ctx.Done(), lets them end.";
+	case PW_WAIT_LOCK:
+		return "Look for the holder: who has locked and not unlocked, or has not called Done? It may itself be parked.";
+	case PW_WAIT_NETWORK:
+		return "They wait for a peer. Set deadlines or timeouts, close idle connections, and look at the service behind "
+		       "them.";
+	case PW_WAIT_TIMER:
+		return "They sleep. Tie their loop to a context, so that they end with what started them.";
+	case PW_WAIT_UNKNOWN:
+	case PW_WAIT_GC:
+	case PW_WAIT_SYSTEM_CALL:
+	case PW_WAIT_RUNTIME:
+	case PW_WAIT_OTHER:
+	case _PW_WAIT_CLASS_MAX:
+		break;
+	}
+	return "Look at what they wait for and who should end that wait.";
+}
+
+void pw_explain_pileup(struct pw_alert *alert, const struct pw_pileup_evidence *evidence)
+{
+	char where[400], growth[160], parked[NUMBER_SIZE], peak[NUMBER_SIZE];
+	const char *reason = alert->wait_reason[0] ? alert->wait_reason : "an unknown wait";
+
+	place(&alert->statement, where, sizeof(where));
+	grouped(alert->parked, parked);
+	grouped(evidence->peak, peak);
+	/* The place is the only long part: it is cut so that the figures behind it always fit. */
+	switch (alert->state) {
+	case PW_ALERT_RESOLVED:
+		snprintf(alert->text, sizeof(alert->text), "resolved: %s goroutines started at %.200s are parked (peak %s)", parked,
+			 where, peak);
+		break;
+	case PW_ALERT_GONE:
+		snprintf(alert->text, sizeof(alert->text),
+			 "unresolved when the process ended: %s goroutines started at %.160s were parked in %s (peak %s)", parked,
+			 where, reason, peak);
+		break;
+	case PW_ALERT_PENDING:
+	case PW_ALERT_FIRING:
+	case PW_ALERT_CLEARING:
+		explain_growth(alert, evidence, growth, sizeof(growth));
+		snprintf(alert->text, sizeof(alert->text), "%s goroutines started at %.160s are parked in %s; %s", parked, where,
+			 reason, growth);
+		break;
+	}
+	snprintf(alert->hint, sizeof(alert->hint), "%s", hint(alert));
+	snprintf(alert->reproduce, sizeof(alert->reproduce), "parkwatch trace -p %" PRId32 " -d 10s", alert->pid);
+}

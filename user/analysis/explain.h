@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_ANALYSIS_EXPLAIN_H
+#define PW_ANALYSIS_EXPLAIN_H
+
+#include <stdint.h>
+
+struct pw_alert;
+
+/* Evidence that the sentence needs and the alert has no field for. */
+struct pw_pileup_evidence {
+	uint64_t parked_old; /* of alert->parked */
+	uint64_t age_ns;
+	uint64_t peak;
+};
+
+/* Writes alert->text, ->hint and ->reproduce from what else is in it, for its state. Pure: times are shown in UTC. */
+void pw_explain_pileup(struct pw_alert *alert, const struct pw_pileup_evidence *evidence);
+
+#endif

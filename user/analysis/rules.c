@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "analysis/detector.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "analysis/analysis.h"
+#include "base/buf.h"
+#include "base/macros.h"
+
+#define SEC   1000000000.0
+#define MIN   (60 * SEC)
+#define HOUR  (60 * MIN)
+#define FIELD(name) offsetof(struct pw_rules_config, name)
+
+static const struct pw_rule_parameter g08_parameters[] = {
+	{ "enabled", PW_PARAMETER_BOOL, FIELD(g08_enabled), 0, 1, "judge by this rule" },
+	{ "tick", PW_PARAMETER_DURATION, FIELD(g08_tick_ns), 0.5 * SEC, 10 * MIN, "time between two judgements" },
+	{ "age", PW_PARAMETER_DURATION, FIELD(g08_age_ns), SEC, HOUR, "only goroutines at least this old count" },
+	{ "min_count", PW_PARAMETER_COUNT, FIELD(g08_min_count), 1, 1e9, "fewer parked goroutines than this are no pile-up" },
+	{ "baseline_factor", PW_PARAMETER_NUMBER, FIELD(g08_baseline_factor), 1, 1000,
+	  "fires above baseline_factor x baseline + baseline_margin" },
+	{ "baseline_margin", PW_PARAMETER_COUNT, FIELD(g08_baseline_margin), 0, 1e9,
+	  "see baseline_factor; doubled while the baseline is less than a day old" },
+	{ "rising_ticks", PW_PARAMETER_COUNT, FIELD(g08_rising_ticks), 1, 60, "must have risen in so many ticks in a row" },
+	{ "exit_ratio", PW_PARAMETER_NUMBER, FIELD(g08_exit_ratio), 0, 1,
+	  "of those that reached the age meanwhile, at most this share may have ended" },
+	{ "warmup", PW_PARAMETER_DURATION, FIELD(g08_warmup_ns), 0, 24 * HOUR,
+	  "what a process younger than this does is not normal: it teaches the baseline nothing" },
+	{ "baseline_min", PW_PARAMETER_DURATION, FIELD(g08_baseline_ns), 0, 30 * 24 * HOUR,
+	  "so much healthy time makes a baseline; before that alerts are level info, confidence cold" },
+	{ "clear", PW_PARAMETER_DURATION, FIELD(g08_clear_ns), 0, 24 * HOUR,
+	  "resolved after so much time below 1.5 x baseline (cold: below half of the peak)" },
+};
+
+static const struct pw_rule rules[] = {
+	{
+		.id = "PW-G08",
+		.name = "parked pile-up",
+		.level = PW_LEVEL_WARNING,
+		.text = "Goroutines of one go statement pile up: those parked for longer than the age leave their baseline, rise "
+			"tick by tick, and hardly any of them ends.",
+		.hint = "Look at what they wait for and who should end that wait.",
+		.parameters = g08_parameters,
+		.parameter_count = ARRAY_SIZE(g08_parameters),
+	},
+};
+
+void pw_rules_config_default(struct pw_rules_config *ret_config)
+{
+	*ret_config = (struct pw_rules_config){
+		.g08_enabled = true,
+		.g08_tick_ns = 10 * PW_NS_PER_SEC,
+		.g08_age_ns = 30 * PW_NS_PER_SEC,
+		.g08_min_count = 200,
+		.g08_baseline_factor = 3,
+		.g08_baseline_margin = 100,
+		.g08_rising_ticks = 6,
+		.g08_exit_ratio = 0.10,
+		.g08_warmup_ns = 600 * PW_NS_PER_SEC,
+		.g08_baseline_ns = 7200 * PW_NS_PER_SEC,
+		.g08_clear_ns = 300 * PW_NS_PER_SEC,
+	};
+}
+
+const struct pw_rule *pw_rules(size_t *ret_count)
+{
+	*ret_count = ARRAY_SIZE(rules);
+	return rules;
+}
+
+const struct pw_rule *pw_rule_find(const char *id)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+		if (strcmp(rules[i].id, id) == 0)
+			return &rules[i];
+	return NULL;
+}
+
+/* In the largest unit that loses nothing. */
+static void put_duration(struct pw_buf *buf, uint64_t ns)
+{
+	static const struct {
+		uint64_t ns;
+		const char *name;
+	} units[] = { { 3600 * PW_NS_PER_SEC, "h" }, { 60 * PW_NS_PER_SEC, "m" }, { PW_NS_PER_SEC, "s" },
+		      { PW_NS_PER_MS, "ms" },	     { PW_NS_PER_US, "us" },	  { 1, "ns" } };
+	size_t i = 0;
+
+	if (!ns) {
+		pw_buf_puts(buf, "0s");
+		return;
+	}
+	while (ns % units[i].ns != 0)
+		i++;
+	pw_buf_printf(buf, "%" PRIu64 "%s", ns / units[i].ns, units[i].name);
+}
+
+static void put_parameter(struct pw_buf *buf, const struct pw_rules_config *config,
+			  const struct pw_rule_parameter *parameter)
+{
+	const char *at = (const char *)config + parameter->offset;
+
+	pw_buf_printf(buf, "    %s: ", parameter->name);
+	switch (parameter->type) {
+	case PW_PARAMETER_BOOL:
+		pw_buf_puts(buf, *(const bool *)(const void *)at ? "true" : "false");
+		break;
+	case PW_PARAMETER_DURATION:
+		put_duration(buf, *(const uint64_t *)(const void *)at);
+		break;
+	case PW_PARAMETER_COUNT:
+		pw_buf_printf(buf, "%" PRIu32, *(const uint32_t *)(const void *)at);
+		break;
+	case PW_PARAMETER_NUMBER:
+		pw_buf_printf(buf, "%.17g", *(const double *)(const void *)at);
+		break;
+	}
+	pw_buf_putc(buf, '\n');
+}
+
+int pw_rules_to_yaml(const struct pw_rules_config *config, struct pw_buf *buf)
+{
+	pw_buf_puts(buf, "rules:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
+		pw_buf_printf(buf, "  %s:\n", rules[i].id);
+		for (size_t j = 0; j < rules[i].parameter_count; j++)
+			put_parameter(buf, config, &rules[i].parameters[j]);
+	}
+	return pw_buf_error(buf);
+}
