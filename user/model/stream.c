@@ -394,7 +394,7 @@ static int decode_entry(struct pw_decoder *decoder, uint8_t kind, struct pw_entr
 int pw_decoder_next(struct pw_decoder *decoder, struct pw_entry *ret_entry, struct pw_why *reterr_why)
 {
 	struct pw_entry entry = {};
-	uint8_t kind;
+	uint8_t kind = 0;
 	int r;
 
 	if (!decoder->header_read) {
