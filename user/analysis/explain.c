@@ -12,6 +12,8 @@
 #include "model/waitclass.h"
 
 #define NUMBER_SIZE 32
+#define PLACE_SIZE  138
+#define GROWTH_SIZE 128 /* with the place within alert->text, so that nothing is ever cut in the middle of a figure */
 
 /* "1,312" */
 static const char *grouped(uint64_t value, char text[NUMBER_SIZE])
@@ -39,27 +41,27 @@ static const char *clock_text(uint64_t wall_ns, char text[NUMBER_SIZE])
 }
 
 /* "main.handle (server.go:42)", or what is known of it. */
-static void place(const struct pw_alert_frame *frame, char *text, size_t size)
+static void place(const struct pw_alert_frame *frame, char text[PLACE_SIZE])
 {
 	const char *slash = strrchr(frame->file, '/');
 	const char *file = slash ? slash + 1 : frame->file;
 
 	if (!frame->function[0])
-		snprintf(text, size, "an unknown go statement");
+		snprintf(text, PLACE_SIZE, "an unknown go statement");
 	else if (!file[0])
-		snprintf(text, size, "%s", frame->function);
+		snprintf(text, PLACE_SIZE, "%.130s", frame->function);
 	else
-		snprintf(text, size, "%s (%s:%" PRIu32 ")", frame->function, file, frame->line);
+		snprintf(text, PLACE_SIZE, "%.80s (%.42s:%" PRIu32 ")", frame->function, file, frame->line);
 }
 
-static void explain_growth(const struct pw_alert *alert, const struct pw_pileup_evidence *evidence, char *text, size_t size)
+static void explain_growth(const struct pw_alert *alert, const struct pw_pileup_evidence *evidence, char text[GROWTH_SIZE])
 {
 	char growth[NUMBER_SIZE], since[NUMBER_SIZE], baseline[NUMBER_SIZE], age[PW_DURATION_SIZE];
 	double per_hour = fabs(alert->growth_per_hour);
 	uint64_t share = alert->parked ? PW_MIN(evidence->parked_old * 100 / alert->parked, (uint64_t)100) : 0;
 
 	pw_time_duration(evidence->age_ns, age);
-	snprintf(text, size, "%" PRIu64 " %% older than %s; %c%s/h since %s (%s%s)", share, age,
+	snprintf(text, GROWTH_SIZE, "%" PRIu64 " %% older than %s; %c%s/h since %s (%s%s)", share, age,
 		 alert->growth_per_hour < 0 ? '-' : '+', grouped(per_hour < 1e15 ? (uint64_t)per_hour : UINT64_MAX, growth),
 		 clock_text(alert->onset_wall_ns, since), alert->baseline < 0 ? "no baseline yet" : "baseline ",
 		 alert->baseline < 0 ? "" : grouped((uint64_t)alert->baseline, baseline));
@@ -94,28 +96,27 @@ static const char *hint(const struct pw_alert *alert)
 
 void pw_explain_pileup(struct pw_alert *alert, const struct pw_pileup_evidence *evidence)
 {
-	char where[400], growth[160], parked[NUMBER_SIZE], peak[NUMBER_SIZE];
+	char where[PLACE_SIZE], growth[GROWTH_SIZE], parked[NUMBER_SIZE], peak[NUMBER_SIZE];
 	const char *reason = alert->wait_reason[0] ? alert->wait_reason : "an unknown wait";
 
-	place(&alert->statement, where, sizeof(where));
+	place(&alert->statement, where);
 	grouped(alert->parked, parked);
 	grouped(evidence->peak, peak);
-	/* The place is the only long part: it is cut so that the figures behind it always fit. */
 	switch (alert->state) {
 	case PW_ALERT_RESOLVED:
-		snprintf(alert->text, sizeof(alert->text), "resolved: %s goroutines started at %.200s are parked (peak %s)", parked,
+		snprintf(alert->text, sizeof(alert->text), "resolved: %s goroutines started at %s are parked (peak %s)", parked,
 			 where, peak);
 		break;
 	case PW_ALERT_GONE:
 		snprintf(alert->text, sizeof(alert->text),
-			 "unresolved when the process ended: %s goroutines started at %.160s were parked in %s (peak %s)", parked,
+			 "unresolved when the process ended: %s goroutines started at %s were parked in %s (peak %s)", parked,
 			 where, reason, peak);
 		break;
 	case PW_ALERT_PENDING:
 	case PW_ALERT_FIRING:
 	case PW_ALERT_CLEARING:
-		explain_growth(alert, evidence, growth, sizeof(growth));
-		snprintf(alert->text, sizeof(alert->text), "%s goroutines started at %.160s are parked in %s; %s", parked, where,
+		explain_growth(alert, evidence, growth);
+		snprintf(alert->text, sizeof(alert->text), "%s goroutines started at %s are parked in %s; %s", parked, where,
 			 reason, growth);
 		break;
 	}
