@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Parks, by go statement and wait reason; and, for trace --runs, running again.
+ *
+ * Attach point: PARK behind the stack check of runtime.gopark (the reason is an argument, g the current goroutine) or
+ * runtime.park_m (the reason is in g.waitreason); RUN runtime.execute.
+ * Reads: g.gopc, at most one byte more, from user memory. Cost: two map lookups and one user read, for a park one
+ * lookup more: 0.6 to 0.7 us in all with an emulated instruction. A park that is undone at once counts as one.
+ * Loses: hits beyond the map sizes, by name; they stay in the target's totals.
+ */
+#include "bpf/goregs.bpf.h"
+
+static __always_inline void count_reason(const struct pw_hit *hit, __u64 g, __u64 gopc, __u64 argument)
+{
+	__u8 reason = (__u8)argument;
+
+	if (hit->arg_reg == PW_COOKIE_NO_REG &&
+	    bpf_probe_read_user(&reason, sizeof(reason), (const void *)(g + hit->target->waitreason_offset))) {
+		count_drop(hit->slot, PW_DROP_REASON_UNREADABLE);
+		return;
+	}
+	struct pw_bpf_reason_key key = {.target = hit->id, .reason = reason, .gopc = gopc};
+	__u64 *count = bpf_map_lookup_elem(&pw_reasons, &key);
+	if (!count) {
+		__u64 zero = 0;
+		bpf_map_update_elem(&pw_reasons, &key, &zero, BPF_NOEXIST);
+		count = bpf_map_lookup_elem(&pw_reasons, &key);
+	}
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	else
+		count_drop(hit->slot, PW_DROP_REASON_MAP_FULL);
+}
+
+SEC("uprobe")
+int pw_park(void *ctx)
+{
+	struct pw_hit hit = {};
+	__u64 g = 0, argument = 0, gopc = 0;
+
+	if (decode_hit(ctx, &hit))
+		return 0;
+	read_regs(ctx, hit.g_reg, hit.arg_reg, &g, &argument);
+	if (read_gopc(&hit, g, &gopc))
+		return 0;
+	struct pw_bpf_site *site = site_of(&hit, gopc);
+	if (site)
+		__sync_fetch_and_add(&site->parked, 1);
+	else
+		count_hit(&hit);
+	count_reason(&hit, g, gopc, argument);
+	return 0;
+}
+
+SEC("uprobe")
+int pw_run(void *ctx)
+{
+	struct pw_hit hit = {};
+	__u64 g = 0, unused = 0, gopc = 0;
+
+	if (decode_hit(ctx, &hit))
+		return 0;
+	read_regs(ctx, hit.g_reg, PW_COOKIE_NO_REG, &g, &unused);
+	if (read_gopc(&hit, g, &gopc))
+		return 0;
+	struct pw_bpf_site *site = site_of(&hit, gopc);
+	if (site)
+		__sync_fetch_and_add(&site->ran, 1);
+	else
+		count_hit(&hit);
+	return 0;
+}
+
+char LICENSE[] __weak SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The border between the BPF programs and user/collect: every type, number and limit that crosses it.
+ *
+ * One probe hit knows its target and how to read it from the attach cookie alone:
+ *
+ *	 63         48 47  46    43 42   37 36   31        ... 0
+ *	+-------------+---+--------+-------+-------+-----------+
+ *	| slot        | - | event  | g reg | arg   | target id |
+ *	+-------------+---+--------+-------+-------+-----------+
+ *
+ * (see PW_COOKIE_*). The slot is the target's index in the arrays `targets` and `stats`; it is reused, the id is not,
+ * and a slot that holds another id makes the hit count as a drop.
+ */
+#ifndef PW_BPF_SHARED_H
+#define PW_BPF_SHARED_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+/* Default and maximum sizes; user/collect/skeleton.c makes maps smaller on hosts with many CPUs. */
+#define PW_BPF_TARGETS_MAX   1024	  /* slots; number 0 is nobody's and takes drops that have no target */
+#define PW_BPF_SITES_MAX     16384	  /* go statements of all targets; 300 to 2,000 are active in a large server */
+#define PW_BPF_REASONS_MAX   32768	  /* (go statement, wait reason): two to three reasons each */
+#define PW_BPF_CREATIONS_MAX 8192	  /* (go statement, creation stack) */
+#define PW_BPF_STACKS_MAX    2048	  /* distinct creation stacks; power of two */
+#define PW_BPF_RING_BYTES    (256 * 1024) /* 40 bytes a record: 6,500 between two polls; power of two, page multiple */
+#define PW_BPF_ADDRESSES_MAX 4096	  /* (process, probe address), only where there are no attach cookies */
+#define PW_BPF_STACK_DEPTH   64		  /* frames of a creation stack; the kernel's limit is 127 */
+
+/* As enum pw_event of user/go/sites.h; collect asserts that they agree. */
+enum pw_bpf_event {
+	PW_BPF_SPAWN,
+	PW_BPF_EXIT,
+	PW_BPF_PARK,
+	PW_BPF_GC_START,
+	PW_BPF_GC_MARK_TERMINATION,
+	PW_BPF_GC_SWEEP,
+	PW_BPF_STW_START,
+	PW_BPF_STW_END,
+	PW_BPF_RUN,
+	_PW_BPF_EVENT_MAX,
+	PW_BPF_EXEC = 15, /* only in ring buffer records: the process replaced its program */
+};
+
+/* What a hit could not tell, by cause. Names: pw_drop_name(). */
+enum pw_drop {
+	PW_DROP_SITE_MAP_FULL,	   /* go statement not kept; the hit is in the target's totals */
+	PW_DROP_REASON_MAP_FULL,   /* park counted, its wait reason not */
+	PW_DROP_CREATION_MAP_FULL, /* creation stack not kept */
+	PW_DROP_STACK_MAP_FULL,	   /* creation stack: its place is taken by another one */
+	PW_DROP_STACK_UNREADABLE,  /* creation stack: the kernel could not walk it */
+	PW_DROP_G_UNREADABLE,	   /* the goroutine could not be read: go statement unknown, hit in the totals */
+	PW_DROP_REASON_UNREADABLE, /* park counted, its wait reason could not be read */
+	PW_DROP_RING_FULL,	   /* GC or stop-the-world record lost; counted all the same */
+	PW_DROP_UNKNOWN_TARGET,	   /* hit of a probe whose target has been forgotten */
+	_PW_DROP_MAX,
+};
+
+#define PW_COOKIE_ARG_SHIFT   32
+#define PW_COOKIE_G_SHIFT     38
+#define PW_COOKIE_EVENT_SHIFT 44
+#define PW_COOKIE_SLOT_SHIFT  48
+#define PW_COOKIE_REG_MASK    0x3f
+#define PW_COOKIE_EVENT_MASK  0xf
+#define PW_COOKIE_NO_REG      0x3f
+
+/* Configuration of one target, written by user space. */
+struct pw_bpf_target {
+	__u32 id;		 /* 0: slot free */
+	__u32 armed;		 /* counting; set after the last site is attached, cleared by exec */
+	__u32 gopc_offset;	 /* inside g */
+	__u32 waitreason_offset; /* for park sites without the reason in a register */
+	__u32 startpc_offset;	 /* used if skip_startpc is not 0 */
+	__u32 stacks_first;	 /* creation stacks: the first hits of a go statement on each CPU */
+	__u32 stacks_every;	 /* and then one in so many; 0: none */
+	__u32 skip_event;	 /* PW_BPF_SPAWN or _EXIT: of this event ... */
+	__u64 skip_startpc;	 /* ... goroutines that start here are not counted (runtime.corostart); 0: all are */
+};
+
+struct pw_bpf_stats {		       /* per CPU */
+	__u64 hits[_PW_BPF_EVENT_MAX]; /* GC and STW: all; others: only those that are in no site */
+	__u64 drops[_PW_DROP_MAX];
+};
+
+struct pw_bpf_site_key {
+	__u32 target;
+	__u32 pad;
+	__u64 gopc; /* address after the call of the go statement in the live process; 0: by the runtime */
+};
+
+struct pw_bpf_site { /* per CPU */
+	__u64 spawned, exited, parked, ran;
+};
+
+struct pw_bpf_reason_key {
+	__u32 target;
+	__u32 reason;
+	__u64 gopc;
+};
+
+struct pw_bpf_creation_key {
+	__u32 target;
+	__u32 stack;
+	__u64 gopc;
+};
+
+struct pw_bpf_process { /* by process id */
+	__u32 target;
+	__u32 slot;
+};
+
+struct pw_bpf_address_key {
+	__u64 address; /* live */
+	__u32 process;
+	__u32 pad;
+};
+
+struct pw_bpf_record {
+	__u32 target;
+	__u32 event;
+	__u64 boot_ns; /* CLOCK_BOOTTIME; 0 where the kernel has no such helper */
+	__u64 argument;
+};
+
+_Static_assert(sizeof(struct pw_bpf_target) == 40, "layout shared with BPF");
+_Static_assert(sizeof(struct pw_bpf_site_key) == 16, "layout shared with BPF");
+_Static_assert(sizeof(struct pw_bpf_site) == 32, "layout shared with BPF");
+_Static_assert(sizeof(struct pw_bpf_reason_key) == 16, "layout shared with BPF");
+_Static_assert(sizeof(struct pw_bpf_creation_key) == 16, "layout shared with BPF");
+_Static_assert(sizeof(struct pw_bpf_process) == 8, "layout shared with BPF");
+_Static_assert(sizeof(struct pw_bpf_address_key) == 16, "layout shared with BPF");
+_Static_assert(sizeof(struct pw_bpf_record) == 24, "layout shared with BPF");
+_Static_assert(PW_BPF_TARGETS_MAX <= 1 << 16, "the slot has 16 bits of the cookie");
+
+#endif
