@@ -97,7 +97,9 @@ const char *pw_drop_name(size_t drop); /* "site_map_full", ... */
 
 struct pw_collect_stats {
 	uint64_t polls, poll_ns_last, attach_failures, attached_targets;
-	uint64_t map_memory_bytes; /* memlock of all maps */
+	uint64_t map_memory_bytes;		  /* memlock of all maps */
+	uint64_t emulated_hit_ns, stepped_hit_ns; /* calibrated cost of a hit */
+	uint64_t unknown_target_hits;		  /* of probes whose target was forgotten */
 };
 void pw_collect_stats(const struct pw_collect *collect, struct pw_collect_stats *ret_stats);
 

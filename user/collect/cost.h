@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_COLLECT_COST_H
+#define PW_COLLECT_COST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "collect/attach.h"
+#include "collect/maps.h"
+
+struct pw_child;
+struct pw_skeleton;
+struct pw_why;
+
+/* What one probe hit costs on this host, measured with the park program, which does the most of all. */
+struct pw_cost {
+	uint64_t emulated_ns; /* at an instruction that the kernel emulates */
+	uint64_t stepped_ns;  /* at one that it single-steps */
+};
+
+struct pw_cost_setup {
+	const struct pw_skeleton *skeleton;
+	enum pw_attach_method method;
+	bool cookies;
+	struct pw_map_reader *reader;
+	struct pw_child *child;
+};
+
+/*
+ * Attaches the real programs to our own child, measures, and checks that each hit of a second thread was counted once.
+ * Uses slot 0 of the maps and target id PW_COST_TARGET; what it leaves in the maps, the next poll removes. -EIO: hits
+ * are not counted as they should be; else -errno of the attach; with the reason.
+ */
+#define PW_COST_TARGET 0xffffffffU
+int pw_cost_measure(struct pw_cost *ret_cost, const struct pw_cost_setup *setup, struct pw_why *reterr_why)
+	__attribute__((warn_unused_result));
+
+/* The site map as pw_map_read takes it. */
+struct pw_map_shape pw_cost_sites_shape(const struct pw_skeleton *skeleton);
+
+#endif
