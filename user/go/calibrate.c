@@ -31,6 +31,8 @@
 #define NOT_MEASURED	       (-1)
 #define OFFSET_MAX	       0x8000 /* the largest struct here, runtime.p, has 0x3e30 bytes */
 #define CAS_INSNS_MAX	       12     /* from the address of a field to the atomic instruction that uses it */
+#define PAUSES_SIZE	       0x1008 /* pause_total_ns, pause_ns [256]uint64, pause_end [256]uint64 */
+#define SCHED_COUNTERS_MAX     0x100  /* goidgen and ngsys are near the start of schedt */
 #define RUNNEXT_AFTER_RUNQHEAD 0x808  /* runqtail 4, runq [256]guintptr behind 8: 11 of 11 versions */
 
 /* Functions are disassembled once, however many fields they tell of. */
@@ -143,10 +145,10 @@ static int64_t measure_startpc(struct session *session)
 	return NOT_MEASURED;
 }
 
-/* newproc.func1: getg().m.p, the load through what was loaded from g.m. */
-static int64_t measure_m_p(struct session *session)
+/* The first load of a word through what was loaded from g.m. */
+static int64_t first_load_of_m(struct session *session, enum pw_func_id id)
 {
-	const struct pw_code *code = session_code(session, PW_FUNC_NEWPROC_FUNC1);
+	const struct pw_code *code = session_code(session, id);
 	uint8_t m = PW_REG_NONE;
 	struct pw_access access;
 
@@ -160,6 +162,32 @@ static int64_t measure_m_p(struct session *session)
 			return access.offset;
 	}
 	return NOT_MEASURED;
+}
+
+/* newproc.func1: getg().m.p */
+static int64_t measure_m_p(struct session *session)
+{
+	return first_load_of_m(session, PW_FUNC_NEWPROC_FUNC1);
+}
+
+/* gopark: mp := acquirem(); gp := mp.curg */
+static int64_t measure_m_curg(struct session *session)
+{
+	return first_load_of_m(session, PW_FUNC_GOPARK);
+}
+
+/* mcall saves pc, sp and bp in g.sched; bp is the last field of gobuf. */
+static int64_t measure_sched_bp(struct session *session)
+{
+	const struct pw_code *code = session_code(session, PW_FUNC_MCALL);
+	int64_t last = NOT_MEASURED;
+	struct pw_access access;
+
+	for (size_t i = 0; code && i < code->count; i++)
+		if (pw_insn_access(session->arch, &code->insn[i], &access) && access.kind == PW_ACCESS_STORE &&
+		    access.base == pw_abi_g(session->arch) && access.size >= 8)
+			last = PW_MAX(last, access.offset + access.size - 8);
+	return last;
 }
 
 static bool touches(const struct pw_code *code, int64_t offset)
@@ -185,6 +213,59 @@ static int64_t measure_runqhead(struct session *session)
 	return NOT_MEASURED;
 }
 
+/* (*gcControllerState).resetLive(bytesMarked) stores its argument to heapMarked first, go1.19 on. */
+static int64_t measure_heapmarked(struct session *session)
+{
+	const struct pw_code *code = session_code(session, PW_FUNC_GC_RESET_LIVE);
+	struct pw_access access;
+
+	for (size_t i = 0; code && i < code->count; i++)
+		if (pw_insn_access(session->arch, &code->insn[i], &access) && access.kind == PW_ACCESS_STORE &&
+		    access.size == 8 && access.reg == pw_abi_arg(session->arch, 1))
+			return access.offset;
+	return NOT_MEASURED;
+}
+
+static bool refers(const struct pw_code *code, uint64_t addr)
+{
+	struct pw_reference reference;
+	size_t pos = 0;
+
+	while (pw_code_next_reference(code, &pos, &reference))
+		if (reference.addr == addr)
+			return true;
+	return false;
+}
+
+/* gcMarkTermination writes last_gc_unix, pause_total_ns behind it, and behind two arrays of 256 words numgc. */
+static int64_t measure_last_gc_unix(struct session *session)
+{
+	const struct pw_code *code = session_code(session, PW_FUNC_GC_MARK_TERMINATION);
+	uint64_t memstats = session->globals.addr[PW_GLOBAL_MEMSTATS];
+	struct pw_reference reference;
+	size_t pos = 0;
+
+	while (code && memstats && pw_code_next_reference(code, &pos, &reference))
+		if (reference.addr > memstats && refers(code, reference.addr + 8) &&
+		    refers(code, reference.addr + 8 + PAUSES_SIZE))
+			return (int64_t)(reference.addr - memstats);
+	return NOT_MEASURED;
+}
+
+/* newproc1 takes the address of two counters of sched: goidgen at 0, and ngsys. */
+static int64_t measure_ngsys(struct session *session)
+{
+	const struct pw_code *code = session_code(session, PW_FUNC_NEWPROC1);
+	uint64_t sched = session->globals.addr[PW_GLOBAL_SCHED];
+	struct pw_reference reference;
+	size_t pos = 0;
+
+	while (code && sched && pw_code_next_reference(code, &pos, &reference))
+		if (reference.addr > sched && reference.addr - sched < SCHED_COUNTERS_MAX)
+			return (int64_t)(reference.addr - sched);
+	return NOT_MEASURED;
+}
+
 enum measure_id {
 	MEASURE_WAITREASON,
 	MEASURE_ATOMICSTATUS,
@@ -192,6 +273,11 @@ enum measure_id {
 	MEASURE_STARTPC,
 	MEASURE_M_P,
 	MEASURE_RUNQHEAD,
+	MEASURE_M_CURG,
+	MEASURE_SCHED_BP,
+	MEASURE_HEAPMARKED,
+	MEASURE_LAST_GC_UNIX,
+	MEASURE_NGSYS,
 	_MEASURE_MAX,
 };
 
@@ -232,6 +318,22 @@ static const struct measure {
 			{ PW_FIELD_P_GOIDCACHE, -0x10 },
 			{ PW_FIELD_P_GOIDCACHEEND, -8 },
 			{ PW_FIELD_P_GFREE_N, 0x818 } } },
+	[MEASURE_M_CURG] = { PW_FIELD_M_CURG, measure_m_curg,
+		_MEASURE_MAX, PW_FUNC_EXECUTE, 0, { { 0 } } },
+	[MEASURE_SCHED_BP] = { PW_FIELD_G_SCHED_BP, measure_sched_bp,
+		_MEASURE_MAX, PW_FUNC_REENTERSYSCALL, 8, {
+			{ PW_FIELD_G_SYSCALLSP, 8 },
+			{ PW_FIELD_G_SYSCALLPC, 0x10 } } },
+	[MEASURE_HEAPMARKED] = { PW_FIELD_GCCONTROLLER_HEAPMARKED, measure_heapmarked,
+		_MEASURE_MAX, PW_FUNC_GC_RESET_LIVE, -0x30, {
+			{ PW_FIELD_GCCONTROLLER_HEAPLIVE, -0x30 } } },
+	[MEASURE_LAST_GC_UNIX] = { PW_FIELD_MSTATS_LAST_GC_UNIX, measure_last_gc_unix,
+		MEASURE_LAST_GC_UNIX, _PW_FUNC_MAX, 0, {
+			{ PW_FIELD_MSTATS_PAUSE_TOTAL_NS, 8 },
+			{ PW_FIELD_MSTATS_NUMGC, 8 + PAUSES_SIZE },
+			{ PW_FIELD_MSTATS_NUMFORCEDGC, 12 + PAUSES_SIZE } } },
+	[MEASURE_NGSYS] = { PW_FIELD_SCHED_NGSYS, measure_ngsys,
+		MEASURE_NGSYS, _PW_FUNC_MAX, 0, { { 0 } } },
 };
 
 /* A function that touches a field: through any register, or (OF_G) the g, or relative to a global. */
@@ -241,57 +343,49 @@ static const struct evidence {
 	enum pw_func_id func;
 	enum evidence_kind kind;
 	uint8_t size; /* of an access; GLOBAL: which global */
+	bool strong;  /* good enough for a table of another version */
 } evidences[] = {
-	{ PW_FIELD_G_STACK_LO, PW_FUNC_NEWPROC1, LOAD, 8 },
-	{ PW_FIELD_G_STACK_HI, PW_FUNC_NEWPROC1, LOAD, 8 },
-	{ PW_FIELD_G_M, PW_FUNC_NEWPROC_FUNC1, OF_G, 8 },
-	{ PW_FIELD_G_SCHED_SP, PW_FUNC_MCALL, OF_G, 8 },
-	{ PW_FIELD_G_SCHED_PC, PW_FUNC_MCALL, OF_G, 8 },
-	{ PW_FIELD_G_SCHED_BP, PW_FUNC_MCALL, OF_G, 8 },
-	{ PW_FIELD_G_SYSCALLSP, PW_FUNC_REENTERSYSCALL, STORE, 8 },
-	{ PW_FIELD_G_SYSCALLPC, PW_FUNC_REENTERSYSCALL, STORE, 8 },
-	{ PW_FIELD_G_PARAM, PW_FUNC_GDESTROY, STORE, 8 },
-	{ PW_FIELD_G_PARAM, PW_FUNC_GOEXIT0, STORE, 8 },
-	{ PW_FIELD_G_GOID, PW_FUNC_NEWPROC1, STORE, 8 },
-	{ PW_FIELD_G_PREEMPT, PW_FUNC_NEWPROC1, OF_G, 1 },
-	{ PW_FIELD_G_LOCKEDM, PW_FUNC_GDESTROY, STORE, 8 },
-	{ PW_FIELD_G_LOCKEDM, PW_FUNC_GOEXIT0, STORE, 8 },
-	{ PW_FIELD_G_PARENTGOID, PW_FUNC_NEWPROC1, STORE, 8 },
-	{ PW_FIELD_G_GOPC, PW_FUNC_NEWPROC1, STORE, 8 },
-	{ PW_FIELD_G_WAITING, PW_FUNC_GDESTROY, STORE, 8 },
-	{ PW_FIELD_G_WAITING, PW_FUNC_GOEXIT0, STORE, 8 },
-	{ PW_FIELD_G_LABELS, PW_FUNC_NEWPROC1, STORE, 8 },
-	{ PW_FIELD_M_G0, PW_FUNC_MCALL, LOAD, 8 },
-	{ PW_FIELD_M_PROCID, PW_FUNC_MINIT, STORE, 8 },
-	{ PW_FIELD_M_CURG, PW_FUNC_GOPARK, LOAD, 8 },
-	{ PW_FIELD_M_ALLLINK, PW_FUNC_MEXIT, ANY, 8 },
-	{ PW_FIELD_P_ID, PW_FUNC_P_INIT, STORE, 4 },
-	{ PW_FIELD_P_STATUS, PW_FUNC_P_INIT, STORE, 4 },
-	{ PW_FIELD_P_SCHEDTICK, PW_FUNC_EXECUTE, STORE, 4 },
-	{ PW_FIELD_P_M, PW_FUNC_WIREP, STORE, 8 },
-	{ PW_FIELD_P_GFREE_N, PW_FUNC_GFPUT, ANY, 4 },
-	{ PW_FIELD_P_GFREE_N, PW_FUNC_GFGET, ANY, 4 },
-	{ PW_FIELD_SCHED_GOIDGEN, PW_FUNC_NEWPROC1, GLOBAL, PW_GLOBAL_SCHED },
-	{ PW_FIELD_SCHED_NGSYS, PW_FUNC_NEWPROC1, GLOBAL, PW_GLOBAL_SCHED },
-	{ PW_FIELD_SCHED_GFREE_N, PW_FUNC_GCOUNT, GLOBAL, PW_GLOBAL_SCHED },
-	{ PW_FIELD_SCHED_GFREE_N, PW_FUNC_GFPUT, GLOBAL, PW_GLOBAL_SCHED },
-	{ PW_FIELD_SCHED_GFREE_N, PW_FUNC_GFGET, GLOBAL, PW_GLOBAL_SCHED },
-	{ PW_FIELD_SCHED_GFREE_NOSTACK_N, PW_FUNC_GCOUNT, GLOBAL, PW_GLOBAL_SCHED },
-	{ PW_FIELD_SCHED_GFREE_NOSTACK_N, PW_FUNC_GFPUT, GLOBAL, PW_GLOBAL_SCHED },
-	{ PW_FIELD_SCHED_RUNQSIZE, PW_FUNC_FIND_RUNNABLE, GLOBAL, PW_GLOBAL_SCHED },
-	{ PW_FIELD_MSTATS_NUMGC, PW_FUNC_GC_MARK_TERMINATION, GLOBAL, PW_GLOBAL_MEMSTATS },
-	{ PW_FIELD_MSTATS_NUMFORCEDGC, PW_FUNC_GC_MARK_TERMINATION, GLOBAL, PW_GLOBAL_MEMSTATS },
-	{ PW_FIELD_MSTATS_PAUSE_TOTAL_NS, PW_FUNC_GC_MARK_TERMINATION, GLOBAL, PW_GLOBAL_MEMSTATS },
-	{ PW_FIELD_MSTATS_LAST_GC_UNIX, PW_FUNC_GC_MARK_TERMINATION, GLOBAL, PW_GLOBAL_MEMSTATS },
-	{ PW_FIELD_GCCONTROLLER_HEAPLIVE, PW_FUNC_GC_RESET_LIVE, ANY, 8 },
-	{ PW_FIELD_GCCONTROLLER_HEAPMARKED, PW_FUNC_GC_RESET_LIVE, STORE, 8 },
-	{ PW_FIELD_GCCONTROLLER_HEAPLIVE, PW_FUNC_GC_MARK, GLOBAL, PW_GLOBAL_GCCONTROLLER },
-	{ PW_FIELD_GCCONTROLLER_HEAPMARKED, PW_FUNC_GC_MARK, GLOBAL, PW_GLOBAL_GCCONTROLLER },
-	{ PW_FIELD_GCCONTROLLER_HEAPINUSE, PW_FUNC_ALLOC_SPAN, GLOBAL, PW_GLOBAL_GCCONTROLLER },
-	{ PW_FIELD_GCCONTROLLER_GCPERCENT, PW_FUNC_GC_SET_PERCENT, ANY, 4 },
-	{ PW_FIELD_GCCONTROLLER_GCPERCENT, PW_FUNC_GC_CONTROLLER_INIT, ANY, 4 },
-	{ PW_FIELD_GCCONTROLLER_MEMORYLIMIT, PW_FUNC_GC_CONTROLLER_INIT, ANY, 8 },
-	{ PW_FIELD_GCCONTROLLER_MEMORYLIMIT, PW_FUNC_GC_SET_MEMORY_LIMIT, ANY, 8 },
+	{ PW_FIELD_G_STACK_LO, PW_FUNC_NEWPROC1, LOAD, 8, true },
+	{ PW_FIELD_G_STACK_HI, PW_FUNC_NEWPROC1, LOAD, 8, true },
+	{ PW_FIELD_G_M, PW_FUNC_NEWPROC_FUNC1, OF_G, 8, true },
+	{ PW_FIELD_G_SCHED_SP, PW_FUNC_MCALL, OF_G, 8, true },
+	{ PW_FIELD_G_SCHED_PC, PW_FUNC_MCALL, OF_G, 8, true },
+	{ PW_FIELD_G_PARAM, PW_FUNC_GDESTROY, STORE, 8, false },
+	{ PW_FIELD_G_PARAM, PW_FUNC_GOEXIT0, STORE, 8, false },
+	{ PW_FIELD_G_GOID, PW_FUNC_NEWPROC1, STORE, 8, false },
+	{ PW_FIELD_G_PREEMPT, PW_FUNC_NEWPROC1, OF_G, 1, true },
+	{ PW_FIELD_G_LOCKEDM, PW_FUNC_GDESTROY, STORE, 8, false },
+	{ PW_FIELD_G_LOCKEDM, PW_FUNC_GOEXIT0, STORE, 8, false },
+	{ PW_FIELD_G_PARENTGOID, PW_FUNC_NEWPROC1, STORE, 8, false },
+	{ PW_FIELD_G_GOPC, PW_FUNC_NEWPROC1, STORE, 8, false },
+	{ PW_FIELD_G_WAITING, PW_FUNC_GDESTROY, STORE, 8, false },
+	{ PW_FIELD_G_WAITING, PW_FUNC_GOEXIT0, STORE, 8, false },
+	{ PW_FIELD_G_LABELS, PW_FUNC_NEWPROC1, STORE, 8, false },
+	{ PW_FIELD_M_G0, PW_FUNC_MCALL, LOAD, 8, true },
+	{ PW_FIELD_M_PROCID, PW_FUNC_MINIT, STORE, 8, true },
+	{ PW_FIELD_M_ALLLINK, PW_FUNC_MEXIT, ANY, 8, false },
+	{ PW_FIELD_P_ID, PW_FUNC_P_INIT, STORE, 4, true },
+	{ PW_FIELD_P_STATUS, PW_FUNC_P_INIT, STORE, 4, true },
+	{ PW_FIELD_P_SCHEDTICK, PW_FUNC_EXECUTE, STORE, 4, true },
+	{ PW_FIELD_P_M, PW_FUNC_WIREP, STORE, 8, true },
+	{ PW_FIELD_P_GFREE_N, PW_FUNC_GFPUT, ANY, 4, false },
+	{ PW_FIELD_P_GFREE_N, PW_FUNC_GFGET, ANY, 4, false },
+	{ PW_FIELD_SCHED_GOIDGEN, PW_FUNC_NEWPROC1, GLOBAL, PW_GLOBAL_SCHED, true },
+	{ PW_FIELD_SCHED_GFREE_N, PW_FUNC_GCOUNT, GLOBAL, PW_GLOBAL_SCHED, false },
+	{ PW_FIELD_SCHED_GFREE_N, PW_FUNC_GFPUT, GLOBAL, PW_GLOBAL_SCHED, false },
+	{ PW_FIELD_SCHED_GFREE_N, PW_FUNC_GFGET, GLOBAL, PW_GLOBAL_SCHED, false },
+	{ PW_FIELD_SCHED_GFREE_NOSTACK_N, PW_FUNC_GCOUNT, GLOBAL, PW_GLOBAL_SCHED, false },
+	{ PW_FIELD_SCHED_GFREE_NOSTACK_N, PW_FUNC_GFPUT, GLOBAL, PW_GLOBAL_SCHED, false },
+	{ PW_FIELD_SCHED_RUNQSIZE, PW_FUNC_FIND_RUNNABLE, GLOBAL, PW_GLOBAL_SCHED, false },
+	{ PW_FIELD_GCCONTROLLER_HEAPLIVE, PW_FUNC_GC_RESET_LIVE, ANY, 8, false },
+	{ PW_FIELD_GCCONTROLLER_HEAPMARKED, PW_FUNC_GC_RESET_LIVE, STORE, 8, false },
+	{ PW_FIELD_GCCONTROLLER_HEAPLIVE, PW_FUNC_GC_MARK, GLOBAL, PW_GLOBAL_GCCONTROLLER, false },
+	{ PW_FIELD_GCCONTROLLER_HEAPMARKED, PW_FUNC_GC_MARK, GLOBAL, PW_GLOBAL_GCCONTROLLER, false },
+	{ PW_FIELD_GCCONTROLLER_HEAPINUSE, PW_FUNC_ALLOC_SPAN, GLOBAL, PW_GLOBAL_GCCONTROLLER, false },
+	{ PW_FIELD_GCCONTROLLER_GCPERCENT, PW_FUNC_GC_SET_PERCENT, ANY, 4, false },
+	{ PW_FIELD_GCCONTROLLER_GCPERCENT, PW_FUNC_GC_CONTROLLER_INIT, ANY, 4, false },
+	{ PW_FIELD_GCCONTROLLER_MEMORYLIMIT, PW_FUNC_GC_CONTROLLER_INIT, ANY, 8, false },
+	{ PW_FIELD_GCCONTROLLER_MEMORYLIMIT, PW_FUNC_GC_SET_MEMORY_LIMIT, ANY, 8, false },
 };
 /* clang-format on */
 
@@ -387,7 +481,7 @@ static void apply_evidence(struct session *session, struct pw_layout *layout)
 		const struct evidence *evidence = &evidences[i];
 		uint8_t *trust = &layout->trust[evidence->field];
 
-		if ((*trust == PW_TRUST_TABLE || *trust == PW_TRUST_NEAR_TABLE) &&
+		if ((*trust == PW_TRUST_TABLE || (*trust == PW_TRUST_NEAR_TABLE && evidence->strong)) &&
 		    has_evidence(session, evidence, layout->offset[evidence->field]))
 			*trust = PW_TRUST_CONFIRMED;
 	}
@@ -414,6 +508,19 @@ static int name_conflicts(const struct pw_layout *layout, struct pw_why *reterr_
 	return conflicts;
 }
 
+/* A table that a measure refutes is not that of this runtime: what is not measured is only a guess. */
+static void doubt_table(struct pw_layout *layout, const int64_t *measured)
+{
+	bool refuted = false;
+
+	for (size_t i = 0; i < _MEASURE_MAX; i++)
+		refuted |= measured[i] != NOT_MEASURED && has_field(layout, measures[i].field) &&
+			   measured[i] != layout->offset[measures[i].field];
+	for (size_t i = 0; refuted && i < _PW_FIELD_MAX; i++)
+		if (layout->trust[i] == PW_TRUST_TABLE)
+			layout->trust[i] = PW_TRUST_NEAR_TABLE;
+}
+
 int pw_layout_calibrate(struct pw_layout *layout, const struct pw_elf *elf, const struct pw_pclntab *table,
 			struct pw_why *reterr_why)
 {
@@ -425,16 +532,17 @@ int pw_layout_calibrate(struct pw_layout *layout, const struct pw_elf *elf, cons
 	session->elf = elf;
 	session->table = table;
 	session->arch = pw_elf_arch(elf);
+	pw_globals_find(&session->globals, elf, table, layout, NULL);
 	for (size_t i = 0; i < _MEASURE_MAX; i++) {
 		measured[i] = measures[i].measure(session);
 		if (!plausible(measured[i]))
 			measured[i] = NOT_MEASURED;
 	}
+	doubt_table(layout, measured);
 	for (size_t i = 0; i < _MEASURE_MAX; i++)
 		if (measured[i] != NOT_MEASURED)
 			apply_measure(layout, &measures[i], measured[i],
 				      witnessed(session, &measures[i], measured, measured[i]));
-	pw_globals_find(&session->globals, elf, table, layout, NULL);
 	apply_evidence(session, layout);
 	session_done(session);
 	return name_conflicts(layout, reterr_why);
