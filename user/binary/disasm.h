@@ -11,9 +11,14 @@
 struct pw_why;
 
 /*
- * One function's machine code as plain data, for amd64 and arm64. The only file that knows capstone is disasm.c.
+ * One function's machine code as plain data, for amd64 and arm64. Only disasm*.c know capstone.
  * Registers are numbered by the machine: amd64 ax=0 cx=1 dx=2 bx=3 sp=4 bp=5 si=6 di=7 r8..r15=8..15,
- * arm64 x0..x30=0..30, sp=31; whatever the operand's width.
+ * arm64 x0..x30=0..30, sp=31; whatever the operand's width. Vector, segment and zero registers are PW_REG_NONE.
+ *
+ * arm64 is made to look like amd64: of a store operand 0 is the memory; an ADRP has no address (only a page, in disp),
+ * the ADD that completes it is a LEA whose operand 1 has the address, and so is the memory operand of a load or store
+ * that does. So "address != 0" finds each use of a global once on both. Jump tables are not followed: is_target says
+ * nothing about what a JUMP_INDIRECT reaches.
  */
 #define PW_REG_NONE 0xff
 #define PW_REG_IP   0xfe /* rip-relative */

@@ -219,7 +219,7 @@ static int read_ftab(const struct pw_pclntab *table, size_t index, uint64_t *ret
 	return 0;
 }
 
-static bool is_wrapper(const struct pw_pclntab *table, uint8_t func_id)
+bool pw_pclntab_is_wrapper(const struct pw_pclntab *table, uint8_t func_id)
 {
 	int minor = table->go_minor;
 
@@ -277,7 +277,7 @@ int pw_pclntab_record(const struct pw_pclntab *table, size_t index, struct pw_fu
 	pw_bytes_skip(&bytes, 1);
 	record.funcdata_count = pw_bytes_u8(&bytes);
 	record.pcdata = at + record_size(table);
-	record.func.wrapper = is_wrapper(table, record.func.func_id);
+	record.func.wrapper = pw_pclntab_is_wrapper(table, record.func.func_id);
 	r = pw_pclntab_name_at(table, name, &record.func.name);
 	if (r < 0)
 		return r;

@@ -28,6 +28,7 @@ struct pw_frame_ref { /* one logical frame of a pc; strings are owned by the tab
 	const char *function, *file;
 	uint32_t line;
 	bool inlined;
+	bool wrapper;	/* made by the compiler (method, go and defer wrappers): tracebacks leave out those that call */
 	uint64_t entry; /* of the physical function */
 };
 

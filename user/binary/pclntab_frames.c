@@ -61,7 +61,7 @@ static int refill(const struct pw_pclntab *table, struct pairs *pairs)
 	return 0;
 }
 
-/* The value of a pc-value table at pc; -1 where there is no table, as the runtime has it. */
+/* The value of a pc-value table at pc; -1 where the table or pc in it is missing, as the runtime has it. */
 static int value_at(struct lookup *lookup, uint32_t offset, uint64_t pc, int32_t *ret_value)
 {
 	const struct pw_pclntab *table = lookup->table;
@@ -81,8 +81,10 @@ static int value_at(struct lookup *lookup, uint32_t offset, uint64_t pc, int32_t
 		if (r < 0)
 			return r;
 		change = pw_bytes_svarint(&pairs.bytes);
-		if (!change && !first)
-			return -EBADMSG; /* ends before pc */
+		if (!change && !first) { /* ends before pc: padding behind the code */
+			*ret_value = -1;
+			return 0;
+		}
 		length = pw_bytes_uvarint(&pairs.bytes);
 		if (!pw_bytes_ok(&pairs.bytes) || pw_mul_overflows(length, (uint64_t)table->header.min_lc, &length) ||
 		    pw_add_overflows(at, length, &at))
@@ -171,12 +173,14 @@ static int position(struct lookup *lookup, uint64_t pc, int32_t *ret_file, int32
 }
 
 /* The last place is kept for the physical function. */
-static int add_frame(struct lookup *lookup, const char *function, int32_t file, int32_t line, bool inlined)
+static int add_frame(struct lookup *lookup, const char *function, uint8_t func_id, int32_t file, int32_t line,
+		     bool inlined)
 {
 	struct pw_frame_ref frame = {
 		.function = function,
 		.line = line > 0 ? (uint32_t)line : 0,
 		.inlined = inlined,
+		.wrapper = pw_pclntab_is_wrapper(lookup->table, func_id),
 		.entry = lookup->record.func.entry,
 	};
 	int r;
@@ -208,7 +212,7 @@ static int walk_calls(struct lookup *lookup, int32_t index, int32_t file, int32_
 		pw_bytes_seek(&bytes, 12);
 		r = pw_pclntab_name_at(lookup->table, pw_bytes_u32(&bytes), &name);
 		if (!r)
-			r = add_frame(lookup, name, file, line, true);
+			r = add_frame(lookup, name, node[2], file, line, true);
 		if (r < 0)
 			return r;
 		pw_bytes_seek(&bytes, 0);
@@ -217,7 +221,7 @@ static int walk_calls(struct lookup *lookup, int32_t index, int32_t file, int32_
 		file = pw_bytes_i32(&bytes);
 		line = pw_bytes_i32(&bytes);
 	}
-	return add_frame(lookup, lookup->record.func.name, file, line, false);
+	return add_frame(lookup, lookup->record.func.name, lookup->record.func.func_id, file, line, false);
 }
 
 /* From 1.20 on: everything again at the pc of the call. */
@@ -239,7 +243,7 @@ static int walk_parents(struct lookup *lookup, uint64_t pc, int32_t index, int32
 		pw_bytes_skip(&bytes, 4);
 		r = pw_pclntab_name_at(lookup->table, pw_bytes_u32(&bytes), &name);
 		if (!r)
-			r = add_frame(lookup, name, file, line, true);
+			r = add_frame(lookup, name, node[0], file, line, true);
 		if (r < 0)
 			return r;
 		pc = func->entry + pw_bytes_u32(&bytes);
@@ -251,7 +255,7 @@ static int walk_parents(struct lookup *lookup, uint64_t pc, int32_t index, int32
 		if (r < 0)
 			return r;
 	}
-	return add_frame(lookup, func->name, file, line, false);
+	return add_frame(lookup, func->name, func->func_id, file, line, false);
 }
 
 int pw_pclntab_frames(const struct pw_pclntab *table, uint64_t pc, struct pw_frame_ref *frames, size_t max)
@@ -289,7 +293,7 @@ int pw_pclntab_frame_size(const struct pw_pclntab *table, uint64_t pc, uint32_t 
 	if (r < 0)
 		return r;
 	if (value < 0)
-		return -EBADMSG;
+		return value == -1 ? -ENODATA : -EBADMSG;
 	*ret_bytes = (uint32_t)value;
 	return 0;
 }

@@ -46,6 +46,7 @@ int pw_must_check pw_pclntab_text_at(const struct pw_pclntab *table, uint64_t pa
 				     const char **ret_text);
 int pw_must_check pw_pclntab_name_at(const struct pw_pclntab *table, uint64_t offset, const char **ret_name);
 
+bool pw_pclntab_is_wrapper(const struct pw_pclntab *table, uint8_t func_id);
 int pw_must_check pw_pclntab_record(const struct pw_pclntab *table, size_t index, struct pw_func_record *ret_record);
 int pw_must_check pw_pclntab_record_by_pc(const struct pw_pclntab *table, uint64_t pc,
 					  struct pw_func_record *ret_record);
