@@ -50,19 +50,22 @@ typedef void (*pw_reader_symbols_fn)(void *context, int r, const struct pw_symbo
 int pw_reader_start(struct pw_reader **ret_reader) __attribute__((warn_unused_result));
 void pw_reader_free(struct pw_reader *reader); /* kills and reaps; open requests get -ECANCELED */
 
-/* A pollable fd for the event loop; it may change after a restart: pw_reader_generation then changes too. */
+/* A pollable fd for the event loop; it stays the same over restarts. (The generation counts reader processes.) */
 int pw_reader_fd(const struct pw_reader *reader);
 uint64_t pw_reader_generation(const struct pw_reader *reader);
-int pw_reader_dispatch(struct pw_reader *reader);		 /* handles what has arrived, starts what waits */
-int pw_reader_expire(struct pw_reader *reader, uint64_t now_ns); /* deadlines; call at least once a second */
+int pw_reader_dispatch(struct pw_reader *reader); /* handles what has arrived, starts what waits */
+/* Deadlines, and the end of a reader process that was idle for 30 s (the next request starts one); call at least once a
+ * second. now_ns: CLOCK_MONOTONIC (pw_now_ns). */
+int pw_reader_expire(struct pw_reader *reader, uint64_t now_ns);
 
-/* Each returns a request id > 0 or -errno. exe_fd is borrowed (duplicated into the request). */
+/* Each returns a request id > 0 or -errno (-EAGAIN: too many wait already). exe_fd is borrowed (duplicated into the
+ * request). At most PW_READER_PCS_MAX pcs. */
 int64_t pw_reader_ask_facts(struct pw_reader *reader, int exe_fd, pw_reader_facts_fn callback, void *context);
 int64_t pw_reader_ask_symbols(struct pw_reader *reader, int exe_fd, const char *build_id, const uint64_t *pcs,
 			      size_t count, pw_reader_symbols_fn callback, void *context);
 /* Forgets a request: its callback will not be called. */
 void pw_reader_cancel(struct pw_reader *reader, int64_t id);
-/* For one-shot commands: dispatches until the request is answered or expired. */
+/* For one-shot commands: dispatches until the request is answered or expired (0 either way: the callback knows). */
 int pw_reader_wait(struct pw_reader *reader, int64_t id);
 
 struct pw_reader_stats {

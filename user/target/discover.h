@@ -38,12 +38,20 @@ void pw_discover_set_filter(struct pw_discover *discover, const struct pw_discov
 /* One scan of /proc, within budget_ns; continues where it stopped at the next call. */
 int pw_discover_scan(struct pw_discover *discover, uint64_t budget_ns);
 
+/* True while processes wait for the reader to say what they are: a one-shot command dispatches the reader, scans again.
+ */
+bool pw_discover_pending(const struct pw_discover *discover);
+
 /* All current targets. i-th or NULL. */
 size_t pw_discover_count(const struct pw_discover *discover);
 struct pw_target *pw_discover_at(const struct pw_discover *discover, size_t index);
 
 struct pw_discover_stats {
-	uint64_t scans, processes_seen, not_go, opted_out, vanished, failed;
+	uint64_t scans;			    /* complete passes over /proc */
+	uint64_t processes_seen;	    /* in the last complete pass */
+	uint64_t not_go, opted_out, closed; /* processes that are so now */
+	uint64_t vanished;		    /* gone while we looked: normal, total */
+	uint64_t failed;		    /* executables that the reader could not make sense of, total */
 };
 void pw_discover_stats(const struct pw_discover *discover, struct pw_discover_stats *ret_stats);
 

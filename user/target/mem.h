@@ -24,7 +24,8 @@ struct pw_mem {
 	uint64_t calls, bytes; /* what it has cost so far */
 };
 
-/* Batches of at most IOV_MAX, neighbours merged; a range that cannot be read costs only itself. */
+/* Batches of at most IOV_MAX; a range that cannot be read costs only itself. (Who reads many neighbours asks for one
+ * range over them: see goroutines.c.) */
 int pw_mem_process(struct pw_mem *ret_mem, int pid) __attribute__((warn_unused_result));
 /* One range: 0, -EFAULT unreadable, -ESRCH, -EPERM. */
 int pw_mem_read(struct pw_mem *mem, uint64_t addr, void *buffer, size_t size) __attribute__((warn_unused_result));

@@ -38,6 +38,7 @@ struct pw_target {
 	bool bias_known;
 	struct pw_mem mem;
 	bool memory_ok;		 /* layout validated on the live process */
+	bool starting;		 /* not validated because its runtime was not yet up: try again soon */
 	char memory_reason[256]; /* why not, and what to do; or a remark */
 	bool symbols_ok;
 	char symbols_reason[256];
@@ -47,6 +48,12 @@ struct pw_target {
 	struct pw_births *births;
 	struct pw_symbolizer *symbolizer;
 };
+
+/* A target whose identity is read and whose build is known; not yet validated. build is referenced, procfs and reader
+ * are borrowed (reader may be NULL: no names). -ESRCH, -EACCES closed to us, -ESTALE exec'd meanwhile; -ENOMEM. */
+struct pw_reader;
+int pw_target_new(struct pw_target **ret_target, uint64_t id, int pid, const struct pw_procfs *procfs,
+		  struct pw_build *build, struct pw_reader *reader) __attribute__((warn_unused_result));
 
 /* Ties the build to the live process: bias from /proc/PID/maps, then validation of layout and globals on live memory
  * (DESIGN 5): goids positive and unique, statuses and wait reasons in range, stack bounds around sched.sp, pcs in text,
@@ -60,7 +67,6 @@ int pw_target_check_sites(struct pw_target *target, struct pw_why *reterr_why) _
 
 /* For ps and one-shot commands: finds and fills one pid now, with blocking reader calls. -ESRCH, -ENOEXEC not Go,
  * -EACCES closed to us, -EPERM opted out. The result is freed with pw_target_free. */
-struct pw_reader;
 int pw_target_open(struct pw_target **ret_target, int pid, const struct pw_procfs *procfs, struct pw_reader *reader,
 		   struct pw_why *reterr_why) __attribute__((warn_unused_result));
 void pw_target_free(struct pw_target *target);

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/*
+ * The walk of all goroutines. What makes it cheap: g structures lie close together in spans of their own, so the sorted
+ * list of their addresses falls into long ranges that are read whole, gaps and all, at memory bandwidth; reading each
+ * by itself takes three times as long. The list only ever grows at its end, so the order is kept between censuses and
+ * only what is new is sorted.
+ *
+ * What makes it right: a goroutine that is parked does not change, so one look is enough. All others (runnable,
+ * running, in a system call), and what makes no sense, are looked at again a moment later, and counted as torn if the
+ * two looks are not of one goroutine.
+ */
+#include "target/goroutines.h"
+
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/macros.h"
+#include "base/time.h"
+#include "base/vec.h"
+#include "model/record.h"
+#include "target/gread.h"
+#include "target/runtime.h"
+#include "target/sort.h"
+#include "target/target.h"
+
+#define LIST_CHUNK  32768u /* entries of runtime.allgs per read: 256 kB */
+#define BUFFER_SIZE (1u << 20)
+#define RANGES_MAX  512u
+#define GAP_MAX	    512u /* bytes between two g that are rather read than skipped; measured best of 64 to 4096 */
+
+enum phase { PHASE_LIST, PHASE_READ, PHASE_DONE };
+
+struct again { /* to be looked at a second time */
+	uint64_t addr;
+	uint64_t goid, gopc, startpc; /* of the first look; 0 if it made no sense */
+};
+
+struct pw_census {
+	struct pw_target *target; /* borrowed, from begin to the last step */
+	struct pw_gread plan;
+	enum phase phase;
+	struct pw_census_result result;
+	struct pw_runtime_list allgs;
+	size_t wanted;		 /* entries of allgs to read */
+	size_t list_done;	 /* read so far */
+	size_t sorted_of;	 /* entries of list that sorted holds: those of the last census */
+	PW_VEC(uint64_t) list;	 /* as in runtime.allgs */
+	PW_VEC(uint64_t) sorted; /* the same by address */
+	size_t position;	 /* in sorted */
+	PW_VEC(struct pw_goroutine) goroutines;
+	struct again *again;
+	size_t again_count;
+	uint8_t *buffer;
+	struct pw_mem_range *ranges;
+	uint32_t *range_first; /* of the g in sorted that begins a range */
+};
+
+int pw_census_new(struct pw_census **ret_census)
+{
+	struct pw_census *census = calloc(1, sizeof(*census));
+
+	if (!census)
+		return -ENOMEM;
+	census->phase = PHASE_DONE;
+	census->list.max = census->sorted.max = census->goroutines.max = PW_GOROUTINES_MAX;
+	*ret_census = census;
+	return 0;
+}
+
+void pw_census_free(struct pw_census *census)
+{
+	if (!census)
+		return;
+	pw_vec_done(&census->list);
+	pw_vec_done(&census->sorted);
+	pw_vec_done(&census->goroutines);
+	free(census->again);
+	free(census->buffer);
+	free(census->ranges);
+	free(census->range_first);
+	free(census);
+}
+
+/* The working memory of a walk: 1.5 MB, given back when it is over. */
+static int get_buffers(struct pw_census *census)
+{
+	if (!census->buffer)
+		census->buffer = malloc(BUFFER_SIZE);
+	if (!census->again)
+		census->again = malloc(BUFFER_SIZE / census->plan.need * sizeof(*census->again));
+	if (!census->ranges)
+		census->ranges = malloc(RANGES_MAX * sizeof(*census->ranges));
+	if (!census->range_first)
+		census->range_first = malloc(RANGES_MAX * sizeof(*census->range_first));
+	return census->buffer && census->again && census->ranges && census->range_first ? 0 : -ENOMEM;
+}
+
+static void put_buffers(struct pw_census *census)
+{
+	free(TAKE_PTR(census->buffer));
+	free(TAKE_PTR(census->again));
+	free(TAKE_PTR(census->ranges));
+	free(TAKE_PTR(census->range_first));
+}
+
+int pw_census_begin(struct pw_census *census, struct pw_target *target)
+{
+	_cleanup_free_ struct pw_runtime_ps *ps = NULL;
+	struct pw_census_result result = {.num_goroutine = PW_UNKNOWN};
+	uint64_t bytes = target->mem.bytes, start = pw_now_ns();
+	int r;
+
+	census->phase = PHASE_DONE;
+	if (!target->build || !target->bias_known)
+		return -ENOTSUP;
+	r = pw_gread_init(&census->plan, &target->build->facts, target->bias);
+	if (!r)
+		r = pw_runtime_goroutine_list(target, &census->allgs);
+	if (r)
+		return r;
+	result.started_ns = pw_boot_ns();
+	result.allglen = census->allgs.length;
+	ps = malloc(sizeof(*ps));
+	if (!ps)
+		return -ENOMEM;
+	r = pw_runtime_read_ps(target, ps);
+	if (!r)
+		r = pw_runtime_num_goroutine(target, ps, result.allglen, &result.num_goroutine);
+	if (r == -ESRCH || r == -EPERM)
+		return r; /* else: that number stays unknown */
+
+	census->wanted = (size_t)PW_MIN(result.allglen, (uint64_t)PW_GOROUTINES_MAX);
+	result.skipped = result.allglen - census->wanted;
+	census->list_done = census->position = census->again_count = 0;
+	if (census->wanted < census->sorted_of)
+		census->sorted_of = 0; /* it never shrinks: not the process that it was */
+	pw_vec_reset(&census->goroutines);
+	r = get_buffers(census);
+	if (r)
+		return r;
+	census->target = target;
+	result.bytes_read = target->mem.bytes - bytes;
+	result.duration_ns = pw_now_ns() - start;
+	census->result = result;
+	census->phase = PHASE_LIST;
+	return 0;
+}
+
+/* ---- the list ---- */
+
+static bool plausible_address(uint64_t addr)
+{
+	return addr >= 4096 && addr % 8 == 0 && addr < PW_USER_ADDRESS_MAX;
+}
+
+/* Brings `sorted` up to date with `list`, of which the first sorted_of entries were in it already. */
+static int sort_list(struct pw_census *census)
+{
+	size_t known = census->sorted_of, fresh = census->list.count - known, kept = 0;
+	_cleanup_free_ uint64_t *tail = NULL;
+	int r;
+
+	if (!known)
+		pw_vec_reset(&census->sorted);
+	if (!fresh)
+		return 0;
+	tail = malloc(2 * fresh * sizeof(*tail));
+	if (!tail)
+		return -ENOMEM;
+	for (size_t i = 0; i < fresh; i++) {
+		if (plausible_address(census->list.items[known + i]))
+			tail[kept++] = census->list.items[known + i];
+		else
+			census->result.skipped++;
+	}
+	pw_sort_u64(tail, kept, tail + fresh);
+	r = pw_vec_reserve(&census->sorted, kept);
+	if (r)
+		return r;
+	census->sorted.count = pw_merge_u64(census->sorted.items, census->sorted.count, tail, kept);
+	census->sorted_of = census->list.count;
+	return 0;
+}
+
+/* One chunk of runtime.allgs. 0 the list is complete and sorted, -EAGAIN more to do. */
+static int step_list(struct pw_census *census)
+{
+	size_t n = PW_MIN(census->wanted - census->list_done, (size_t)LIST_CHUNK), at = census->list_done, known;
+	uint64_t *chunk = (uint64_t *)(void *)census->buffer;
+	int r;
+
+	if (n) {
+		r = pw_mem_read(&census->target->mem, census->allgs.addr + at * sizeof(*chunk), chunk,
+				n * sizeof(*chunk));
+		if (r)
+			return r;
+		known = at < census->sorted_of ? PW_MIN(census->sorted_of - at, n) : 0;
+		if (known && memcmp(census->list.items + at, chunk, known * sizeof(*chunk)) != 0)
+			census->sorted_of = 0; /* another process, or garbage: begin anew */
+		census->list.count = at;
+		r = pw_vec_reserve(&census->list, n);
+		if (r)
+			return r;
+		memcpy(census->list.items + at, chunk, n * sizeof(*chunk));
+		census->list.count = census->list_done = at + n;
+	}
+	if (census->list_done < census->wanted)
+		return -EAGAIN;
+	r = sort_list(census);
+	if (!r)
+		r = pw_vec_reserve(&census->goroutines, census->sorted.count);
+	return r;
+}
+
+/* ---- the goroutines ---- */
+
+/* Packs the next g into ranges over neighbours. Returns the number of ranges; *ret_next is the first g left out. */
+static size_t plan_ranges(struct pw_census *census, size_t *ret_next)
+{
+	const uint64_t *sorted = census->sorted.items;
+	size_t count = census->sorted.count, i = census->position, ranges = 0, used = 0;
+	uint32_t need = census->plan.need;
+
+	count = PW_MIN(count, i + BUFFER_SIZE / need); /* g that overlap are garbage, but `again` has to hold them */
+	while (i < count && ranges < RANGES_MAX && used + need <= BUFFER_SIZE) {
+		uint64_t start = sorted[i], end = start + need;
+
+		census->range_first[ranges] = (uint32_t)i++;
+		while (i < count && sorted[i] <= end + GAP_MAX && sorted[i] + need - start <= BUFFER_SIZE - used) {
+			end = PW_MAX(end, sorted[i] + need);
+			i++;
+		}
+		census->ranges[ranges++] =
+			(struct pw_mem_range){.addr = start, .buffer = census->buffer + used, .size = end - start};
+		used += end - start;
+	}
+	*ret_next = i;
+	return ranges;
+}
+
+static void look_again(struct pw_census *census, uint64_t addr, const struct pw_goroutine *first)
+{
+	struct again again = {.addr = addr};
+
+	if (first)
+		again = (struct again){addr, first->goid, first->gopc, first->startpc};
+	census->again[census->again_count++] = again;
+}
+
+static void take_first_look(struct pw_census *census, uint64_t addr, const uint8_t *bytes)
+{
+	struct pw_goroutine *slot = &census->goroutines.items[census->goroutines.count];
+	const char *what;
+
+	switch (pw_gread_parse(&census->plan, addr, bytes, slot, &what)) {
+	case PW_GREAD_DEAD:
+		census->result.dead++;
+		break;
+	case PW_GREAD_BAD:
+		look_again(census, addr, NULL);
+		break;
+	case PW_GREAD_LIVE:
+		if (slot->status == PW_GOROUTINE_WAITING || slot->status == PW_GOROUTINE_LEAKED)
+			census->goroutines.count++;
+		else
+			look_again(census, addr, slot);
+		break;
+	}
+}
+
+/* The range as a whole could not be read: something was unmapped within. Each g by itself, then. */
+static int read_one_by_one(struct pw_census *census, size_t first, size_t end)
+{
+	for (size_t i = first; i < end; i++) {
+		uint64_t addr = census->sorted.items[i];
+		uint8_t bytes[PW_G_SIZE_MAX + 8];
+		int r = pw_mem_read(&census->target->mem, addr, bytes, census->plan.need);
+
+		if (r == -ESRCH || r == -EPERM)
+			return r;
+		if (r)
+			census->result.skipped++;
+		else
+			take_first_look(census, addr, bytes);
+	}
+	return 0;
+}
+
+static void take_second_look(struct pw_census *census, const struct again *again, const uint8_t *bytes)
+{
+	struct pw_goroutine *slot = &census->goroutines.items[census->goroutines.count];
+	const char *what;
+
+	switch (pw_gread_parse(&census->plan, again->addr, bytes, slot, &what)) {
+	case PW_GREAD_DEAD:
+		census->result.dead++;
+		return;
+	case PW_GREAD_LIVE:
+		if (!again->goid ||
+		    (again->goid == slot->goid && again->gopc == slot->gopc && again->startpc == slot->startpc)) {
+			census->goroutines.count++;
+			return;
+		}
+		break;
+	case PW_GREAD_BAD:
+		break;
+	}
+	census->result.torn++;
+}
+
+static int second_looks(struct pw_census *census)
+{
+	uint32_t need = census->plan.need;
+	size_t done = 0;
+
+	while (done < census->again_count) {
+		size_t n = PW_MIN(census->again_count - done, (size_t)RANGES_MAX);
+		int r;
+
+		for (size_t i = 0; i < n; i++)
+			census->ranges[i] = (struct pw_mem_range){.addr = census->again[done + i].addr,
+								  .buffer = census->buffer + i * need,
+								  .size = need};
+		r = pw_mem_read_many(&census->target->mem, census->ranges, n);
+		if (r < 0)
+			return r;
+		for (size_t i = 0; i < n; i++) {
+			if (census->ranges[i].ok)
+				take_second_look(census, &census->again[done + i], census->ranges[i].buffer);
+			else
+				census->result.skipped++;
+		}
+		done += n;
+	}
+	census->again_count = 0;
+	return 0;
+}
+
+/* A buffer full of goroutines. 0 all are read, -EAGAIN more to do. */
+static int step_read(struct pw_census *census)
+{
+	size_t next, ranges = plan_ranges(census, &next);
+	int r;
+
+	if (!ranges)
+		return 0;
+	r = pw_mem_read_many(&census->target->mem, census->ranges, ranges);
+	if (r < 0)
+		return r;
+	for (size_t k = 0; k < ranges; k++) {
+		struct pw_mem_range range = census->ranges[k];
+		size_t end = k + 1 < ranges ? census->range_first[k + 1] : next, i = census->range_first[k];
+
+		if (!range.ok) {
+			r = read_one_by_one(census, i, end);
+			if (r)
+				return r;
+			continue;
+		}
+		for (; i < end; i++) {
+			uint64_t addr = census->sorted.items[i];
+
+			take_first_look(census, addr, (uint8_t *)range.buffer + (addr - range.addr));
+		}
+	}
+	census->position = next;
+	r = second_looks(census);
+	if (r)
+		return r;
+	return census->position < census->sorted.count ? -EAGAIN : 0;
+}
+
+/* Something that is no Go process any more would show itself here. */
+static int believe(const struct pw_census *census)
+{
+	const struct pw_census_result *result = &census->result;
+
+	if (!census->goroutines.count)
+		return -EBADMSG;
+	if (result->torn + result->skipped > 16 + result->allglen / 20 && result->allglen <= PW_GOROUTINES_MAX)
+		return -EBADMSG;
+	return 0;
+}
+
+static int step(struct pw_census *census)
+{
+	int r;
+
+	if (census->phase == PHASE_LIST) {
+		r = step_list(census);
+		if (r)
+			return r;
+		census->phase = PHASE_READ;
+	}
+	r = step_read(census);
+	return r ? r : believe(census);
+}
+
+int pw_census_step(struct pw_census *census, uint64_t budget_ns)
+{
+	uint64_t start = pw_now_ns(), bytes, now;
+	int r;
+
+	if (census->phase == PHASE_DONE)
+		return 0;
+	bytes = census->target->mem.bytes;
+	do {
+		r = step(census);
+		now = pw_now_ns();
+	} while (r == -EAGAIN && now - start < budget_ns);
+	census->result.duration_ns += now - start;
+	census->result.bytes_read += census->target->mem.bytes - bytes;
+	if (r == -EAGAIN)
+		return r;
+	census->phase = PHASE_DONE;
+	census->target = NULL;
+	put_buffers(census);
+	census->result.goroutines = census->goroutines.items;
+	census->result.count = r ? 0 : census->goroutines.count;
+	return r;
+}
+
+const struct pw_census_result *pw_census_result(const struct pw_census *census)
+{
+	return &census->result;
+}

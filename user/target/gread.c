@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "target/gread.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/limits.h"
+#include "base/macros.h"
+#include "model/record.h"
+
+/* src/runtime/runtime2.go */
+enum g_status {
+	G_IDLE = 0,
+	G_RUNNABLE = 1,
+	G_RUNNING = 2,
+	G_SYSCALL = 3,
+	G_WAITING = 4,
+	G_DEAD = 6,
+	G_COPYSTACK = 8,
+	G_PREEMPTED = 9,
+	G_LEAKED = 10,	  /* 1.26 and later */
+	G_DEADEXTRA = 11, /* 1.26 and later */
+	G_SCAN = 0x1000,  /* set on top of another one while the GC scans the stack */
+};
+
+int32_t pw_field_offset(const struct pw_layout *layout, enum pw_field field, int32_t max)
+{
+	bool usable = layout->offset[field] >= 0 && layout->offset[field] <= max &&
+		      layout->trust[field] != PW_TRUST_NONE && layout->trust[field] != PW_TRUST_CONFLICT;
+
+	return usable ? layout->offset[field] : PW_OFFSET_NONE;
+}
+
+/* Offset of a field, and the plan's need grown to cover it. */
+static int32_t take(struct pw_gread *plan, enum pw_field field, uint32_t width)
+{
+	int32_t offset = pw_field_offset(&plan->facts->layout, field, PW_G_SIZE_MAX);
+
+	if (offset >= 0)
+		plan->need = PW_MAX(plan->need, (uint32_t)offset + width);
+	return offset;
+}
+
+static uint8_t reason_code(const struct pw_wait_reasons *reasons, const char *name)
+{
+	for (size_t i = 0; i < reasons->count && i < PW_WAIT_REASONS_MAX; i++)
+		if (strcmp(reasons->name[i], name) == 0)
+			return (uint8_t)i;
+	return UINT8_MAX;
+}
+
+int pw_gread_init(struct pw_gread *ret_plan, const struct pw_build_facts *facts, uint64_t bias)
+{
+	struct pw_gread plan = {.facts = facts, .bias = bias, .text = facts->text + bias, .etext = facts->etext + bias};
+
+	plan.stack_lo = take(&plan, PW_FIELD_G_STACK_LO, 8);
+	plan.stack_hi = take(&plan, PW_FIELD_G_STACK_HI, 8);
+	plan.sched_sp = take(&plan, PW_FIELD_G_SCHED_SP, 8);
+	plan.sched_pc = take(&plan, PW_FIELD_G_SCHED_PC, 8);
+	plan.status = take(&plan, PW_FIELD_G_ATOMICSTATUS, 4);
+	plan.goid = take(&plan, PW_FIELD_G_GOID, 8);
+	plan.wait_reason = take(&plan, PW_FIELD_G_WAITREASON, 1);
+	plan.gopc = take(&plan, PW_FIELD_G_GOPC, 8);
+	plan.startpc = take(&plan, PW_FIELD_G_STARTPC, 8);
+	if (plan.stack_lo < 0 || plan.stack_hi < 0 || plan.sched_sp < 0 || plan.sched_pc < 0 || plan.status < 0 ||
+	    plan.goid < 0 || plan.wait_reason < 0 || plan.gopc < 0 || plan.startpc < 0)
+		return -ENOTSUP;
+	plan.tracking_seq = take(&plan, PW_FIELD_G_TRACKINGSEQ, 1);
+	plan.parent_goid = take(&plan, PW_FIELD_G_PARENTGOID, 8);
+	plan.finalizer_wait = reason_code(&facts->wait_reasons, "finalizer wait");
+	plan.cleanup_wait = reason_code(&facts->wait_reasons, "cleanup wait");
+	*ret_plan = plan;
+	return 0;
+}
+
+static uint64_t field(const struct pw_gread *plan, const uint8_t *bytes, int32_t offset, unsigned int width)
+{
+	struct pw_bytes cursor = pw_bytes_init(bytes, plan->need);
+
+	if (offset < 0)
+		return 0;
+	pw_bytes_seek(&cursor, (uint64_t)offset);
+	return pw_bytes_uint(&cursor, width);
+}
+
+static bool in_text(const struct pw_gread *plan, uint64_t pc)
+{
+	return pc >= plan->text && pc <= plan->etext;
+}
+
+static bool in_runtime(const struct pw_build_facts *facts, uint64_t pc)
+{
+	size_t low = 0, high = facts->runtime_range_count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		const struct pw_address_range *range = &facts->runtime_ranges[middle];
+
+		if (pc < range->start)
+			high = middle;
+		else if (pc >= range->end)
+			low = middle + 1;
+		else
+			return true;
+	}
+	return false;
+}
+
+/*
+ * runtime.isSystemGoroutine (src/runtime/traceback.go). The two goroutines that run finalizers and cleanups are the
+ * runtime's own unless they run the program's code just then; the runtime keeps that in flags of its own, we tell it
+ * from their wait: in their own loop they wait for work, and nowhere else with that reason.
+ */
+static bool is_system(const struct pw_gread *plan, const struct pw_goroutine *goroutine)
+{
+	const struct pw_build_facts *facts = plan->facts;
+	uint64_t pc = goroutine->startpc - plan->bias;
+
+	if (!goroutine->startpc)
+		return false;
+	if (pc == facts->runtime_main || pc == facts->runtime_corostart || pc == facts->runtime_handle_async_event)
+		return false;
+	if (pc == facts->runtime_runfinq || pc == facts->runtime_run_cleanups)
+		return goroutine->status != PW_GOROUTINE_WAITING || goroutine->wait_reason == plan->finalizer_wait ||
+		       goroutine->wait_reason == plan->cleanup_wait || plan->finalizer_wait == UINT8_MAX;
+	return in_runtime(facts, pc);
+}
+
+/* False: a status that does not exist. */
+static bool class_of(uint32_t status, uint8_t *ret_class, bool *ret_dead)
+{
+	*ret_dead = false;
+	switch (status & ~(uint32_t)G_SCAN) {
+	case G_RUNNABLE:
+		*ret_class = PW_GOROUTINE_RUNNABLE;
+		return true;
+	case G_RUNNING:
+	case G_COPYSTACK: /* its stack is being moved: it runs, or will in a moment */
+		*ret_class = PW_GOROUTINE_RUNNING;
+		return true;
+	case G_SYSCALL:
+		*ret_class = PW_GOROUTINE_SYSCALL;
+		return true;
+	case G_WAITING:
+		*ret_class = PW_GOROUTINE_WAITING;
+		return true;
+	case G_PREEMPTED:
+		*ret_class = PW_GOROUTINE_PREEMPTED;
+		return true;
+	case G_LEAKED:
+		*ret_class = PW_GOROUTINE_LEAKED;
+		return true;
+	case G_IDLE:
+	case G_DEAD:
+	case G_DEADEXTRA:
+		*ret_dead = true;
+		return true;
+	}
+	return false;
+}
+
+/* Stack bounds and saved registers; of one that is running they mean nothing. */
+static const char *check_stack(const struct pw_gread *plan, const struct pw_goroutine *g)
+{
+	if (g->stack_lo >= g->stack_hi || g->stack_hi - g->stack_lo > PW_STACK_SIZE_MAX)
+		return "stack bounds";
+	if (g->status == PW_GOROUTINE_RUNNING || g->status == PW_GOROUTINE_SYSCALL)
+		return NULL;
+	if (g->sched_sp < g->stack_lo || g->sched_sp > g->stack_hi)
+		return "saved stack pointer";
+	return in_text(plan, g->sched_pc) ? NULL : "saved program counter";
+}
+
+enum pw_gread_verdict pw_gread_parse(const struct pw_gread *plan, uint64_t addr, const uint8_t *bytes,
+				     struct pw_goroutine *ret_goroutine, const char **ret_what)
+{
+	struct pw_goroutine g = {
+		.addr = addr,
+		.goid = field(plan, bytes, plan->goid, 8),
+		.parent_goid = field(plan, bytes, plan->parent_goid, 8),
+		.gopc = field(plan, bytes, plan->gopc, 8),
+		.startpc = field(plan, bytes, plan->startpc, 8),
+		.sched_sp = field(plan, bytes, plan->sched_sp, 8),
+		.sched_pc = field(plan, bytes, plan->sched_pc, 8),
+		.stack_lo = field(plan, bytes, plan->stack_lo, 8),
+		.stack_hi = field(plan, bytes, plan->stack_hi, 8),
+		.wait_reason = (uint8_t)field(plan, bytes, plan->wait_reason, 1),
+		.tracking_seq = (uint8_t)field(plan, bytes, plan->tracking_seq, 1),
+	};
+	size_t reasons = plan->facts->wait_reasons.count;
+	bool dead;
+
+	*ret_what = "status";
+	if (!class_of((uint32_t)field(plan, bytes, plan->status, 4), &g.status, &dead))
+		return PW_GREAD_BAD;
+	if (dead)
+		return PW_GREAD_DEAD;
+	*ret_what = "goid";
+	if (!g.goid || g.goid > PW_GOID_MAX || g.parent_goid > PW_GOID_MAX)
+		return PW_GREAD_BAD;
+	*ret_what = "start address";
+	if ((g.startpc && !in_text(plan, g.startpc)) || (g.gopc && !in_text(plan, g.gopc)))
+		return PW_GREAD_BAD;
+	*ret_what = "wait reason";
+	if (g.status == PW_GOROUTINE_WAITING && reasons && g.wait_reason >= reasons)
+		return PW_GREAD_BAD;
+	*ret_what = check_stack(plan, &g);
+	if (*ret_what)
+		return PW_GREAD_BAD;
+	g.system = is_system(plan, &g);
+	*ret_goroutine = g;
+	return PW_GREAD_LIVE;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "target/target.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/macros.h"
+#include "base/procfs.h"
+#include "base/why.h"
+#include "reader/reader.h"
+#include "target/service.h"
+#include "target/symbolize.h"
+
+void pw_target_free(struct pw_target *target)
+{
+	if (!target)
+		return;
+	pw_symbolizer_free(target->symbolizer);
+	pw_births_free(target->births);
+	pw_build_unref(target->build);
+	pw_closep(&target->pidfd);
+	pw_closep(&target->exe_fd);
+	free(target);
+}
+PW_DEFINE_CLEANUP(struct pw_target *, pw_target_free);
+
+static void read_cgroup_names(struct pw_target *target, const struct pw_procfs *procfs)
+{
+	_cleanup_free_ struct pw_proc_cgroup *cgroup = malloc(sizeof(*cgroup));
+	struct pw_cgroup_names names;
+
+	if (!cgroup || pw_procfs_cgroup(procfs, target->pid, cgroup))
+		return;
+	pw_cgroup_names_parse(&names, cgroup->v2[0] && strcmp(cgroup->v2, "/") != 0 ? cgroup->v2
+				      : cgroup->v1_systemd[0]			    ? cgroup->v1_systemd
+										    : cgroup->v1_memory);
+	memcpy(target->unit, names.unit, sizeof(target->unit));
+	memcpy(target->container, names.container, sizeof(target->container));
+	memcpy(target->pod, names.pod, sizeof(target->pod));
+}
+
+static void read_namespaces(struct pw_target *target, const struct pw_procfs *procfs)
+{
+	uint64_t its, ours;
+
+	if (pw_procfs_ns(procfs, target->pid, "pid", &its))
+		return;
+	target->pid_namespace_inode = (uint32_t)its;
+	target->same_pid_namespace = !pw_procfs_ns(procfs, getpid(), "pid", &ours) && its == ours;
+}
+
+static bool opted_out(const struct pw_procfs *procfs, int pid)
+{
+	char value[16];
+
+	return !pw_procfs_environ(procfs, pid, "PARKWATCH", value, sizeof(value)) && strcmp(value, "off") == 0;
+}
+
+/* Everything that /proc says. The executable is opened first and compared last: what lies between is of one program. */
+static int read_identity(struct pw_target *target, const struct pw_procfs *procfs)
+{
+	struct pw_proc_file_id file;
+	struct pw_proc_id id;
+	struct stat st;
+	int r = pw_procfs_id(procfs, target->pid, &id);
+
+	if (r)
+		return r;
+	target->start_time_ticks = id.start_ticks;
+	target->start_time_ns = pw_proc_start_boot_ns(&id);
+	target->exe_fd = pw_procfs_open_exe(procfs, target->pid);
+	if (target->exe_fd < 0)
+		return target->exe_fd == -EPERM ? -EACCES : target->exe_fd;
+	if (fstat(target->exe_fd, &st))
+		return -errno;
+	target->exe_dev = st.st_dev;
+	target->exe_inode = st.st_ino;
+	r = pw_pidfd_open(target->pid);
+	if (r == -ESRCH)
+		return r;
+	target->pidfd = r < 0 ? -1 : r;
+	r = pw_procfs_comm(procfs, target->pid, target->process, sizeof(target->process));
+	if (r)
+		return r;
+	if (pw_procfs_exe(procfs, target->pid, target->exe, sizeof(target->exe)))
+		target->exe[0] = '\0';
+	read_cgroup_names(target, procfs);
+	read_namespaces(target, procfs);
+	target->opted_out = opted_out(procfs, target->pid);
+	r = pw_procfs_exe_id(procfs, target->pid, &file);
+	if (r)
+		return r;
+	if (file.dev != st.st_dev || file.inode != st.st_ino)
+		return -ESTALE;
+	return pw_procfs_check_id(procfs, &id);
+}
+
+int pw_target_new(struct pw_target **ret_target, uint64_t id, int pid, const struct pw_procfs *procfs,
+		  struct pw_build *build, struct pw_reader *reader)
+{
+	_cleanup_(pw_target_freep) struct pw_target *target = calloc(1, sizeof(*target));
+	int r;
+
+	if (!target)
+		return -ENOMEM;
+	target->id = id;
+	target->pid = pid;
+	target->pidfd = target->exe_fd = -1;
+	target->build = pw_build_ref(build);
+	snprintf(target->events_reason, sizeof(target->events_reason), "not attached");
+	r = read_identity(target, procfs);
+	if (!r)
+		r = pw_mem_process(&target->mem, pid);
+	if (!r)
+		r = pw_births_new(&target->births);
+	if (!r && reader)
+		r = pw_symbolizer_new(&target->symbolizer, reader, target->exe_fd, build->facts.build_id);
+	if (r)
+		return r;
+	pw_target_name_service(target);
+	*ret_target = TAKE_PTR(target);
+	return 0;
+}
+
+/* ---- one target now ---- */
+
+struct facts_answer {
+	int r;
+	struct pw_build *build;
+	char why[256];
+};
+
+static void on_facts(void *context, int r, const struct pw_build_facts *facts, const char *why)
+{
+	struct facts_answer *answer = context;
+
+	answer->r = r;
+	snprintf(answer->why, sizeof(answer->why), "%s", why ? why : "");
+	if (r < 0)
+		return;
+	answer->build = pw_build_new(facts);
+	if (!answer->build)
+		answer->r = -ENOMEM;
+}
+
+static int ask_facts(int pid, const struct pw_procfs *procfs, struct pw_reader *reader, struct facts_answer *answer,
+		     struct pw_why *reterr_why)
+{
+	_cleanup_fd_ int exe_fd = pw_procfs_open_exe(procfs, pid);
+	int64_t id;
+	int r;
+
+	if (exe_fd == -ESRCH)
+		return pw_why_set(reterr_why, -ESRCH, "no process %d", pid);
+	if (exe_fd == -ENOENT)
+		return pw_why_set(reterr_why, -ENOEXEC, "process %d has no executable: a kernel thread", pid);
+	if (exe_fd == -EACCES || exe_fd == -EPERM)
+		return pw_why_set(reterr_why, -EACCES,
+				  "process %d is closed to us: run as root, or with CAP_SYS_PTRACE and "
+				  "CAP_DAC_READ_SEARCH",
+				  pid);
+	if (exe_fd < 0)
+		return pw_why_set(reterr_why, exe_fd, "cannot open the executable of process %d: %s", pid,
+				  pw_why_text(NULL, exe_fd));
+	id = pw_reader_ask_facts(reader, exe_fd, on_facts, answer);
+	if (id < 0)
+		return (int)id;
+	r = pw_reader_wait(reader, id);
+	if (!r)
+		r = answer->r;
+	if (r == -EBADMSG || r == -ENOTSUP || r == -E2BIG)
+		return pw_why_set(reterr_why, -ENOEXEC, "process %d is not a Go program: %s", pid, answer->why);
+	if (r)
+		return pw_why_set(reterr_why, r, "cannot read the executable of process %d: %s", pid, answer->why);
+	if (!answer->build->facts.is_go)
+		return pw_why_set(reterr_why, -ENOEXEC, "process %d is not a Go program: %s", pid,
+				  answer->build->facts.why_not_go);
+	return 0;
+}
+
+int pw_target_open(struct pw_target **ret_target, int pid, const struct pw_procfs *procfs, struct pw_reader *reader,
+		   struct pw_why *reterr_why)
+{
+	_cleanup_(pw_target_freep) struct pw_target *target = NULL;
+	struct facts_answer answer = {};
+	int r = ask_facts(pid, procfs, reader, &answer, reterr_why);
+
+	if (!r)
+		r = pw_target_new(&target, 1, pid, procfs, answer.build, reader);
+	pw_build_unref(answer.build);
+	if (!r && target->opted_out)
+		return pw_why_set(reterr_why, -EPERM, "process %d has PARKWATCH=off in its environment", pid);
+	if (!r)
+		r = pw_target_validate(target, procfs);
+	if (r && reterr_why && !reterr_why->text[0])
+		pw_why_set(reterr_why, r, r == -ESRCH ? "process %d is gone" : "process %d cannot be observed", pid);
+	if (r)
+		return r;
+	*ret_target = TAKE_PTR(target);
+	return 0;
+}
