@@ -41,15 +41,15 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, PW_BPF_CREATIONS_MAX);
 	__type(key, struct pw_bpf_creation_key);
-	__type(value, __u64);
+	__type(value, struct pw_bpf_creation);
 } pw_creations __weak SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
-	__uint(max_entries, PW_BPF_STACKS_MAX);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, PW_BPF_STACK_DEPTH * sizeof(__u64));
-} pw_stacks __weak SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pw_bpf_creation);
+} pw_scratch __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

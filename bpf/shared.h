@@ -23,8 +23,7 @@
 #define PW_BPF_TARGETS_MAX   1024	  /* slots; number 0 is nobody's and takes drops that have no target */
 #define PW_BPF_SITES_MAX     16384	  /* go statements of all targets; 300 to 2,000 are active in a large server */
 #define PW_BPF_REASONS_MAX   32768	  /* (go statement, wait reason): two to three reasons each */
-#define PW_BPF_CREATIONS_MAX 8192	  /* (go statement, creation stack) */
-#define PW_BPF_STACKS_MAX    2048	  /* distinct creation stacks; power of two */
+#define PW_BPF_CREATIONS_MAX 4096	  /* (go statement, creation stack): 0.6 kB each */
 #define PW_BPF_RING_BYTES    (256 * 1024) /* 40 bytes a record: 6,500 between two polls; power of two, page multiple */
 #define PW_BPF_ADDRESSES_MAX 4096	  /* (process, probe address), only where there are no attach cookies */
 #define PW_BPF_STACK_DEPTH   64		  /* frames of a creation stack; the kernel's limit is 127 */
@@ -49,7 +48,6 @@ enum pw_drop {
 	PW_DROP_SITE_MAP_FULL,	   /* go statement not kept; the hit is in the target's totals */
 	PW_DROP_REASON_MAP_FULL,   /* park counted, its wait reason not */
 	PW_DROP_CREATION_MAP_FULL, /* creation stack not kept */
-	PW_DROP_STACK_MAP_FULL,	   /* creation stack: its place is taken by another one */
 	PW_DROP_STACK_UNREADABLE,  /* creation stack: the kernel could not walk it */
 	PW_DROP_G_UNREADABLE,	   /* the goroutine could not be read: go statement unknown, hit in the totals */
 	PW_DROP_REASON_UNREADABLE, /* park counted, its wait reason could not be read */
@@ -102,9 +100,30 @@ struct pw_bpf_reason_key {
 
 struct pw_bpf_creation_key {
 	__u32 target;
-	__u32 stack;
+	__u32 pad;
 	__u64 gopc;
+	__u64 hash; /* of the frames: pw_bpf_stack_hash */
 };
+
+struct pw_bpf_creation {
+	__u64 count;
+	__u64 frames[PW_BPF_STACK_DEPTH]; /* live return addresses, innermost first; zeros behind the last */
+};
+
+/*
+ * The same in BPF and in user space, which checks it: the frames pass through a per-CPU scratch area, and a program
+ * that is preempted there may find another one's.
+ */
+static inline __attribute__((always_inline)) __u64 pw_bpf_stack_hash(const __u64 *frames)
+{
+	__u64 hash = 0x9e3779b97f4a7c15ULL;
+
+	for (int i = 0; i < PW_BPF_STACK_DEPTH; i++) {
+		hash = (hash ^ frames[i]) * 0xff51afd7ed558ccdULL;
+		hash ^= hash >> 32;
+	}
+	return hash;
+}
 
 struct pw_bpf_process { /* by process id */
 	__u32 target;
@@ -128,7 +147,7 @@ _Static_assert(sizeof(struct pw_bpf_target) == 40, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_site_key) == 16, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_site) == 32, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_reason_key) == 16, "layout shared with BPF");
-_Static_assert(sizeof(struct pw_bpf_creation_key) == 16, "layout shared with BPF");
+_Static_assert(sizeof(struct pw_bpf_creation_key) == 24, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_process) == 8, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_address_key) == 16, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_record) == 24, "layout shared with BPF");

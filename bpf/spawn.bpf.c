@@ -17,20 +17,23 @@ static __always_inline void sample_creation(void *ctx, const struct pw_hit *hit,
 
 	if (spawned > target->stacks_first && (!target->stacks_every || spawned % target->stacks_every))
 		return;
-	long stack = bpf_get_stackid(ctx, &pw_stacks, BPF_F_USER_STACK);
-	if (stack < 0) {
-		count_drop(hit->slot, stack == -17 /* EEXIST */ ? PW_DROP_STACK_MAP_FULL : PW_DROP_STACK_UNREADABLE);
+	__u32 zero = 0;
+	struct pw_bpf_creation *creation = bpf_map_lookup_elem(&pw_scratch, &zero);
+	if (!creation)
+		return;
+	if (bpf_get_stack(ctx, creation->frames, sizeof(creation->frames), BPF_F_USER_STACK) <= 0) {
+		count_drop(hit->slot, PW_DROP_STACK_UNREADABLE);
 		return;
 	}
-	struct pw_bpf_creation_key key = {.target = hit->id, .stack = (__u32)stack, .gopc = gopc};
-	__u64 *count = bpf_map_lookup_elem(&pw_creations, &key);
-	if (!count) {
-		__u64 zero = 0;
-		bpf_map_update_elem(&pw_creations, &key, &zero, BPF_NOEXIST);
-		count = bpf_map_lookup_elem(&pw_creations, &key);
+	struct pw_bpf_creation_key key = {.target = hit->id, .gopc = gopc, .hash = pw_bpf_stack_hash(creation->frames)};
+	struct pw_bpf_creation *known = bpf_map_lookup_elem(&pw_creations, &key);
+	if (!known) {
+		creation->count = 0;
+		bpf_map_update_elem(&pw_creations, &key, creation, BPF_NOEXIST);
+		known = bpf_map_lookup_elem(&pw_creations, &key);
 	}
-	if (count)
-		__sync_fetch_and_add(count, 1);
+	if (known)
+		__sync_fetch_and_add(&known->count, 1);
 	else
 		count_drop(hit->slot, PW_DROP_CREATION_MAP_FULL);
 }

@@ -26,7 +26,7 @@ struct pw_child {
 
 struct order {
 	uint32_t site, count;
-	uint32_t second_thread, pad;
+	uint32_t second_thread, hide;
 };
 
 /*
@@ -156,7 +156,9 @@ static void child_main(int socket, pid_t parent)
 		struct task task = {.order = &order};
 		pthread_t thread;
 
-		if (!order.second_thread)
+		if (order.hide)
+			task.ns = (uint64_t)-prctl(PR_SET_DUMPABLE, 0);
+		else if (!order.second_thread)
 			work(&task);
 		else if (!pthread_create(&thread, NULL, work, &task))
 			pthread_join(thread, NULL);
@@ -255,18 +257,26 @@ uint64_t pw_child_file_offset(const struct pw_child *child, enum pw_child_site s
 	return child->offset[site];
 }
 
+static int ask(struct pw_child *child, const struct order *order, uint64_t *ret_answer)
+{
+	if (send(child->socket, order, sizeof(*order), MSG_NOSIGNAL) != (ssize_t)sizeof(*order) ||
+	    recv(child->socket, ret_answer, sizeof(*ret_answer), MSG_WAITALL) != (ssize_t)sizeof(*ret_answer))
+		return -ECHILD;
+	return 0;
+}
+
 int pw_child_run(struct pw_child *child, enum pw_child_site site, uint32_t count, bool second_thread, uint64_t *ret_ns)
 {
 	struct order order = {.site = site, .count = count, .second_thread = second_thread};
-	uint64_t ns;
 
-	if (!count)
-		return -EINVAL;
-	if (send(child->socket, &order, sizeof(order), MSG_NOSIGNAL) != (ssize_t)sizeof(order))
-		return -ECHILD;
-	ssize_t n = recv(child->socket, &ns, sizeof(ns), MSG_WAITALL);
-	if (n != (ssize_t)sizeof(ns))
-		return -ECHILD;
-	*ret_ns = ns;
-	return 0;
+	return count ? ask(child, &order, ret_ns) : -EINVAL;
+}
+
+int pw_child_hide(struct pw_child *child)
+{
+	struct order order = {.hide = 1};
+	uint64_t answer;
+	int r = ask(child, &order, &answer);
+
+	return r || !answer ? r : -EPERM;
 }

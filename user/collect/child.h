@@ -41,4 +41,7 @@ uint8_t pw_child_arg_reg(void);
 int pw_child_run(struct pw_child *child, enum pw_child_site site, uint32_t count, bool second_thread, uint64_t *ret_ns)
 	__attribute__((warn_unused_result));
 
+/* Makes the child one whose memory only CAP_SYS_PTRACE opens, as that of other users (PR_SET_DUMPABLE). */
+int pw_child_hide(struct pw_child *child) __attribute__((warn_unused_result));
+
 #endif

@@ -382,10 +382,9 @@ const char *pw_drop_name(size_t drop)
 {
 	static const char *const names[] = {
 		[PW_DROP_SITE_MAP_FULL] = "site_map_full",	   [PW_DROP_REASON_MAP_FULL] = "reason_map_full",
-		[PW_DROP_CREATION_MAP_FULL] = "creation_map_full", [PW_DROP_STACK_MAP_FULL] = "stack_map_full",
-		[PW_DROP_STACK_UNREADABLE] = "stack_unreadable",   [PW_DROP_G_UNREADABLE] = "goroutine_unreadable",
-		[PW_DROP_REASON_UNREADABLE] = "reason_unreadable", [PW_DROP_RING_FULL] = "ring_buffer_full",
-		[PW_DROP_UNKNOWN_TARGET] = "unknown_target",
+		[PW_DROP_CREATION_MAP_FULL] = "creation_map_full", [PW_DROP_STACK_UNREADABLE] = "stack_unreadable",
+		[PW_DROP_G_UNREADABLE] = "goroutine_unreadable",   [PW_DROP_REASON_UNREADABLE] = "reason_unreadable",
+		[PW_DROP_RING_FULL] = "ring_buffer_full",	   [PW_DROP_UNKNOWN_TARGET] = "unknown_target",
 	};
 	_Static_assert(ARRAY_SIZE(names) == _PW_DROP_MAX, "a name for each drop");
 

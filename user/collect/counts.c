@@ -7,30 +7,18 @@
 
 #include "base/macros.h"
 
-int pw_counts_init(struct pw_counts *counts, const struct pw_counts_maps *maps)
+void pw_counts_init(struct pw_counts *counts, const struct pw_counts_maps *maps)
 {
 	memset(counts, 0, sizeof(*counts));
 	counts->maps = *maps;
-	counts->stacks = calloc(maps->stacks_max ? maps->stacks_max : 1, sizeof(*counts->stacks));
-	return counts->stacks ? 0 : -ENOMEM;
-}
-
-static void forget_stack(struct pw_stack *stack)
-{
-	free(stack->frames);
-	*stack = (struct pw_stack){0};
 }
 
 void pw_counts_done(struct pw_counts *counts)
 {
-	if (counts->stacks)
-		for (uint32_t id = 0; id < counts->maps.stacks_max; id++)
-			forget_stack(&counts->stacks[id]);
-	free(counts->stacks);
-	counts->stacks = NULL;
 	pw_vec_done(&counts->sites);
 	pw_vec_done(&counts->reasons);
 	pw_vec_done(&counts->creations);
+	pw_vec_done(&counts->frames);
 	pw_vec_done(&counts->statements);
 	pw_vec_done(&counts->reason_counts);
 	pw_vec_done(&counts->dead_sites);
@@ -99,9 +87,17 @@ static void take_creation(void *context, const void *key, const uint64_t *sum)
 		note(counts, pw_vec_push(&counts->dead_creations, creation));
 		return;
 	}
+	const uint64_t *frames = sum + offsetof(struct pw_bpf_creation, frames) / sizeof(uint64_t);
+	if (pw_bpf_stack_hash((const __u64 *)frames) != creation.hash) {
+		counts->torn_stacks++;
+		return;
+	}
 	struct pw_creation_row row = {
-		.target = creation.target, .stack = creation.stack, .gopc = creation.gopc, .count = sum[0]};
-	note(counts, pw_vec_push(&counts->creations, row));
+		.target = creation.target, .gopc = creation.gopc, .count = sum[0], .first_frame = counts->frames.count};
+	int r = pw_vec_reserve(&counts->frames, PW_BPF_STACK_DEPTH);
+	while (!r && row.depth < PW_BPF_STACK_DEPTH && frames[row.depth])
+		counts->frames.items[counts->frames.count++] = frames[row.depth++];
+	note(counts, r ? r : pw_vec_push(&counts->creations, row));
 }
 
 static int compare_sites(const void *left, const void *right)
@@ -132,31 +128,7 @@ static int compare_creations(const void *left, const void *right)
 		order = compare_u64(a->gopc, b->gopc);
 	if (!order)
 		order = compare_u64(b->count, a->count);
-	return order ? order : compare_u64(a->stack, b->stack);
-}
-
-static const struct pw_stack *find_stack(struct pw_counts *counts, struct pw_map_reader *reader, uint32_t id)
-{
-	uint64_t frames[PW_BPF_STACK_DEPTH] = {0};
-	uint32_t depth = 0;
-
-	if (id >= counts->maps.stacks_max)
-		return NULL;
-	struct pw_stack *stack = &counts->stacks[id];
-	if (stack->frames)
-		return stack;
-	if (reader->ops->lookup(counts->maps.stacks_fd, &id, frames))
-		return NULL;
-	while (depth < PW_BPF_STACK_DEPTH && frames[depth])
-		depth++;
-	if (!depth)
-		return NULL;
-	stack->frames = malloc(depth * sizeof(*frames));
-	if (!stack->frames)
-		return NULL;
-	memcpy(stack->frames, frames, depth * sizeof(*frames));
-	stack->depth = depth;
-	return stack;
+	return order ? order : compare_u64(a->first_frame, b->first_frame);
 }
 
 /*
@@ -164,22 +136,22 @@ static const struct pw_stack *find_stack(struct pw_counts *counts, struct pw_map
  * statement. If the walk did not come by it (a frame without a frame pointer), the statement itself is all that is
  * sure.
  */
-static void set_creation_stack(struct pw_statement_counts *statement, const struct pw_stack *stack)
+static void set_creation_stack(struct pw_statement_counts *statement, const uint64_t *frames, uint32_t depth)
 {
 	if (!statement->gopc)
 		return;
 	statement->creation_stack = &statement->gopc;
 	statement->creation_depth = 1;
-	for (uint32_t i = 0; stack && i < stack->depth; i++)
-		if (stack->frames[i] == statement->gopc) {
-			statement->creation_stack = stack->frames + i;
-			statement->creation_depth = stack->depth - i;
+	for (uint32_t i = 0; i < depth; i++)
+		if (frames[i] == statement->gopc) {
+			statement->creation_stack = frames + i;
+			statement->creation_depth = depth - i;
 			return;
 		}
 }
 
 /* Joins the three sorted lists; statements and reason_counts have their final size before a pointer is taken. */
-static int join(struct pw_counts *counts, struct pw_map_reader *reader)
+static int join(struct pw_counts *counts)
 {
 	int r = pw_vec_reserve(&counts->statements, counts->sites.count);
 
@@ -217,7 +189,7 @@ static int join(struct pw_counts *counts, struct pw_map_reader *reader)
 			}
 			reason++;
 		}
-		const struct pw_stack *stack = NULL;
+		const struct pw_creation_row *best = NULL;
 		while (creation < counts->creations.count) {
 			const struct pw_creation_row *other = &counts->creations.items[creation];
 			struct pw_site_row place = {.target = other->target, .gopc = other->gopc};
@@ -225,35 +197,15 @@ static int join(struct pw_counts *counts, struct pw_map_reader *reader)
 
 			if (order > 0)
 				break;
-			if (!order && !stack)
-				stack = find_stack(counts, reader, other->stack);
+			if (!order && !best)
+				best = other;
 			creation++;
 		}
-		set_creation_stack(statement, stack);
+		set_creation_stack(statement, best ? counts->frames.items + best->first_frame : NULL,
+				   best ? best->depth : 0);
 	}
 	counts->statements.count = counts->sites.count;
 	return 0;
-}
-
-/* Stacks that only the dead used go with them; one that is used again meanwhile is sampled again. */
-static void delete_dead_stacks(struct pw_counts *counts, struct pw_map_reader *reader)
-{
-	if (!counts->dead_creations.count)
-		return;
-	uint8_t *used = calloc(counts->maps.stacks_max, 1);
-	if (!used)
-		return;
-	pw_vec_foreach (&counts->creations, row)
-		if (row->stack < counts->maps.stacks_max)
-			used[row->stack] = 1;
-	pw_vec_foreach (&counts->dead_creations, key) {
-		if (key->stack >= counts->maps.stacks_max || used[key->stack])
-			continue;
-		used[key->stack] = 1;
-		(void)reader->ops->delete (counts->maps.stacks_fd, &key->stack);
-		forget_stack(&counts->stacks[key->stack]);
-	}
-	free(used);
 }
 
 static int delete_dead(struct pw_counts *counts, struct pw_map_reader *reader)
@@ -267,7 +219,6 @@ static int delete_dead(struct pw_counts *counts, struct pw_map_reader *reader)
 	if (!r)
 		r = pw_map_delete(reader, &counts->maps.creations, counts->dead_creations.items,
 				  (uint32_t)counts->dead_creations.count);
-	delete_dead_stacks(counts, reader);
 	return r;
 }
 
@@ -276,6 +227,7 @@ static void reset(struct pw_counts *counts)
 	pw_vec_reset(&counts->sites);
 	pw_vec_reset(&counts->reasons);
 	pw_vec_reset(&counts->creations);
+	pw_vec_reset(&counts->frames);
 	pw_vec_reset(&counts->statements);
 	pw_vec_reset(&counts->reason_counts);
 	pw_vec_reset(&counts->dead_sites);
@@ -307,7 +259,7 @@ int pw_counts_poll(struct pw_counts *counts, struct pw_map_reader *reader, const
 	pw_vec_sort(&counts->sites, compare_sites);
 	pw_vec_sort(&counts->reasons, compare_reasons);
 	pw_vec_sort(&counts->creations, compare_creations);
-	r = join(counts, reader);
+	r = join(counts);
 	return r < 0 ? r : delete_dead(counts, reader);
 }
 

@@ -24,19 +24,13 @@ struct pw_reason_row {
 	uint64_t gopc, count;
 };
 struct pw_creation_row {
-	uint32_t target, stack;
+	uint32_t target, depth;
 	uint64_t gopc, count;
-};
-
-struct pw_stack { /* kept for as long as its id stands in the kernel's map: a stack id never changes its content */
-	uint64_t *frames;
-	uint32_t depth;
+	size_t first_frame; /* in frames */
 };
 
 struct pw_counts_maps {
 	struct pw_map_shape sites, reasons, creations;
-	int stacks_fd;
-	uint32_t stacks_max;
 };
 
 struct pw_counts {
@@ -44,18 +38,19 @@ struct pw_counts {
 	PW_VEC(struct pw_site_row) sites;
 	PW_VEC(struct pw_reason_row) reasons;
 	PW_VEC(struct pw_creation_row) creations;
+	PW_VEC(uint64_t) frames;
+	uint64_t torn_stacks;			       /* not what their hash says: pw_bpf_stack_hash */
 	PW_VEC(struct pw_statement_counts) statements; /* parallel to sites */
 	PW_VEC(struct pw_reason_count) reason_counts;  /* parallel to reasons */
 	PW_VEC(struct pw_bpf_site_key) dead_sites;
 	PW_VEC(struct pw_bpf_reason_key) dead_reasons;
 	PW_VEC(struct pw_bpf_creation_key) dead_creations;
-	struct pw_stack *stacks; /* by id */
-	const uint32_t *known;	 /* during a poll: ids of the targets, ascending; borrowed */
+	const uint32_t *known; /* during a poll: ids of the targets, ascending; borrowed */
 	size_t known_count;
 	int error;
 };
 
-int pw_counts_init(struct pw_counts *counts, const struct pw_counts_maps *maps) __attribute__((warn_unused_result));
+void pw_counts_init(struct pw_counts *counts, const struct pw_counts_maps *maps);
 void pw_counts_done(struct pw_counts *counts);
 
 /* Reads the maps anew: 0 or -errno. What pw_counts_of returned before is invalid then. known: ascending. */

@@ -62,6 +62,7 @@ const char *pw_feature_name(enum pw_feature feature)
 static void say_yes(struct pw_features *features, enum pw_feature feature)
 {
 	features->feature[feature].tried = features->feature[feature].ok = true;
+	features->feature[feature].reason[0] = '\0';
 }
 
 static void say_no(struct pw_features *features, enum pw_feature feature, const char *remedy, const char *format, ...)
@@ -190,16 +191,18 @@ static int yama_scope(void)
 	return scope;
 }
 
-static void try_memory(struct pw_features *features, const struct pw_child *child)
+/* The child comes to be as closed to us as a process of another user: last of all that is tried on it. */
+static void try_memory(struct pw_features *features, struct pw_child *child)
 {
 	int scope = yama_scope();
+	bool own = child && may_read_memory(pw_child_pid(child));
 
-	if (may_read_memory(1))
+	if (own && !pw_child_hide(child) && may_read_memory(pw_child_pid(child)))
 		say_yes(features, PW_FEATURE_MEMORY_READ);
 	else if (scope == 3)
 		say_no(features, PW_FEATURE_MEMORY_READ, "lower kernel.yama.ptrace_scope, which takes a reboot",
 		       "kernel.yama.ptrace_scope is 3: nobody reads the memory of a process");
-	else if (child && may_read_memory(pw_child_pid(child)))
+	else if (own)
 		say_no(features, PW_FEATURE_MEMORY_READ, "run as root, or give parkwatch CAP_SYS_PTRACE",
 		       "only processes of this user can be read%s",
 		       scope ? ", and kernel.yama.ptrace_scope forbids most of these" : "");
@@ -436,8 +439,8 @@ int pw_features_probe(struct pw_features *ret_features)
 	try_pid_namespace(ret_features);
 	try_lockdown(ret_features);
 	try_btf(ret_features);
-	try_memory(ret_features, r < 0 ? NULL : child);
 	try_bpf(ret_features, r < 0 ? NULL : child);
+	try_memory(ret_features, r < 0 ? NULL : child);
 	pw_child_stop(child);
 	libbpf_set_print(before);
 	ret_features->events_possible =

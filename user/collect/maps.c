@@ -83,11 +83,9 @@ static void sum_up(const struct pw_map_shape *shape, const uint64_t *words, size
 		sum[i % shape->counters] += words[i];
 }
 
-#define COUNTERS_MAX 64U
-
 static bool is_shape_ok(const struct pw_map_shape *shape)
 {
-	return shape->counters && shape->counters <= COUNTERS_MAX && shape->key_bytes &&
+	return shape->counters && shape->counters <= PW_MAP_COUNTERS_MAX && shape->key_bytes &&
 	       shape->key_bytes <= PW_MAP_KEY_MAX;
 }
 
@@ -103,7 +101,7 @@ static int walk(struct pw_map_reader *reader, const struct pw_map_shape *shape, 
 {
 	size_t words = value_words(reader, shape);
 	uint8_t *values = buffer_of(reader, (size_t)size * (words * sizeof(uint64_t) + shape->key_bytes));
-	uint64_t sum[COUNTERS_MAX];
+	uint64_t sum[PW_MAP_COUNTERS_MAX];
 	int r;
 
 	if (!values)
@@ -145,7 +143,7 @@ static int read_singly(struct pw_map_reader *reader, const struct pw_map_shape *
 {
 	uint8_t key[PW_MAP_KEY_MAX], next[PW_MAP_KEY_MAX];
 	size_t words = value_words(reader, shape);
-	uint64_t *values = buffer_of(reader, words * sizeof(uint64_t)), sum[COUNTERS_MAX];
+	uint64_t *values = buffer_of(reader, words * sizeof(uint64_t)), sum[PW_MAP_COUNTERS_MAX];
 	int total = 0, r;
 
 	if (!values)

@@ -27,7 +27,8 @@ struct pw_map_reader {
 	size_t buffer_bytes;
 };
 
-#define PW_MAP_KEY_MAX 16U
+#define PW_MAP_KEY_MAX	    24U
+#define PW_MAP_COUNTERS_MAX 72U
 
 void pw_map_reader_init(struct pw_map_reader *reader, const struct pw_map_ops *ops, int cpus);
 void pw_map_reader_done(struct pw_map_reader *reader);

@@ -108,10 +108,8 @@ static void shape_maps(struct pw_collect *collect, struct pw_counts_maps *ret_ma
 			    .per_cpu = true},
 		.creations = {.fd = pw_skeleton_map(skeleton, PW_MAP_CREATIONS),
 			      .key_bytes = sizeof(struct pw_bpf_creation_key),
-			      .counters = 1,
+			      .counters = sizeof(struct pw_bpf_creation) / sizeof(uint64_t),
 			      .max_entries = pw_skeleton_entries(skeleton, PW_MAP_CREATIONS)},
-		.stacks_fd = pw_skeleton_map(skeleton, PW_MAP_STACKS),
-		.stacks_max = pw_skeleton_entries(skeleton, PW_MAP_STACKS),
 	};
 	collect->stats_shape = (struct pw_map_shape){.fd = pw_skeleton_map(skeleton, PW_MAP_STATS),
 						     .key_bytes = sizeof(uint32_t),
@@ -138,9 +136,7 @@ int pw_collect_setup(struct pw_collect *collect, struct pw_why *reterr_why)
 	if (r < 0)
 		return r;
 	shape_maps(collect, &maps);
-	r = pw_counts_init(&collect->counts, &maps);
-	if (r < 0)
-		return pw_why_set(reterr_why, r, "out of memory");
+	pw_counts_init(&collect->counts, &maps);
 	r = calibrate(collect, reterr_why);
 	if (r < 0)
 		return r;

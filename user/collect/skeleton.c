@@ -188,8 +188,6 @@ static struct bpf_map *find_map(const struct pw_skeleton *skeleton, enum pw_map 
 		return skeleton->bpf->maps.pw_reasons;
 	case PW_MAP_CREATIONS:
 		return skeleton->bpf->maps.pw_creations;
-	case PW_MAP_STACKS:
-		return skeleton->bpf->maps.pw_stacks;
 	case PW_MAP_RING:
 		return skeleton->bpf->maps.pw_ring;
 	case PW_MAP_PROCESSES:
