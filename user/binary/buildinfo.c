@@ -9,7 +9,9 @@
 #include "base/limits.h"
 #include "base/macros.h"
 #include "base/why.h"
+#include "binary/disasm.h"
 #include "binary/elf.h"
+#include "binary/pclntab.h"
 
 /*
  * The blob of src/debug/buildinfo/buildinfo.go, 16-aligned:
@@ -22,6 +24,9 @@
  *	32  with bit 1: version and module list, each a uvarint length and the bytes
  *
  * The module list is framed by 16 bytes on either side and has lines "path\t..", "mod\t..", "dep\t..", "build\tK=V".
+ *
+ * Some take the blob out of what they ship (esbuild does). Such a program still has its function table, and
+ * runtime.schedinit, which checks that runtime.buildVersion is not empty: the string that it looks at is the version.
  */
 
 #define MAGIC	   "\xff Go buildinf:"
@@ -294,6 +299,57 @@ static void take_version(struct pw_buildinfo *info, const char *version)
 		copy(info->experiments, sizeof(info->experiments), experiments + 3, strcspn(experiments + 3, " "));
 }
 
+/* The string whose header is at vaddr, if it is a version. */
+static bool read_version_at(char *version, size_t size, const struct pw_elf *elf, uint64_t vaddr)
+{
+	uint64_t data, length;
+
+	if (pw_elf_read_pointer(elf, vaddr, &data) < 0 || pw_elf_read_pointer(elf, vaddr + 8, &length) < 0)
+		return false;
+	if (length < strlen("go1.2") || length >= size || pw_elf_read(elf, data, version, (size_t)length) < 0)
+		return false;
+	version[length] = '\0';
+	return is_version(version, (size_t)length) && strlen(version) == length;
+}
+
+static bool find_build_version(char *version, size_t size, const struct pw_elf *elf, const struct pw_pclntab *table)
+{
+	struct pw_func func;
+	struct pw_code code;
+	bool found = false;
+	uint64_t address;
+
+	if (pw_pclntab_func_by_name(table, "runtime.schedinit", &func) < 0 ||
+	    pw_code_read(&code, elf, func.entry, func.end, NULL) < 0)
+		return false;
+	for (size_t i = 0; !found && i < code.count; i++) {
+		for (uint8_t n = 0; !found && n < code.insn[i].operand_count; n++) {
+			address = code.insn[i].operand[n].address;
+			found = address >= 8 && (read_version_at(version, size, elf, address - 8) ||
+						 read_version_at(version, size, elf, address));
+		}
+	}
+	pw_code_done(&code);
+	return found;
+}
+
+/* Only where a section names the function table: other programs of a host are not searched for one. */
+static int read_without_blob(struct pw_buildinfo *ret_info, const struct pw_elf *elf)
+{
+	char version[PW_BUILDINFO_VERSION_MAX] = "";
+	struct pw_pclntab *table;
+
+	if (!pw_elf_section(elf, ".gopclntab") && !pw_elf_section(elf, ".data.rel.ro.gopclntab"))
+		return -ENODATA;
+	if (pw_pclntab_open(&table, elf, -1, NULL) < 0)
+		return -ENODATA;
+	*ret_info = (struct pw_buildinfo){.go_minor = -1};
+	if (find_build_version(version, sizeof(version), elf, table))
+		take_version(ret_info, version);
+	pw_pclntab_free(table);
+	return 0;
+}
+
 int pw_buildinfo_read(struct pw_buildinfo *ret_info, const struct pw_elf *elf, struct pw_why *reterr_why)
 {
 	struct search search = {.elf = elf};
@@ -304,6 +360,8 @@ int pw_buildinfo_read(struct pw_buildinfo *ret_info, const struct pw_elf *elf, s
 		take_modules(&info, search.strings.modules, search.strings.modules_size);
 		take_version(&info, search.strings.version);
 		*ret_info = info;
+		r = 0;
+	} else if (r == SCAN_GO_ON && !read_without_blob(ret_info, elf)) {
 		r = 0;
 	} else if (r == SCAN_GO_ON && search.seen) {
 		r = pw_why_set(reterr_why, -EBADMSG, "its Go build info cannot be read");

@@ -22,8 +22,9 @@ struct pw_buildinfo {
 	char experiments[128]; /* GOEXPERIMENT, from the setting or the X: suffix of the version */
 };
 
-/* Reads .go.buildinfo, or finds its magic in the first writable or read-only data segment. -ENODATA: not a Go program
- * (or one whose build info was removed), -EBADMSG: there, but lies. */
+/* Reads .go.buildinfo, or finds its magic in writable or read-only data. Where it was taken out but the function table
+ * is there, the version comes from the runtime (or stays empty, go_minor -1) and the rest is empty. -ENODATA: not a Go
+ * program, -EBADMSG: there, but lies. */
 int pw_buildinfo_read(struct pw_buildinfo *ret_info, const struct pw_elf *elf, struct pw_why *reterr_why)
 	__attribute__((warn_unused_result));
 

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 
+#define SAMPLES		 64
 #define NOTE_GO_BUILD_ID 4 /* src/cmd/internal/buildid, name "Go\0\0" */
 
 /* FNV-1a in two lanes with different starts: it names a build, it proves nothing. */
@@ -72,6 +73,22 @@ void pw_identity_read_notes(struct pw_identity *identity, const struct pw_file *
 	}
 }
 
+/* Of a file without any ID: pieces from all over it, since two builds may have the same tables. */
+static void add_samples(struct pw_identity *identity, const struct pw_file *file)
+{
+	uint64_t step = PW_MAX(file->size / SAMPLES, (uint64_t)1);
+	uint8_t piece[4096];
+	size_t n;
+
+	pw_identity_add(identity, &file->size, sizeof(file->size));
+	for (uint64_t at = 0; at < file->size; at += step) {
+		n = (size_t)PW_MIN(PW_MIN(step, (uint64_t)sizeof(piece)), file->size - at);
+		if (pw_file_read(file, at, piece, n) < 0)
+			return;
+		pw_identity_add(identity, piece, n);
+	}
+}
+
 void pw_identity_name(struct pw_identity *identity, const struct pw_file *file, char name[PW_BUILD_ID_SIZE])
 {
 	size_t at = 4;
@@ -86,6 +103,6 @@ void pw_identity_name(struct pw_identity *identity, const struct pw_file *file, 
 		snprintf(name, PW_BUILD_ID_SIZE, "go:%016lx%016lx", identity->go[0], identity->go[1]);
 		return;
 	}
-	pw_identity_add(identity, &file->size, sizeof(file->size));
+	add_samples(identity, file);
 	snprintf(name, PW_BUILD_ID_SIZE, "hash:%016lx%016lx", identity->headers[0], identity->headers[1]);
 }

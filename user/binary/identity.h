@@ -23,5 +23,5 @@ void pw_identity_add(struct pw_identity *identity, const void *data, size_t size
  */
 void pw_identity_read_notes(struct pw_identity *identity, const struct pw_file *file, uint64_t offset, uint64_t size);
 
-/* Writes "gnu:<hex>", else "go:<hash>", else "hash:<hash of tables and size>". */
+/* Writes "gnu:<hex>", else "go:<hash>", else "hash:<hash of tables, size and samples>". */
 void pw_identity_name(struct pw_identity *identity, const struct pw_file *file, char name[PW_BUILD_ID_SIZE]);
