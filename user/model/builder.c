@@ -132,14 +132,16 @@ uint64_t pw_record_builder_generation(const struct pw_record_builder *builder)
 	return builder->generation;
 }
 
-#define DEFINE_ADD(name, type, field, list)                                        \
-	type *pw_record_builder_##name(struct pw_record_builder *builder)          \
-	{                                                                          \
-		type *element = pw_vec_add(&builder->field);                       \
-                                                                                   \
-		if (!element)                                                      \
-			builder->refused[list]++;                                  \
-		return element;                                                    \
+#define DEFINE_ADD(name, type, field, list)                                                     \
+	type *pw_record_builder_##name(struct pw_record_builder *builder, uint32_t *ret_index)  \
+	{                                                                                       \
+		type *element = pw_vec_add(&builder->field);                                    \
+                                                                                                \
+		if (!element)                                                                   \
+			builder->refused[list]++;                                               \
+		else if (ret_index)                                                             \
+			*ret_index = (uint32_t)builder->field.count - 1;                        \
+		return element;                                                                 \
 	}
 
 DEFINE_ADD(site, struct pw_record_site, sites, SITES)

@@ -25,16 +25,17 @@ int pw_record_builder_finish(struct pw_record_builder *builder, struct pw_record
 pw_string pw_record_builder_string(struct pw_record_builder *builder, const char *text);
 uint64_t pw_record_builder_generation(const struct pw_record_builder *builder);
 
-/* A new zeroed element at the end of its array, or NULL: valid until the next one of its kind. */
-struct pw_record_site *pw_record_builder_site(struct pw_record_builder *builder);
-struct pw_record_drop *pw_record_builder_drop(struct pw_record_builder *builder);
-struct pw_record_statement *pw_record_builder_statement(struct pw_record_builder *builder);
-struct pw_record_event_count *pw_record_builder_event_count(struct pw_record_builder *builder);
-struct pw_record_reason_count *pw_record_builder_reason(struct pw_record_builder *builder);
-struct pw_record_group *pw_record_builder_group(struct pw_record_builder *builder);
-struct pw_record_age *pw_record_builder_age(struct pw_record_builder *builder);
-struct pw_record_row *pw_record_builder_row(struct pw_record_builder *builder);
-struct pw_record_frame *pw_record_builder_frame(struct pw_record_builder *builder);
-struct pw_record_stack *pw_record_builder_stack(struct pw_record_builder *builder);
+/* A new zeroed element at the end of its array, valid until the next one of its kind, and its index (ret_index may be
+ * NULL). NULL: no room. */
+struct pw_record_site *pw_record_builder_site(struct pw_record_builder *builder, uint32_t *ret_index);
+struct pw_record_drop *pw_record_builder_drop(struct pw_record_builder *builder, uint32_t *ret_index);
+struct pw_record_statement *pw_record_builder_statement(struct pw_record_builder *builder, uint32_t *ret_index);
+struct pw_record_event_count *pw_record_builder_event_count(struct pw_record_builder *builder, uint32_t *ret_index);
+struct pw_record_reason_count *pw_record_builder_reason(struct pw_record_builder *builder, uint32_t *ret_index);
+struct pw_record_group *pw_record_builder_group(struct pw_record_builder *builder, uint32_t *ret_index);
+struct pw_record_age *pw_record_builder_age(struct pw_record_builder *builder, uint32_t *ret_index);
+struct pw_record_row *pw_record_builder_row(struct pw_record_builder *builder, uint32_t *ret_index);
+struct pw_record_frame *pw_record_builder_frame(struct pw_record_builder *builder, uint32_t *ret_index);
+struct pw_record_stack *pw_record_builder_stack(struct pw_record_builder *builder, uint32_t *ret_index);
 
 #endif

@@ -22,6 +22,8 @@ struct pw_observe_options {
 					a CPU */
 	uint64_t slice_ns;	     /* work per call: 5 ms */
 	bool kernel_figures;
+	double budget_percent; /* as given to collect, to be shown; < 0: none */
+	bool runs;	       /* collect counts runs (trace --runs) */
 	uint32_t rows_max; /* one row per goroutine in the record if there are at most so many; 0: never */
 };
 

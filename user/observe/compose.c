@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <string.h>
+
+#include "base/macros.h"
+#include "observe/state.h"
+
+/* From the state of an observation to a record: the one place where events, census and kernel figures meet. */
+
+const struct pw_target_counts *pw_observation_counts(const struct pw_observation *observation)
+{
+	return observation->collect ? pw_collect_counts(observation->collect, observation->target->id) : NULL;
+}
+
+static struct pw_section section(enum pw_quality quality, uint64_t taken_ns)
+{
+	return (struct pw_section){ .present = true, .version = 1, .quality = (uint8_t)quality, .taken_ns = taken_ns };
+}
+
+static const char *state_name(enum pw_target_state state)
+{
+	static const char *const names[] = { "found", "readable", "attached", "degraded", "gone" };
+
+	_Static_assert(ARRAY_SIZE(names) == PW_TARGET_GONE + 1, "a word for each state");
+	return (unsigned int)state < ARRAY_SIZE(names) ? names[state] : "";
+}
+
+static void write_identity(struct pw_record *draft, struct pw_record_builder *builder, const struct pw_target *target)
+{
+	struct pw_record_identity *id = &draft->identity;
+	const struct pw_build_facts *facts = target->build ? &target->build->facts : NULL;
+
+	id->target_id = target->id;
+	id->pid = target->pid;
+	id->start_time_ns = target->start_time_ns;
+	id->service = pw_record_builder_string(builder, target->service);
+	id->process = pw_record_builder_string(builder, target->process);
+	id->exe = pw_record_builder_string(builder, target->exe);
+	id->unit = pw_record_builder_string(builder, target->unit);
+	id->container = pw_record_builder_string(builder, target->container);
+	id->pod = pw_record_builder_string(builder, target->pod);
+	id->state = pw_record_builder_string(builder, state_name(target->state));
+	if (!facts)
+		return;
+	id->build_id = pw_record_builder_string(builder, facts->build_id);
+	id->go_version = pw_record_builder_string(builder, facts->info.go_version);
+	id->main_path = pw_record_builder_string(builder, facts->info.main_path);
+	id->module = pw_record_builder_string(builder, facts->info.module);
+	id->module_version = pw_record_builder_string(builder, facts->info.module_version);
+	id->revision = pw_record_builder_string(builder, facts->info.revision);
+	id->stripped = facts->stripped;
+	id->pie = facts->pie;
+}
+
+static void write_abilities(struct pw_record *draft, struct pw_record_builder *builder, const struct pw_target *target)
+{
+	const struct {
+		bool ok;
+		const char *reason;
+	} abilities[_PW_ABILITY_MAX] = {
+		[PW_ABILITY_EVENTS] = { target->events_ok, target->events_reason },
+		[PW_ABILITY_MEMORY] = { target->memory_ok, target->memory_reason },
+		[PW_ABILITY_SYMBOLS] = { target->symbols_ok, target->symbols_reason },
+	};
+
+	for (size_t i = 0; i < _PW_ABILITY_MAX; i++) {
+		draft->abilities[i].ok = abilities[i].ok;
+		draft->abilities[i].reason = pw_record_builder_string(builder, abilities[i].reason);
+	}
+}
+
+static void write_sites(struct pw_record *draft, struct pw_record_builder *builder, const struct pw_target *target,
+			const struct pw_target_counts *counts, uint64_t boot_ns)
+{
+	if (!target->build)
+		return;
+	draft->sites_section = section(PW_EXACT, counts ? counts->polled_ns : boot_ns);
+	for (size_t i = 0; i < _PW_EVENT_MAX; i++) {
+		const struct pw_site *from = &target->build->facts.sites[i];
+		struct pw_record_site *site = pw_record_builder_site(builder, NULL);
+
+		if (!site)
+			return;
+		site->event = pw_record_builder_string(builder, pw_event_name((enum pw_event)i));
+		site->function = pw_record_builder_string(builder, from->function);
+		site->instruction = pw_record_builder_string(builder, from->instruction);
+		site->note = pw_record_builder_string(builder, from->note);
+		site->offset = from->file_offset;
+		site->found = from->found;
+		site->emulated = from->emulated;
+		if (!counts)
+			continue;
+		site->attached = counts->site_attached[i];
+		site->hits = counts->site_hits[i];
+		site->cost_ns = counts->cost_per_hit_ns[i];
+	}
+}
+
+static void write_drop(struct pw_record_builder *builder, const char *name, uint64_t count)
+{
+	struct pw_record_drop *drop = pw_record_builder_drop(builder, NULL);
+
+	if (!drop)
+		return;
+	drop->name = pw_record_builder_string(builder, name);
+	drop->count = count;
+}
+
+static void write_drops(struct pw_record *draft, const struct pw_observation *observation,
+			const struct pw_target_counts *counts, uint64_t boot_ns)
+{
+	draft->drops_section = section(PW_EXACT, counts ? counts->polled_ns : boot_ns);
+	for (size_t i = 0; counts && i < counts->drop_count; i++)
+		write_drop(observation->builder, pw_drop_name(i), counts->drops[i]);
+	write_drop(observation->builder, "census_failed", observation->census_failures);
+	write_drop(observation->builder, "statements_full", observation->statements.refused);
+}
+
+static void write_cost(struct pw_record *draft, const struct pw_observation *observation,
+		       const struct pw_target_counts *counts, uint64_t boot_ns)
+{
+	draft->cost.section = section(PW_ESTIMATED, counts ? counts->polled_ns : boot_ns);
+	draft->cost.budget_percent = observation->options.budget_percent;
+	if (observation->has_digest) {
+		draft->cost.census_ns = observation->digest->cost_ns;
+		draft->cost.bytes_read = observation->digest->bytes_read;
+	}
+	if (!counts)
+		return;
+	draft->cost.hits = counts->hits;
+	draft->cost.cpu_percent = counts->cpu_percent;
+	draft->cost.guard_state = pw_record_builder_string(observation->builder, counts->guard_state);
+}
+
+/* --- events ------------------------------------------------------------------------------------------------------ */
+
+static void take_gc_event(struct pw_observation *observation, const struct pw_gc_event *event)
+{
+	switch (event->event) {
+	case PW_EVENT_GC_START:
+		observation->cycle = (struct pw_record_gc_cycle){ .start_ns = event->boot_ns };
+		break;
+	case PW_EVENT_GC_MARK_TERMINATION:
+		observation->cycle.mark_termination_ns = event->boot_ns;
+		break;
+	case PW_EVENT_GC_SWEEP:
+		observation->cycle.sweep_ns = event->boot_ns;
+		observation->last_cycle = observation->cycle;
+		break;
+	case PW_EVENT_STW_START:
+		observation->stw_start_ns = event->boot_ns;
+		break;
+	case PW_EVENT_STW_END:
+		if (observation->stw_start_ns && event->boot_ns > observation->stw_start_ns)
+			observation->stw_total_ns += event->boot_ns - observation->stw_start_ns;
+		observation->stw_start_ns = 0;
+		break;
+	case PW_EVENT_SPAWN:
+	case PW_EVENT_EXIT:
+	case PW_EVENT_PARK:
+	case PW_EVENT_RUN:
+	case _PW_EVENT_MAX:
+		break;
+	}
+}
+
+static void take_gc_events(struct pw_observation *observation, const struct pw_target_counts *counts)
+{
+	if (counts->polled_ns == observation->events_polled_ns)
+		return;
+	observation->events_polled_ns = counts->polled_ns;
+	for (size_t i = 0; i < counts->gc_event_count; i++)
+		take_gc_event(observation, &counts->gc_events[i]);
+}
+
+/* Statements of events that have no place in the census yet get one here: names are asked before the record is made. */
+static void find_statements(struct pw_observation *observation, const struct pw_target_counts *counts, uint64_t boot_ns)
+{
+	uint64_t bias = observation->target->bias;
+
+	for (size_t i = 0; i < counts->statement_count; i++) {
+		const struct pw_statement_counts *from = &counts->statements[i];
+		uint32_t index = pw_statements_find(&observation->statements, from->gopc ? from->gopc - bias : 0, boot_ns);
+		uint64_t stack[PW_STATEMENT_FRAMES_MAX];
+		size_t depth = PW_MIN(from->creation_depth, (size_t)PW_STATEMENT_FRAMES_MAX);
+
+		for (size_t j = 0; j < depth; j++)
+			stack[j] = from->creation_stack[j] - bias;
+		pw_statements_set_stack(&observation->statements, index, stack, depth);
+	}
+}
+
+static void write_reasons(struct pw_record_event_count *to, const struct pw_statement_counts *from,
+			  const struct pw_wait_reasons *names, struct pw_record_builder *builder)
+{
+	uint32_t last = 0, count = 0;
+
+	for (size_t i = 0; i < from->reason_count; i++) {
+		struct pw_record_reason_count *reason = pw_record_builder_reason(builder, &last);
+		uint8_t code = from->reasons[i].reason;
+
+		if (!reason)
+			break;
+		reason->reason = pw_reason_string(builder, names->name, names->count, code);
+		reason->count = from->reasons[i].count;
+		count++;
+	}
+	to->first_reason = count ? last + 1 - count : 0;
+	to->reason_count = count;
+}
+
+static void write_statement_counts(struct pw_observation *observation, const struct pw_target_counts *counts,
+				   uint64_t boot_ns)
+{
+	const struct pw_target *target = observation->target;
+
+	for (size_t i = 0; i < counts->statement_count; i++) {
+		const struct pw_statement_counts *from = &counts->statements[i];
+		struct pw_record_event_count *to = pw_record_builder_event_count(observation->builder, NULL);
+
+		if (!to)
+			return;
+		to->statement =
+			pw_statements_find(&observation->statements, from->gopc ? from->gopc - target->bias : 0, boot_ns);
+		to->spawned = from->spawned;
+		to->exited = from->exited;
+		to->parked = from->parked;
+		to->ran = observation->options.runs ? from->ran : PW_UNKNOWN;
+		to->creation_stack =
+			pw_statements_write_stack(&observation->statements, to->statement, observation->builder);
+		write_reasons(to, from, &target->build->facts.wait_reasons, observation->builder);
+	}
+}
+
+static void write_events(struct pw_record *draft, struct pw_observation *observation,
+			 const struct pw_target_counts *counts, uint64_t boot_ns)
+{
+	const struct pw_target *target = observation->target;
+	bool detached = counts->guard_state && strcmp(counts->guard_state, "detached") == 0;
+
+	draft->events.section = section(detached ? PW_STALE : PW_EXACT, counts->polled_ns);
+	draft->events.spawned = counts->spawned;
+	draft->events.exited = counts->exited;
+	draft->events.parked = counts->parked;
+	draft->events.gc_cycles = counts->gc_counts[PW_EVENT_GC_START];
+	draft->events.gc_mark_terminations = counts->gc_counts[PW_EVENT_GC_MARK_TERMINATION];
+	draft->events.gc_sweeps = counts->gc_counts[PW_EVENT_GC_SWEEP];
+	draft->events.stw_starts = counts->gc_counts[PW_EVENT_STW_START];
+	draft->events.stw_ends = counts->gc_counts[PW_EVENT_STW_END];
+	draft->events.stw_total_ns = observation->stw_total_ns;
+	draft->events.last_cycle = observation->last_cycle;
+	if (target->bias_known && target->build)
+		write_statement_counts(observation, counts, boot_ns);
+}
+
+/* --- drift ------------------------------------------------------------------------------------------------------- */
+
+/*
+ * live = base + spawned - exited, where base is what was alive when counting began. The census says it: exactly, if
+ * nothing was spawned or exited between the poll before it and the poll after it; the first one has to do until then.
+ */
+static void work_out_drift(struct pw_observation *observation, const struct pw_target_counts *counts)
+{
+	uint64_t census = observation->digest->total, net;
+	bool at_rest;
+
+	if (!counts || !counts->armed || (counts->guard_state && strcmp(counts->guard_state, "detached") == 0)) {
+		observation->base_known = observation->base_exact = false;
+		observation->drift_section.present = false;
+		return;
+	}
+	if (!observation->has_digest || !observation->drift_due || !observation->before_census.valid ||
+	    counts->polled_ns < observation->digest->taken_ns)
+		return; /* the poll after the census is still to come */
+	observation->drift_due = false;
+	at_rest = observation->before_census.spawned == counts->spawned &&
+		  observation->before_census.exited == counts->exited && !observation->digest->skipped &&
+		  !observation->digest->torn;
+	net = counts->spawned - counts->exited; /* modulo 2^64, as base */
+	if (!observation->base_known || (at_rest && !observation->base_exact)) {
+		observation->base = census - net;
+		observation->base_known = true;
+		observation->base_exact = at_rest;
+	}
+	observation->drift_section =
+		section(at_rest && observation->base_exact ? PW_EXACT : PW_ESTIMATED, observation->digest->taken_ns);
+	observation->drift_by_events = observation->base + net;
+	observation->drift_by_census = census;
+}
+
+/* --- the record -------------------------------------------------------------------------------------------------- */
+
+static void write_census(struct pw_record *draft, const struct pw_observation *observation)
+{
+	const struct pw_digest *digest = observation->digest;
+	struct pw_digest_source source = pw_observation_source(observation);
+	bool stale = observation->failures_in_row > 0 || !observation->target->memory_ok;
+
+	draft->census.section = section(stale ? PW_STALE : PW_EXACT, digest->taken_ns);
+	draft->census.total = digest->total;
+	draft->census.system = digest->system;
+	draft->census.skipped = digest->skipped;
+	draft->census.torn = digest->torn;
+	pw_digest_write(digest, &source, observation->builder);
+}
+
+static void write_numbers(struct pw_record *draft, const struct pw_observation *observation)
+{
+	if (observation->births_ns || observation->has_digest) {
+		uint64_t taken_ns = observation->has_digest ? observation->digest->taken_ns : observation->births_ns;
+
+		draft->runtime.section = section(PW_EXACT, PW_MAX(taken_ns, observation->births_ns));
+		draft->runtime.goroutines =
+			observation->has_digest ? observation->digest->num_goroutine : PW_UNKNOWN;
+		draft->runtime.spawn_total = observation->target->births && observation->births_ns ?
+						     pw_births_total(observation->target->births) :
+						     PW_UNKNOWN;
+		draft->runtime.gomaxprocs = draft->runtime.threads = draft->runtime.gc_cycles = PW_UNKNOWN;
+		draft->runtime.gc_forced = draft->runtime.gc_pause_total_ns = PW_UNKNOWN;
+		draft->runtime.heap_live_bytes = draft->runtime.heap_marked_bytes = PW_UNKNOWN;
+	}
+	if (observation->figures_ns) {
+		draft->kernel.section = section(PW_EXACT, observation->figures_ns);
+		draft->kernel.rss_bytes = observation->figures.rss_bytes;
+		draft->kernel.threads = observation->figures.threads;
+		draft->kernel.open_files = observation->figures.open_files;
+		draft->kernel.cpu_ns = observation->figures.cpu_ns;
+	}
+	if (observation->drift_section.present) {
+		draft->drift.section = observation->drift_section;
+		draft->drift.live_by_events = observation->drift_by_events;
+		draft->drift.live_by_census = observation->drift_by_census;
+		draft->drift.difference = (int64_t)(observation->drift_by_census - observation->drift_by_events);
+	}
+}
+
+int pw_observation_record(struct pw_observation *observation, uint64_t boot_ns, uint64_t wall_ns,
+			  struct pw_record **ret_record)
+{
+	struct pw_record_builder *builder = observation->builder;
+	struct pw_record *draft = pw_record_builder_begin(builder);
+	const struct pw_target_counts *counts = pw_observation_counts(observation);
+	struct pw_target *target = observation->target;
+	int r;
+
+	draft->sequence = ++observation->sequence;
+	draft->boot_ns = boot_ns;
+	draft->wall_ns = wall_ns;
+	draft->interval_ns = observation->last_record_ns && boot_ns > observation->last_record_ns ?
+				     boot_ns - observation->last_record_ns :
+				     0;
+	write_identity(draft, builder, target);
+	write_abilities(draft, builder, target);
+	write_sites(draft, builder, target, counts, boot_ns);
+	write_drops(draft, observation, counts, boot_ns);
+	write_cost(draft, observation, counts, boot_ns);
+	work_out_drift(observation, counts);
+	if (counts)
+		take_gc_events(observation, counts);
+	if (counts && counts->armed && target->bias_known && target->build)
+		find_statements(observation, counts, boot_ns);
+	pw_statements_write(&observation->statements, builder);
+	if (counts && counts->armed)
+		write_events(draft, observation, counts, boot_ns);
+	if (observation->has_digest)
+		write_census(draft, observation);
+	write_numbers(draft, observation);
+	r = pw_record_builder_finish(builder, ret_record);
+	if (r < 0)
+		return r;
+	observation->last_record_ns = boot_ns;
+	observation->interval_due = true;
+	return 0;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "observe/observe.h"
+
+#include <string.h>
+
+#include "base/macros.h"
+#include "base/time.h"
+#include "observe/state.h"
+
+/*
+ * Work on one target goes round once per interval: poll the goid history and the kernel's figures, walk the goroutines
+ * when a census is due, sum them up, ask for names. Each call does a slice of it. Two digests take turns: one is
+ * what records say now, the other is being made.
+ */
+#define CENSUS_SHARE 500 /* a census may cost one part in so many of a CPU: 0.2% */
+#define FAILURES_MAX 3	 /* of censuses in a row before the target is validated anew */
+
+int pw_observation_new(struct pw_observation **ret_observation, struct pw_target *target, struct pw_collect *collect,
+		       const struct pw_procfs *procfs, const struct pw_observe_options *options)
+{
+	_cleanup_(pw_observation_freep) struct pw_observation *observation = calloc(1, sizeof(*observation));
+	int r;
+
+	if (!observation)
+		return -ENOMEM;
+	observation->target = target;
+	observation->collect = collect;
+	observation->procfs = procfs;
+	observation->options = *options;
+	observation->interval_due = true;
+	observation->figures =
+		(struct pw_kernel_figures){ .rss_bytes = PW_UNKNOWN, .threads = PW_UNKNOWN, .open_files = PW_UNKNOWN,
+					    .cpu_ns = PW_UNKNOWN };
+	r = pw_record_builder_new(&observation->builder);
+	if (r == 0)
+		r = pw_statements_init(&observation->statements, target->symbolizer);
+	if (r == 0)
+		r = pw_census_new(&observation->census);
+	if (r == 0)
+		r = pw_digest_new(&observation->digest);
+	if (r == 0)
+		r = pw_digest_new(&observation->making);
+	if (r < 0)
+		return r;
+	*ret_observation = TAKE_PTR(observation);
+	return 0;
+}
+
+void pw_observation_free(struct pw_observation *observation)
+{
+	if (!observation)
+		return;
+	pw_digest_free(observation->making);
+	pw_digest_free(observation->digest);
+	pw_census_free(observation->census);
+	pw_statements_done(&observation->statements);
+	pw_record_builder_free(observation->builder);
+	free(observation);
+}
+
+static void bounds(const void *context, uint64_t goid, uint64_t *ret_after_ns, uint64_t *ret_before_ns)
+{
+	pw_births_bounds(context, goid, ret_after_ns, ret_before_ns);
+}
+
+struct pw_digest_source pw_observation_source(const struct pw_observation *observation)
+{
+	const struct pw_target *target = observation->target;
+
+	return (struct pw_digest_source){ .census = pw_census_result(observation->census),
+					  .bias = target->bias,
+					  .reason_names = target->build->facts.wait_reasons.name,
+					  .reason_count = target->build->facts.wait_reasons.count,
+					  .bounds = bounds,
+					  .bounds_context = target->births,
+					  .rows_max = observation->options.rows_max };
+}
+
+static bool can_read(const struct pw_observation *observation)
+{
+	const struct pw_target *target = observation->target;
+
+	return target->memory_ok && target->bias_known && target->build && target->births;
+}
+
+/* Once per interval: what is cheap to read. */
+static int begin_interval(struct pw_observation *observation, uint64_t boot_ns)
+{
+	int r = 0;
+
+	observation->interval_due = false;
+	if (can_read(observation))
+		r = pw_births_poll(observation->target->births, observation->target, boot_ns);
+	if (r == 0)
+		observation->births_ns = boot_ns;
+	if (r == -ESRCH)
+		return r;
+	if (observation->options.kernel_figures && observation->procfs) {
+		r = pw_kernel_read(&observation->figures, observation->procfs, observation->target->pid);
+		if (r == -ESRCH)
+			return r;
+		if (r == 0)
+			observation->figures_ns = boot_ns;
+	}
+	return 0;
+}
+
+/*
+ * A census that fails may be a moment of bad luck; when it keeps failing, the target is not what we took it for, and
+ * validation finds out and says why.
+ */
+static int census_failed(struct pw_observation *observation, int error)
+{
+	observation->phase = PW_OBSERVE_IDLE;
+	observation->census_failures++;
+	if (error == -ESRCH)
+		return error;
+	if (++observation->failures_in_row < FAILURES_MAX)
+		return 0;
+	observation->failures_in_row = 0;
+	error = pw_target_validate(observation->target, observation->procfs);
+	return error == -ESRCH || error == -ESTALE ? -ESRCH : 0;
+}
+
+static int begin_census(struct pw_observation *observation, uint64_t boot_ns)
+{
+	const struct pw_target_counts *counts = pw_observation_counts(observation);
+	int r;
+
+	observation->next_census_ns = boot_ns + observation->options.census_interval_ns;
+	observation->before_census = (struct pw_observe_totals){};
+	if (counts && counts->armed)
+		observation->before_census = (struct pw_observe_totals){ .valid = true,
+									  .spawned = counts->spawned,
+									  .exited = counts->exited };
+	r = pw_census_begin(observation->census, observation->target);
+	if (r < 0)
+		return census_failed(observation, r);
+	observation->phase = PW_OBSERVE_CENSUS;
+	observation->census_started_ns = boot_ns;
+	return 0;
+}
+
+static void finish_census(struct pw_observation *observation)
+{
+	struct pw_digest *made = observation->making;
+	uint64_t cost_ns = made->cost_ns;
+
+	observation->making = observation->digest;
+	observation->digest = made;
+	observation->phase = PW_OBSERVE_IDLE;
+	observation->failures_in_row = 0;
+	observation->has_digest = true;
+	observation->drift_due = true;
+	observation->next_census_ns = observation->census_started_ns +
+				      PW_MAX(observation->options.census_interval_ns, cost_ns * CENSUS_SHARE);
+}
+
+/* A slice of the census or of its digest: 0 done, -EAGAIN more to do. */
+static int continue_census(struct pw_observation *observation, uint64_t budget_ns)
+{
+	struct pw_digest_source source;
+	int r;
+
+	if (observation->phase == PW_OBSERVE_CENSUS) {
+		r = pw_census_step(observation->census, budget_ns);
+		if (r == -EAGAIN)
+			return r;
+		if (r < 0)
+			return census_failed(observation, r);
+		source = pw_observation_source(observation);
+		pw_digest_begin(observation->making, &source);
+		observation->phase = PW_OBSERVE_DIGEST;
+		return -EAGAIN;
+	}
+	source = pw_observation_source(observation);
+	r = pw_digest_step(observation->making, &source, &observation->statements, observation->digest, budget_ns);
+	if (r == -EAGAIN)
+		return r;
+	if (r < 0)
+		return census_failed(observation, r);
+	finish_census(observation);
+	return 0;
+}
+
+static void ask_names(struct pw_observation *observation)
+{
+	pw_statements_name(&observation->statements);
+	if (observation->target->symbolizer)
+		(void)pw_symbolizer_flush(observation->target->symbolizer); /* what fails is asked again */
+}
+
+int pw_observation_work(struct pw_observation *observation, uint64_t boot_ns)
+{
+	uint64_t end_ns = pw_boot_ns() + observation->options.slice_ns, now_ns;
+	int r = 0;
+
+	if (observation->interval_due) {
+		r = begin_interval(observation, boot_ns);
+		if (r < 0)
+			return r;
+	}
+	if (observation->phase == PW_OBSERVE_IDLE && can_read(observation) && boot_ns >= observation->next_census_ns) {
+		r = begin_census(observation, boot_ns);
+		if (r < 0)
+			return r;
+	}
+	while (observation->phase != PW_OBSERVE_IDLE) {
+		now_ns = pw_boot_ns();
+		if (now_ns >= end_ns)
+			return -EAGAIN;
+		r = continue_census(observation, end_ns - now_ns);
+		if (r < 0 && r != -EAGAIN)
+			return r;
+	}
+	ask_names(observation);
+	return 0;
+}
