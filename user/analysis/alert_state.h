@@ -9,16 +9,17 @@
 #include "model/alert.h"
 
 /*
- * Life of an alert: pending -> firing -> clearing -> resolved | gone (DETECTORS 9). Pending is the detector's own business
- * (its ticks in a row); from firing on the alert lives here. Low for as long as `clear` demands ends it; high again while
- * clearing goes back to firing without a word. The same statement of the same target gives the same id again.
+ * Life of an alert: pending -> firing -> clearing -> resolved | gone (DETECTORS 9). Pending is the detector's own
+ * business (its ticks in a row); from firing on the alert lives here. Low for as long as `clear` demands ends it; high
+ * again while clearing goes back to firing without a word. The same statement of the same target gives the same id
+ * again.
  */
 struct pw_incident {
 	struct pw_alert alert;
 	uint64_t order; /* counts up with each start: newest is highest */
 	uint64_t peak;
-	double baseline; /* at the start: what it must come down to */
-	uint64_t low_since_ns; /* CLOCK_BOOTTIME; 0: not low */
+	double baseline;	  /* at the start: what it must come down to */
+	uint64_t low_since_ns;	  /* CLOCK_BOOTTIME; 0: not low */
 	struct pw_incident *next; /* newer ones first */
 	bool open;
 };

@@ -14,9 +14,9 @@
 #include "model/record.h"
 
 /*
- * From records to alerts. A target has ticks: the first census in each interval of g08_tick_ns of CLOCK_BOOTTIME. A tick
- * sums the census up by go statement (samples), hands each site its sample, and moves alerts. Whatever keeps ticks from
- * being what they claim, a suspended host, a census that was skipped, a clock that went back, is a gap: then
+ * From records to alerts. A target has ticks: the first census in each interval of g08_tick_ns of CLOCK_BOOTTIME. A
+ * tick sums the census up by go statement (samples), hands each site its sample, and moves alerts. Whatever keeps ticks
+ * from being what they claim, a suspended host, a census that was skipped, a clock that went back, is a gap: then
  * nothing is compared with what was before it.
  */
 #define TARGETS_MAX	  4096U /* as the encoder; more are not judged, and counted */
@@ -29,8 +29,8 @@ struct target {
 	uint64_t id;
 	struct pw_table sites; /* gopc -> struct pw_site */
 	uint64_t tick, tick_index;
-	uint64_t taken_ns, wall_ns; /* last tick */
-	uint64_t usual_ns;	    /* last accepted time between ticks */
+	uint64_t taken_ns, wall_ns;	    /* last tick */
+	uint64_t usual_ns;		    /* last accepted time between ticks */
 	uint64_t healthy_ns, healthy_ticks; /* behind which a new statement is known to have had nothing parked */
 	bool sites_lost;
 };
@@ -110,8 +110,8 @@ static struct target *target_of(struct pw_analysis *analysis, uint64_t id)
 /* --- samples ----------------------------------------------------------------------------------------------------- */
 
 /* Adds one group of the census to the sample of its statement. */
-static void add_group(struct pw_site_sample *sample, const struct pw_record *record, const struct pw_record_group *group,
-		      uint64_t age_ns, uint64_t since_ns)
+static void add_group(struct pw_site_sample *sample, const struct pw_record *record,
+		      const struct pw_record_group *group, uint64_t age_ns, uint64_t since_ns)
 {
 	uint64_t old = pw_group_older_than(record, group, age_ns, false);
 
@@ -144,7 +144,7 @@ static int take_samples(struct pw_analysis *analysis, const struct pw_record *re
 	}
 	for (size_t i = 0; i < record->statement_count; i++)
 		analysis->samples[i] =
-			(struct pw_site_sample){ .statement = (uint32_t)i, .started_minus_ended = PW_UNKNOWN };
+			(struct pw_site_sample){.statement = (uint32_t)i, .started_minus_ended = PW_UNKNOWN};
 	for (size_t i = 0; i < record->census.group_count; i++)
 		add_group(&analysis->samples[record->census.groups[i].statement], record, &record->census.groups[i],
 			  analysis->config.g08_age_ns, since_ns);
@@ -152,7 +152,8 @@ static int take_samples(struct pw_analysis *analysis, const struct pw_record *re
 		const struct pw_record_event_count *count = &record->events.counts[i];
 
 		/* Modulo 2^64: only differences are looked at, and those born before attach may make it negative. */
-		analysis->samples[count->statement].started_minus_ended = (count->spawned - count->exited) + (UINT64_MAX >> 1);
+		analysis->samples[count->statement].started_minus_ended =
+			(count->spawned - count->exited) + (UINT64_MAX >> 1);
 	}
 	return 0;
 }
@@ -188,7 +189,8 @@ static struct pw_site *smallest_site(const struct target *target)
 	return smallest;
 }
 
-/* Makes room by dropping a site at most half as large. False if there is none: floor is then what would be large enough. */
+/* Makes room by dropping a site at most half as large. False if there is none: floor is then what would be large
+ * enough. */
 static bool make_room(struct pw_analysis *analysis, struct target *target, uint64_t size, uint64_t *floor)
 {
 	struct pw_site *smallest;
@@ -219,8 +221,8 @@ static int add_sites(struct pw_analysis *analysis, struct target *target, const 
 		const struct pw_site_sample *sample = &analysis->samples[i];
 		struct pw_site *site;
 
-		if (statement->system || !statement->gopc || statement->gopc == PW_STATEMENT_OTHER || !sample->parked_old ||
-		    pw_table_peek(&target->sites, &statement->gopc, sizeof(statement->gopc)))
+		if (statement->system || !statement->gopc || statement->gopc == PW_STATEMENT_OTHER ||
+		    !sample->parked_old || pw_table_peek(&target->sites, &statement->gopc, sizeof(statement->gopc)))
 			continue;
 		if (replaced >= REPLACEMENTS_MAX)
 			floor = UINT64_MAX;
@@ -255,8 +257,8 @@ static uint64_t hash_text(uint64_t hash, const char *text)
 }
 
 /*
- * The same statement of the same service has the same hash after a restart and after a deployment that did not move it; the
- * pid tells two processes of one service apart.
+ * The same statement of the same service has the same hash after a restart and after a deployment that did not move it;
+ * the pid tells two processes of one service apart.
  */
 static void set_id(struct pw_alert *alert, uint64_t gopc)
 {
@@ -301,7 +303,7 @@ static void begin_alert(struct pw_alert *alert, const struct pw_analysis *analys
 {
 	const struct pw_record_statement *statement = &record->statements[site->last.statement];
 
-	*alert = (struct pw_alert){ .pid = record->identity.pid, .target_id = record->identity.target_id };
+	*alert = (struct pw_alert){.pid = record->identity.pid, .target_id = record->identity.target_id};
 	snprintf(alert->rule, sizeof(alert->rule), "PW-G08");
 	copy_text(alert->service, sizeof(alert->service), record, record->identity.service);
 	copy_text(alert->process, sizeof(alert->process), record, record->identity.process);
@@ -323,7 +325,7 @@ static void begin_alert(struct pw_alert *alert, const struct pw_analysis *analys
 static void update_alert(struct pw_alert *alert, const struct pw_analysis *analysis, const struct pw_record *record,
 			 const struct pw_site *site, uint64_t peak, const struct pw_tick *tick)
 {
-	struct pw_pileup_evidence evidence = { .age_ns = analysis->config.g08_age_ns, .peak = peak };
+	struct pw_pileup_evidence evidence = {.age_ns = analysis->config.g08_age_ns, .peak = peak};
 	double hours = (double)(tick->taken_ns - site->onset_ns) / (3600.0 * (double)PW_NS_PER_SEC);
 
 	alert->parked = site->last.parked;
@@ -360,9 +362,8 @@ static void fire(struct pw_analysis *analysis, const struct pw_record *record, s
 static void end(struct pw_analysis *analysis, struct pw_site *site, enum pw_alert_state state, uint64_t wall_ns)
 {
 	struct pw_incident *incident = site->incident;
-	struct pw_pileup_evidence evidence = { .parked_old = site->last.parked_old,
-					       .age_ns = analysis->config.g08_age_ns,
-					       .peak = incident->peak };
+	struct pw_pileup_evidence evidence = {
+		.parked_old = site->last.parked_old, .age_ns = analysis->config.g08_age_ns, .peak = incident->peak};
 
 	incident->alert.state = state;
 	pw_explain_pileup(&incident->alert, &evidence);
@@ -407,11 +408,11 @@ static bool next_tick(const struct pw_analysis *analysis, struct target *target,
 	    (target->tick && (taken_ns == target->taken_ns || index == target->tick_index)))
 		return false;
 	gap = is_gap(target, &analysis->config, taken_ns);
-	*ret_tick = (struct pw_tick){ .number = target->tick + 1,
-				      .taken_ns = taken_ns,
-				      .wall_ns = record->wall_ns,
-				      .before_ns = gap ? 0 : target->taken_ns,
-				      .before_wall_ns = gap ? 0 : target->wall_ns };
+	*ret_tick = (struct pw_tick){.number = target->tick + 1,
+				     .taken_ns = taken_ns,
+				     .wall_ns = record->wall_ns,
+				     .before_ns = gap ? 0 : target->taken_ns,
+				     .before_wall_ns = gap ? 0 : target->wall_ns};
 	if (taken_ns > record->identity.start_time_ns)
 		ret_tick->uptime_ns = taken_ns - record->identity.start_time_ns;
 	if (target->tick && taken_ns > target->taken_ns)
@@ -431,7 +432,7 @@ static bool next_tick(const struct pw_analysis *analysis, struct target *target,
 static void observe_sites(struct pw_analysis *analysis, struct target *target, const struct pw_record *record,
 			  const struct pw_tick *tick)
 {
-	static const struct pw_site_sample nothing = { .started_minus_ended = PW_UNKNOWN };
+	static const struct pw_site_sample nothing = {.started_minus_ended = PW_UNKNOWN};
 
 	for (size_t i = 0; i < record->statement_count; i++) {
 		uint64_t gopc = record->statements[i].gopc;
@@ -509,6 +510,6 @@ void pw_analysis_stats(const struct pw_analysis *analysis, struct pw_analysis_st
 	ret_stats->fired = analysis->incidents.fired;
 	ret_stats->resolved = analysis->incidents.resolved;
 	ret_stats->sites_tracked = 0;
-	pw_table_foreach(&analysis->targets, entry)
-		ret_stats->sites_tracked += pw_table_count(&((struct target *)entry->value)->sites);
+	pw_table_foreach(&analysis->targets, entry) ret_stats->sites_tracked +=
+		pw_table_count(&((struct target *)entry->value)->sites);
 }

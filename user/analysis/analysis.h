@@ -16,15 +16,16 @@ struct pw_why;
  */
 struct pw_rules_config { /* rule PW-G08, DETECTORS 7.4 fast path; every threshold configurable */
 	bool g08_enabled;
-	uint64_t g08_tick_ns;	  /* 10 s */
-	uint64_t g08_age_ns;	  /* 30 s: only goroutines at least this old count */
-	uint32_t g08_min_count;	  /* 200 */
-	double g08_baseline_factor; /* 3 */
+	uint64_t g08_tick_ns;	      /* 10 s */
+	uint64_t g08_age_ns;	      /* 30 s: only goroutines at least this old count */
+	uint32_t g08_min_count;	      /* 200 */
+	double g08_baseline_factor;   /* 3 */
 	uint32_t g08_baseline_margin; /* 100 */
-	uint32_t g08_rising_ticks;  /* 6 */
-	double g08_exit_ratio;	  /* 0.10: exits below this share of arrivals */
-	uint64_t g08_warmup_ns;	  /* 10 min: younger processes teach the baseline nothing */
-	uint64_t g08_baseline_ns; /* 2 h of healthy observation make a baseline; before that alerts are "cold", level info */
+	uint32_t g08_rising_ticks;    /* 6 */
+	double g08_exit_ratio;	      /* 0.10: exits below this share of arrivals */
+	uint64_t g08_warmup_ns;	      /* 10 min: younger processes teach the baseline nothing */
+	uint64_t g08_baseline_ns; /* 2 h of healthy observation make a baseline; before that alerts are "cold", level
+				     info */
 	uint64_t g08_clear_ns;	  /* 5 min below the clear line */
 };
 void pw_rules_config_default(struct pw_rules_config *ret_config);
@@ -35,7 +36,8 @@ struct pw_buf;
 int pw_rules_to_yaml(const struct pw_rules_config *config, struct pw_buf *buf);
 
 struct pw_analysis;
-typedef void (*pw_alert_fn)(void *context, const struct pw_alert *alert); /* on every transition to firing, resolved, gone */
+typedef void (*pw_alert_fn)(void *context,
+			    const struct pw_alert *alert); /* on every transition to firing, resolved, gone */
 
 int pw_analysis_new(struct pw_analysis **ret_analysis, const struct pw_rules_config *config, pw_alert_fn on_transition,
 		    void *context) __attribute__((warn_unused_result));

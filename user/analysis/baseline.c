@@ -59,7 +59,7 @@ static struct pw_baseline_bin *insert(struct pw_baseline *baseline, uint32_t at,
 	}
 	memmove(&baseline->bins[at + 1], &baseline->bins[at], (baseline->bin_count - at) * sizeof(baseline->bins[0]));
 	baseline->bin_count++;
-	baseline->bins[at] = (struct pw_baseline_bin){ .index = index };
+	baseline->bins[at] = (struct pw_baseline_bin){.index = index};
 	return &baseline->bins[at];
 }
 

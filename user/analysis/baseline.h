@@ -8,8 +8,8 @@
 /*
  * What is normal for one signal: a histogram of its values over healthy time with bins of constant relative width
  * (alpha = 2%, gamma = 1.02 / 0.98, DETECTORS 7.1), so that quantiles are right within 2% from 1 to 2^64 in little
- * memory. Bins are kept sparsely, as most signals visit few; beyond PW_BASELINE_BINS the two lowest are merged, which only
- * blurs the low quantiles, never those we ask for. Plain data: copied, compared and freed as it is.
+ * memory. Bins are kept sparsely, as most signals visit few; beyond PW_BASELINE_BINS the two lowest are merged, which
+ * only blurs the low quantiles, never those we ask for. Plain data: copied, compared and freed as it is.
  */
 #define PW_BASELINE_BINS 48
 

@@ -24,7 +24,7 @@
  * needs no probe. Counters, where they are, decide "still grows".
  */
 #define BASELINE_QUANTILE 0.999
-#define BASELINE_TICKS	  60 /* at least, whatever the time: DETECTORS 7.1 */
+#define BASELINE_TICKS	  60			      /* at least, whatever the time: DETECTORS 7.1 */
 #define BASELINE_YOUNG_NS (24 * 3600 * PW_NS_PER_SEC) /* until then the margin is doubled */
 
 static const struct pw_site_tick *tick_back(const struct pw_site *site, uint32_t back)
@@ -42,9 +42,8 @@ static void push_tick(struct pw_site *site, const struct pw_site_tick *tick)
 
 void pw_pileup_observe(struct pw_site *site, const struct pw_site_sample *sample, const struct pw_tick *tick)
 {
-	struct pw_site_tick now = { .live = sample->live,
-				    .arrivals = sample->arrivals,
-				    .started_minus_ended = sample->started_minus_ended };
+	struct pw_site_tick now = {
+		.live = sample->live, .arrivals = sample->arrivals, .started_minus_ended = sample->started_minus_ended};
 	uint64_t before = site->has_last ? site->last.parked_old : 0;
 
 	if (!tick->before_ns) { /* first tick, or after a gap: nothing to compare with */
@@ -133,7 +132,8 @@ bool pw_pileup_is_low(const struct pw_site *site, const struct pw_rules_config *
  */
 void pw_pileup_learn(struct pw_site *site, const struct pw_rules_config *config, const struct pw_tick *tick)
 {
-	bool suspicious = 2 * site->rising > config->g08_rising_ticks && site->last.parked_old >= config->g08_min_count / 2;
+	bool suspicious =
+		2 * site->rising > config->g08_rising_ticks && site->last.parked_old >= config->g08_min_count / 2;
 
 	if (!tick->before_ns || tick->uptime_ns < config->g08_warmup_ns || site->incident || suspicious)
 		return;

@@ -8,8 +8,8 @@
 #include "model/alert.h"
 
 /*
- * The table of all rules: what each is called, what it says, and its parameters with type and bounds. cmd/config checks a
- * configuration file against it and writes values into struct pw_rules_config by offset; `rules list` prints it.
+ * The table of all rules: what each is called, what it says, and its parameters with type and bounds. cmd/config checks
+ * a configuration file against it and writes values into struct pw_rules_config by offset; `rules list` prints it.
  */
 enum pw_parameter_type {
 	PW_PARAMETER_BOOL,     /* bool */

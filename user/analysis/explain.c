@@ -54,7 +54,8 @@ static void place(const struct pw_alert_frame *frame, char text[PLACE_SIZE])
 		snprintf(text, PLACE_SIZE, "%.80s (%.42s:%" PRIu32 ")", frame->function, file, frame->line);
 }
 
-static void explain_growth(const struct pw_alert *alert, const struct pw_pileup_evidence *evidence, char text[GROWTH_SIZE])
+static void explain_growth(const struct pw_alert *alert, const struct pw_pileup_evidence *evidence,
+			   char text[GROWTH_SIZE])
 {
 	char growth[NUMBER_SIZE], since[NUMBER_SIZE], baseline[NUMBER_SIZE], age[PW_DURATION_SIZE];
 	double per_hour = fabs(alert->growth_per_hour);
@@ -62,7 +63,8 @@ static void explain_growth(const struct pw_alert *alert, const struct pw_pileup_
 
 	pw_time_duration(evidence->age_ns, age);
 	snprintf(text, GROWTH_SIZE, "%" PRIu64 " %% older than %s; %c%s/h since %s (%s%s)", share, age,
-		 alert->growth_per_hour < 0 ? '-' : '+', grouped(per_hour < 1e15 ? (uint64_t)per_hour : UINT64_MAX, growth),
+		 alert->growth_per_hour < 0 ? '-' : '+',
+		 grouped(per_hour < 1e15 ? (uint64_t)per_hour : UINT64_MAX, growth),
 		 clock_text(alert->onset_wall_ns, since), alert->baseline < 0 ? "no baseline yet" : "baseline ",
 		 alert->baseline < 0 ? "" : grouped((uint64_t)alert->baseline, baseline));
 }
@@ -70,16 +72,20 @@ static void explain_growth(const struct pw_alert *alert, const struct pw_pileup_
 static const char *hint(const struct pw_alert *alert)
 {
 	if (strstr(alert->wait_reason, "nil chan") || strstr(alert->wait_reason, "no cases"))
-		return "Nothing can ever wake them: the channel is nil, or the select has no case. Look where it should have been "
+		return "Nothing can ever wake them: the channel is nil, or the select has no case. Look where it "
+		       "should have been "
 		       "made.";
 	switch (pw_wait_class(alert->wait_reason, NULL)) {
 	case PW_WAIT_CHANNEL:
-		return "Look for the other side of that channel: who should receive, send or close, and did it return early? "
+		return "Look for the other side of that channel: who should receive, send or close, and did it return "
+		       "early? "
 		       "A buffered channel, or a select on ctx.Done(), lets them end.";
 	case PW_WAIT_LOCK:
-		return "Look for the holder: who has locked and not unlocked, or has not called Done? It may itself be parked.";
+		return "Look for the holder: who has locked and not unlocked, or has not called Done? It may itself be "
+		       "parked.";
 	case PW_WAIT_NETWORK:
-		return "They wait for a peer. Set deadlines or timeouts, close idle connections, and look at the service behind "
+		return "They wait for a peer. Set deadlines or timeouts, close idle connections, and look at the "
+		       "service behind "
 		       "them.";
 	case PW_WAIT_TIMER:
 		return "They sleep. Tie their loop to a context, so that they end with what started them.";
@@ -104,20 +110,20 @@ void pw_explain_pileup(struct pw_alert *alert, const struct pw_pileup_evidence *
 	grouped(evidence->peak, peak);
 	switch (alert->state) {
 	case PW_ALERT_RESOLVED:
-		snprintf(alert->text, sizeof(alert->text), "resolved: %s goroutines started at %s are parked (peak %s)", parked,
-			 where, peak);
+		snprintf(alert->text, sizeof(alert->text), "resolved: %s goroutines started at %s are parked (peak %s)",
+			 parked, where, peak);
 		break;
 	case PW_ALERT_GONE:
 		snprintf(alert->text, sizeof(alert->text),
-			 "unresolved when the process ended: %s goroutines started at %s were parked in %s (peak %s)", parked,
-			 where, reason, peak);
+			 "unresolved when the process ended: %s goroutines started at %s were parked in %s (peak %s)",
+			 parked, where, reason, peak);
 		break;
 	case PW_ALERT_PENDING:
 	case PW_ALERT_FIRING:
 	case PW_ALERT_CLEARING:
 		explain_growth(alert, evidence, growth);
-		snprintf(alert->text, sizeof(alert->text), "%s goroutines started at %s are parked in %s; %s", parked, where,
-			 reason, growth);
+		snprintf(alert->text, sizeof(alert->text), "%s goroutines started at %s are parked in %s; %s", parked,
+			 where, reason, growth);
 		break;
 	}
 	snprintf(alert->hint, sizeof(alert->hint), "%s", hint(alert));

@@ -8,29 +8,31 @@
 #include "base/buf.h"
 #include "base/macros.h"
 
-#define SEC   1000000000.0
-#define MIN   (60 * SEC)
-#define HOUR  (60 * MIN)
+#define SEC	    1000000000.0
+#define MIN	    (60 * SEC)
+#define HOUR	    (60 * MIN)
 #define FIELD(name) offsetof(struct pw_rules_config, name)
 
 static const struct pw_rule_parameter g08_parameters[] = {
-	{ "enabled", PW_PARAMETER_BOOL, FIELD(g08_enabled), 0, 1, "judge by this rule" },
-	{ "tick", PW_PARAMETER_DURATION, FIELD(g08_tick_ns), 0.5 * SEC, 10 * MIN, "time between two judgements" },
-	{ "age", PW_PARAMETER_DURATION, FIELD(g08_age_ns), SEC, HOUR, "only goroutines at least this old count" },
-	{ "min_count", PW_PARAMETER_COUNT, FIELD(g08_min_count), 1, 1e9, "fewer parked goroutines than this are no pile-up" },
-	{ "baseline_factor", PW_PARAMETER_NUMBER, FIELD(g08_baseline_factor), 1, 1000,
-	  "fires above baseline_factor x baseline + baseline_margin" },
-	{ "baseline_margin", PW_PARAMETER_COUNT, FIELD(g08_baseline_margin), 0, 1e9,
-	  "see baseline_factor; doubled while the baseline is less than a day old" },
-	{ "rising_ticks", PW_PARAMETER_COUNT, FIELD(g08_rising_ticks), 1, 60, "must have risen in so many ticks in a row" },
-	{ "exit_ratio", PW_PARAMETER_NUMBER, FIELD(g08_exit_ratio), 0, 1,
-	  "of those that reached the age meanwhile, at most this share may have ended" },
-	{ "warmup", PW_PARAMETER_DURATION, FIELD(g08_warmup_ns), 0, 24 * HOUR,
-	  "what a process younger than this does is not normal: it teaches the baseline nothing" },
-	{ "baseline_min", PW_PARAMETER_DURATION, FIELD(g08_baseline_ns), 0, 30 * 24 * HOUR,
-	  "so much healthy time makes a baseline; before that alerts are level info, confidence cold" },
-	{ "clear", PW_PARAMETER_DURATION, FIELD(g08_clear_ns), 0, 24 * HOUR,
-	  "resolved after so much time below 1.5 x baseline (cold: below half of the peak)" },
+	{"enabled", PW_PARAMETER_BOOL, FIELD(g08_enabled), 0, 1, "judge by this rule"},
+	{"tick", PW_PARAMETER_DURATION, FIELD(g08_tick_ns), 0.5 * SEC, 10 * MIN, "time between two judgements"},
+	{"age", PW_PARAMETER_DURATION, FIELD(g08_age_ns), SEC, HOUR, "only goroutines at least this old count"},
+	{"min_count", PW_PARAMETER_COUNT, FIELD(g08_min_count), 1, 1e9,
+	 "fewer parked goroutines than this are no pile-up"},
+	{"baseline_factor", PW_PARAMETER_NUMBER, FIELD(g08_baseline_factor), 1, 1000,
+	 "fires above baseline_factor x baseline + baseline_margin"},
+	{"baseline_margin", PW_PARAMETER_COUNT, FIELD(g08_baseline_margin), 0, 1e9,
+	 "see baseline_factor; doubled while the baseline is less than a day old"},
+	{"rising_ticks", PW_PARAMETER_COUNT, FIELD(g08_rising_ticks), 1, 60,
+	 "must have risen in so many ticks in a row"},
+	{"exit_ratio", PW_PARAMETER_NUMBER, FIELD(g08_exit_ratio), 0, 1,
+	 "of those that reached the age meanwhile, at most this share may have ended"},
+	{"warmup", PW_PARAMETER_DURATION, FIELD(g08_warmup_ns), 0, 24 * HOUR,
+	 "what a process younger than this does is not normal: it teaches the baseline nothing"},
+	{"baseline_min", PW_PARAMETER_DURATION, FIELD(g08_baseline_ns), 0, 30 * 24 * HOUR,
+	 "so much healthy time makes a baseline; before that alerts are level info, confidence cold"},
+	{"clear", PW_PARAMETER_DURATION, FIELD(g08_clear_ns), 0, 24 * HOUR,
+	 "resolved after so much time below 1.5 x baseline (cold: below half of the peak)"},
 };
 
 static const struct pw_rule rules[] = {
@@ -38,7 +40,8 @@ static const struct pw_rule rules[] = {
 		.id = "PW-G08",
 		.name = "parked pile-up",
 		.level = PW_LEVEL_WARNING,
-		.text = "Goroutines of one go statement pile up: those parked for longer than the age leave their baseline, rise "
+		.text = "Goroutines of one go statement pile up: those parked for longer than the age leave their "
+			"baseline, rise "
 			"tick by tick, and hardly any of them ends.",
 		.hint = "Look at what they wait for and who should end that wait.",
 		.parameters = g08_parameters,
@@ -83,8 +86,8 @@ static void put_duration(struct pw_buf *buf, uint64_t ns)
 	static const struct {
 		uint64_t ns;
 		const char *name;
-	} units[] = { { 3600 * PW_NS_PER_SEC, "h" }, { 60 * PW_NS_PER_SEC, "m" }, { PW_NS_PER_SEC, "s" },
-		      { PW_NS_PER_MS, "ms" },	     { PW_NS_PER_US, "us" },	  { 1, "ns" } };
+	} units[] = {{3600 * PW_NS_PER_SEC, "h"}, {60 * PW_NS_PER_SEC, "m"}, {PW_NS_PER_SEC, "s"},
+		     {PW_NS_PER_MS, "ms"},	  {PW_NS_PER_US, "us"},	     {1, "ns"}};
 	size_t i = 0;
 
 	if (!ns) {

@@ -18,14 +18,14 @@ struct pw_rules_config;
  * like a leak.
  */
 struct pw_site_sample {
-	uint64_t live;	     /* of all ages and states */
-	uint64_t parked;     /* of all ages */
-	uint64_t parked_old; /* born since we look, parked, old: the N of the rule */
-	uint64_t all_old;    /* old in any state, and cohort 0 */
-	uint64_t arrivals;   /* became old since the last tick, and live */
+	uint64_t live;		      /* of all ages and states */
+	uint64_t parked;	      /* of all ages */
+	uint64_t parked_old;	      /* born since we look, parked, old: the N of the rule */
+	uint64_t all_old;	      /* old in any state, and cohort 0 */
+	uint64_t arrivals;	      /* became old since the last tick, and live */
 	uint64_t started_minus_ended; /* by events since attach; PW_UNKNOWN without them */
-	uint32_t statement;  /* index in the record */
-	uint32_t reason;     /* the most common one among the parked, a pw_string */
+	uint32_t statement;	      /* index in the record */
+	uint32_t reason;	      /* the most common one among the parked, a pw_string */
 	uint64_t reason_count;
 };
 
@@ -41,19 +41,20 @@ struct pw_site {
 	bool has_last;
 	struct pw_site_tick ticks[PW_SITE_TICKS]; /* ring */
 	uint32_t tick_count, newest;
-	uint32_t rising; /* ticks in a row in which parked_old rose */
+	uint32_t rising;				/* ticks in a row in which parked_old rose */
 	uint64_t onset_ns, onset_wall_ns, onset_parked; /* the tick before the first of them */
 	struct pw_baseline baseline;
-	uint64_t baseline_ns; /* healthy time behind the baseline */
+	uint64_t baseline_ns;	      /* healthy time behind the baseline */
 	struct pw_incident *incident; /* open one, or NULL */
 	uint64_t seen_tick;
 };
 
 struct pw_tick { /* one judgement of one target */
 	uint64_t number;
-	uint64_t taken_ns, wall_ns;	  /* of this census */
-	uint64_t before_ns, before_wall_ns; /* of the tick before; 0: none, or the data in between is not to be trusted */
-	uint64_t uptime_ns;		  /* of the process */
+	uint64_t taken_ns, wall_ns; /* of this census */
+	uint64_t before_ns,
+		before_wall_ns; /* of the tick before; 0: none, or the data in between is not to be trusted */
+	uint64_t uptime_ns;	/* of the process */
 };
 
 /* detect_pileup.c: rule PW-G08, DETECTORS 7.4 (fast path). */

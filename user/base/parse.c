@@ -154,10 +154,10 @@ static const struct unit *find_unit(const struct unit *units, size_t count, cons
 
 int pw_parse_size(const char *text, uint64_t *ret_bytes)
 {
-	static const struct unit units[] = {{"", 1},	       {"B", 1},	  {"K", 1024.0},      {"KB", 1024.0},
-					    {"KiB", 1024.0},   {"M", 1048576.0},  {"MB", 1048576.0},  {"MiB", 1048576.0},
-					    {"G", 0x1p30},     {"GB", 0x1p30},	  {"GiB", 0x1p30},    {"T", 0x1p40},
-					    {"TB", 0x1p40},    {"TiB", 0x1p40}};
+	static const struct unit units[] = {{"", 1},	     {"B", 1},	       {"K", 1024.0},	  {"KB", 1024.0},
+					    {"KiB", 1024.0}, {"M", 1048576.0}, {"MB", 1048576.0}, {"MiB", 1048576.0},
+					    {"G", 0x1p30},   {"GB", 0x1p30},   {"GiB", 0x1p30},	  {"T", 0x1p40},
+					    {"TB", 0x1p40},  {"TiB", 0x1p40}};
 	const char *cursor = text;
 	const struct unit *unit;
 	double value;
@@ -175,8 +175,8 @@ int pw_parse_size(const char *text, uint64_t *ret_bytes)
 
 int pw_parse_duration(const char *text, uint64_t *ret_ns)
 {
-	static const struct unit units[] = {{"ns", 1},	     {"us", 1e3},    {"ms", 1e6},   {"s", 1e9},
-					    {"m", 60e9},     {"h", 3600e9},  {"d", 86400e9}};
+	static const struct unit units[] = {{"ns", 1},	 {"us", 1e3},	{"ms", 1e6},   {"s", 1e9},
+					    {"m", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
 	const char *cursor = text;
 	double total = 0;
 

@@ -7,7 +7,8 @@
 #include "base/parse.h"
 #include "base/procfs.h"
 
-/* "start-end perms offset major:minor inode   path" (proc(5)); line is cut at its newline and the path points into it. */
+/* "start-end perms offset major:minor inode   path" (proc(5)); line is cut at its newline and the path points into it.
+ */
 static int parse_map(char *line, struct pw_proc_map *ret_map)
 {
 	unsigned long long start, end, offset, inode;
@@ -15,7 +16,8 @@ static int parse_map(char *line, struct pw_proc_map *ret_map)
 	char perms[5];
 	int path = 0;
 
-	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, perms, &offset, &major, &minor, &inode, &path) < 7 ||
+	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, perms, &offset, &major, &minor, &inode,
+		   &path) < 7 ||
 	    path == 0 || strlen(perms) != 4 || end < start)
 		return -EBADMSG;
 	*ret_map = (struct pw_proc_map){

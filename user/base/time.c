@@ -112,8 +112,8 @@ static bool take_zone(const char **cursor, int *ret_offset_seconds)
 		return false;
 	sign = **cursor == '-' ? -1 : 1;
 	(*cursor)++;
-	if (!take_number(cursor, 2, &hours) || !take_char(cursor, ':') || !take_number(cursor, 2, &minutes) || hours > 23 ||
-	    minutes > 59)
+	if (!take_number(cursor, 2, &hours) || !take_char(cursor, ':') || !take_number(cursor, 2, &minutes) ||
+	    hours > 23 || minutes > 59)
 		return false;
 	*ret_offset_seconds = sign * (hours * 3600 + minutes * 60);
 	return true;
@@ -127,15 +127,16 @@ int pw_time_parse_rfc3339(const char *text, uint64_t *ret_wall_ns)
 	int offset;
 	time_t seconds;
 
-	if (!take_number(&cursor, 4, &utc.tm_year) || !take_char(&cursor, '-') || !take_number(&cursor, 2, &utc.tm_mon) ||
-	    !take_char(&cursor, '-') || !take_number(&cursor, 2, &utc.tm_mday) ||
-	    (!take_char(&cursor, 'T') && !take_char(&cursor, ' ')) || !take_number(&cursor, 2, &utc.tm_hour) ||
-	    !take_char(&cursor, ':') || !take_number(&cursor, 2, &utc.tm_min) || !take_char(&cursor, ':') ||
-	    !take_number(&cursor, 2, &utc.tm_sec))
+	if (!take_number(&cursor, 4, &utc.tm_year) || !take_char(&cursor, '-') ||
+	    !take_number(&cursor, 2, &utc.tm_mon) || !take_char(&cursor, '-') ||
+	    !take_number(&cursor, 2, &utc.tm_mday) || (!take_char(&cursor, 'T') && !take_char(&cursor, ' ')) ||
+	    !take_number(&cursor, 2, &utc.tm_hour) || !take_char(&cursor, ':') ||
+	    !take_number(&cursor, 2, &utc.tm_min) || !take_char(&cursor, ':') || !take_number(&cursor, 2, &utc.tm_sec))
 		return -EINVAL;
 	fraction = take_fraction(&cursor);
-	if (!take_zone(&cursor, &offset) || *cursor != '\0' || utc.tm_year < 1970 || utc.tm_mon < 1 || utc.tm_mon > 12 ||
-	    utc.tm_mday < 1 || utc.tm_mday > 31 || utc.tm_hour > 23 || utc.tm_min > 59 || utc.tm_sec > 60)
+	if (!take_zone(&cursor, &offset) || *cursor != '\0' || utc.tm_year < 1970 || utc.tm_mon < 1 ||
+	    utc.tm_mon > 12 || utc.tm_mday < 1 || utc.tm_mday > 31 || utc.tm_hour > 23 || utc.tm_min > 59 ||
+	    utc.tm_sec > 60)
 		return -EINVAL;
 	utc.tm_year -= 1900;
 	utc.tm_mon -= 1;
@@ -161,7 +162,8 @@ char *pw_time_duration(uint64_t ns, char text[PW_DURATION_SIZE])
 	else if (ns < PW_NS_PER_SEC)
 		snprintf(text, PW_DURATION_SIZE, "%llums", (unsigned long long)(ns / PW_NS_PER_MS));
 	else if (seconds < 60)
-		snprintf(text, PW_DURATION_SIZE, seconds < 10 ? "%.1fs" : "%.0fs", (double)(ns / (PW_NS_PER_SEC / 10)) / 10);
+		snprintf(text, PW_DURATION_SIZE, seconds < 10 ? "%.1fs" : "%.0fs",
+			 (double)(ns / (PW_NS_PER_SEC / 10)) / 10);
 	else if (seconds < 3600)
 		snprintf(text, PW_DURATION_SIZE, "%llum%02llus", (unsigned long long)(seconds / 60),
 			 (unsigned long long)(seconds % 60));

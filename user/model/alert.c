@@ -3,8 +3,8 @@
 
 #include "base/macros.h"
 
-static const char *const state_names[] = { "pending", "firing", "clearing", "resolved", "gone" };
-static const char *const level_names[] = { "info", "warning", "critical" };
+static const char *const state_names[] = {"pending", "firing", "clearing", "resolved", "gone"};
+static const char *const level_names[] = {"info", "warning", "critical"};
 
 _Static_assert(ARRAY_SIZE(state_names) == PW_ALERT_GONE + 1, "a word for each state");
 _Static_assert(ARRAY_SIZE(level_names) == PW_LEVEL_CRITICAL + 1, "a word for each level");

@@ -15,8 +15,9 @@
 enum list { SITES, DROPS, STATEMENTS, COUNTS, REASONS, GROUPS, AGES, ROWS, FRAMES, STACKS, _LIST_MAX };
 
 static const char *const list_names[] = {
-	"record_sites_full",  "record_drops_full", "record_statements_full", "record_counts_full", "record_reasons_full",
-	"record_groups_full", "record_ages_full",  "record_rows_full",	     "record_frames_full", "record_stacks_full",
+	"record_sites_full",   "record_drops_full",  "record_statements_full", "record_counts_full",
+	"record_reasons_full", "record_groups_full", "record_ages_full",       "record_rows_full",
+	"record_frames_full",  "record_stacks_full",
 };
 _Static_assert(ARRAY_SIZE(list_names) == _LIST_MAX, "a name for each list");
 
@@ -132,16 +133,16 @@ uint64_t pw_record_builder_generation(const struct pw_record_builder *builder)
 	return builder->generation;
 }
 
-#define DEFINE_ADD(name, type, field, list)                                                     \
-	type *pw_record_builder_##name(struct pw_record_builder *builder, uint32_t *ret_index)  \
-	{                                                                                       \
-		type *element = pw_vec_add(&builder->field);                                    \
-                                                                                                \
-		if (!element)                                                                   \
-			builder->refused[list]++;                                               \
-		else if (ret_index)                                                             \
-			*ret_index = (uint32_t)builder->field.count - 1;                        \
-		return element;                                                                 \
+#define DEFINE_ADD(name, type, field, list)                                                    \
+	type *pw_record_builder_##name(struct pw_record_builder *builder, uint32_t *ret_index) \
+	{                                                                                      \
+		type *element = pw_vec_add(&builder->field);                                   \
+                                                                                               \
+		if (!element)                                                                  \
+			builder->refused[list]++;                                              \
+		else if (ret_index)                                                            \
+			*ret_index = (uint32_t)builder->field.count - 1;                       \
+		return element;                                                                \
 	}
 
 DEFINE_ADD(site, struct pw_record_site, sites, SITES)

@@ -81,12 +81,13 @@ static uint64_t walk_value(struct walk *walk, uint64_t now, uint64_t old, uint64
 	return now;
 }
 
-/* The record that is encoded is immutable and shared with other threads: nothing is stored into it, not even the same. */
-#define WALK(field, type, max)                                                             \
-	do {                                                                               \
+/* The record that is encoded is immutable and shared with other threads: nothing is stored into it, not even the same.
+ */
+#define WALK(field, type, max)                                                                       \
+	do {                                                                                         \
 		uint64_t value_ = walk_value(walk, (uint64_t)now->field, (uint64_t)old->field, max); \
-		if (!walk->encoding)                                                       \
-			now->field = (type)value_;                                         \
+		if (!walk->encoding)                                                                 \
+			now->field = (type)value_;                                                   \
 	} while (0)
 #define U64(field)  WALK(field, uint64_t, UINT64_MAX)
 #define U32(field)  WALK(field, uint32_t, UINT32_MAX)
@@ -307,23 +308,25 @@ static void walk_numbers(struct walk *walk, struct pw_record *now, const struct 
 /* --- arrays ------------------------------------------------------------------------------------------------------ */
 
 /* Walks the array `list` of `type` by walk_element. Decoding, it is allocated first; the draft owns it. */
-#define DEFINE_WALK_LIST(name, type, list, list_count, max, walk_element)                                              \
-	static void name(struct walk *walk, struct pw_record *now, const struct pw_record *old)                        \
-	{                                                                                                              \
-		static const type nothing;                                                                             \
-		size_t count = (size_t)walk_value(walk, now->list_count, old->list_count, max);                        \
-                                                                                                                       \
-		if (walk->failed || !count)                                                                            \
-			return;                                                                                        \
-		if (!walk->encoding) {                                                                                 \
-			now->list = calloc(count, sizeof(type));                                                       \
-			walk->failed = walk->no_memory = !now->list;                                                   \
-			now->list_count = now->list ? count : 0;                                                       \
-		}                                                                                                      \
-                                                                            \
-		for (size_t i = 0; i < count && !walk->failed; i++)                                                    \
-			walk_element(walk, &now->list[i],                                                              \
-				     i < old->list_count ? &old->list[i] : i ? &now->list[i - 1] : &nothing);          \
+#define DEFINE_WALK_LIST(name, type, list, list_count, max, walk_element)                       \
+	static void name(struct walk *walk, struct pw_record *now, const struct pw_record *old) \
+	{                                                                                       \
+		static const type nothing;                                                      \
+		size_t count = (size_t)walk_value(walk, now->list_count, old->list_count, max); \
+                                                                                                \
+		if (walk->failed || !count)                                                     \
+			return;                                                                 \
+		if (!walk->encoding) {                                                          \
+			now->list = calloc(count, sizeof(type));                                \
+			walk->failed = walk->no_memory = !now->list;                            \
+			now->list_count = now->list ? count : 0;                                \
+		}                                                                               \
+                                                                                                \
+		for (size_t i = 0; i < count && !walk->failed; i++)                             \
+			walk_element(walk, &now->list[i],                                       \
+				     i < old->list_count ? &old->list[i]                        \
+				     : i		 ? &now->list[i - 1]                    \
+							 : &nothing);                                           \
 	}
 
 DEFINE_WALK_LIST(walk_sites, struct pw_record_site, sites, site_count, PW_RECORD_SITES_MAX, walk_site)
@@ -438,7 +441,7 @@ static const struct pw_record *or_nothing(const struct pw_record *record)
 
 int pw_codec_encode(struct pw_buf *out, const struct pw_record *record, const struct pw_record *before)
 {
-	struct walk walk = { .encoding = true, .out = out };
+	struct walk walk = {.encoding = true, .out = out};
 	struct pw_record now = *record;
 
 	before = or_nothing(before);
@@ -468,7 +471,7 @@ int pw_codec_decode(struct pw_record **ret_record, struct pw_bytes *in, const st
 {
 	_cleanup_buf_ struct pw_buf text = PW_BUF_INIT(PW_RECORD_TEXT_MAX + PW_RECORD_STRINGS_MAX);
 	_cleanup_(draft_done) struct pw_record draft = {};
-	struct walk walk = { .in = in };
+	struct walk walk = {.in = in};
 	int r;
 
 	before = or_nothing(before);

@@ -10,9 +10,9 @@ struct pw_why;
 
 /*
  * One record as the difference to another one of the same target (or to an empty one). The format is a sequence of
- * numbers, one per field in a fixed order, each the zigzag difference to the field's old value; a run of fields that have
- * not changed is the byte 0 and the length of the run. So a record in which little changes takes little, and no field
- * needs a rule of its own. Encoding and decoding are one walk over the fields: what is written is what is read.
+ * numbers, one per field in a fixed order, each the zigzag difference to the field's old value; a run of fields that
+ * have not changed is the byte 0 and the length of the run. So a record in which little changes takes little, and no
+ * field needs a rule of its own. Encoding and decoding are one walk over the fields: what is written is what is read.
  */
 
 /* Appends the difference of record to before (NULL: to nothing). 0 or the error of out. */

@@ -25,10 +25,10 @@ struct array {
 	size_t pointer, count, element;
 };
 
-#define ARRAY(pointer_path, count_path)                                                                                \
-	{                                                                                                              \
-		offsetof(struct pw_record, pointer_path), offsetof(struct pw_record, count_path),                      \
-			sizeof(*((struct pw_record *)0)->pointer_path)                                                 \
+#define ARRAY(pointer_path, count_path)                                                           \
+	{                                                                                         \
+		offsetof(struct pw_record, pointer_path), offsetof(struct pw_record, count_path), \
+			sizeof(*((struct pw_record *)0)->pointer_path)                            \
 	}
 
 static const struct array arrays[] = {
@@ -44,7 +44,7 @@ static const struct array arrays[] = {
 	ARRAY(stacks, stack_count),
 };
 
-static const char *const status_names[] = { "runnable", "running", "syscall", "waiting", "preempted", "leaked" };
+static const char *const status_names[] = {"runnable", "running", "syscall", "waiting", "preempted", "leaked"};
 _Static_assert(ARRAY_SIZE(status_names) == _PW_GOROUTINE_STATUS_MAX, "a word for each status");
 
 const char *pw_status_name(enum pw_status_class status)
@@ -196,9 +196,20 @@ static bool range_ok(uint32_t first, uint32_t count, size_t limit)
 static bool identity_ok(const struct pw_record *record)
 {
 	const struct pw_record_identity *id = &record->identity;
-	const pw_string strings[] = { id->service,    id->process,   id->exe,	 id->unit,	     id->container,
-				      id->pod,	      id->build_id,  id->go_version, id->main_path,  id->module,
-				      id->module_version, id->revision, id->state, record->cost.guard_state };
+	const pw_string strings[] = {id->service,
+				     id->process,
+				     id->exe,
+				     id->unit,
+				     id->container,
+				     id->pod,
+				     id->build_id,
+				     id->go_version,
+				     id->main_path,
+				     id->module,
+				     id->module_version,
+				     id->revision,
+				     id->state,
+				     record->cost.guard_state};
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		if (strings[i] >= record->string_count)

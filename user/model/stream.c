@@ -17,11 +17,11 @@
  * Both forget in the same places (gone, session); where the encoder has forgotten for any other reason it writes a
  * whole record, which the decoder takes without looking at what it has.
  */
-static const char magic[8] = { 'P', 'W', 'R', 'E', 'C', '\r', '\n', 0 };
+static const char magic[8] = {'P', 'W', 'R', 'E', 'C', '\r', '\n', 0};
 
-#define VERSION		 1U
-#define WHOLE_EVERY_NS	 (60 * PW_NS_PER_SEC)
-#define TARGETS_MAX	 4096U	       /* followed at once; more are written whole each time */
+#define VERSION		  1U
+#define WHOLE_EVERY_NS	  (60 * PW_NS_PER_SEC)
+#define TARGETS_MAX	  4096U	       /* followed at once; more are written whole each time */
 #define DECODER_BYTES_MAX (256U << 20) /* held for a recording: 4096 targets of 60 kB; a hostile one is refused */
 
 enum { KIND_SESSION = _PW_ENTRY_MAX, _KIND_MAX };

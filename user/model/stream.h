@@ -17,8 +17,8 @@ struct pw_why;
  *	header	"PWREC\r\n\0"  u32 version  u32 0
  *	entry	u8 kind  u32 size  u32 crc (of kind and payload)  payload
  *
- * A daemon that goes on with an existing file begins with a session entry: target ids start anew after it, so the decoder
- * reports every target of the session before as gone.
+ * A daemon that goes on with an existing file begins with a session entry: target ids start anew after it, so the
+ *decoder reports every target of the session before as gone.
  */
 enum pw_entry_kind { PW_ENTRY_RECORD, PW_ENTRY_RULES, PW_ENTRY_GONE, _PW_ENTRY_MAX };
 

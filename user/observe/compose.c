@@ -13,12 +13,12 @@ const struct pw_target_counts *pw_observation_counts(const struct pw_observation
 
 static struct pw_section section(enum pw_quality quality, uint64_t taken_ns)
 {
-	return (struct pw_section){ .present = true, .version = 1, .quality = (uint8_t)quality, .taken_ns = taken_ns };
+	return (struct pw_section){.present = true, .version = 1, .quality = (uint8_t)quality, .taken_ns = taken_ns};
 }
 
 static const char *state_name(enum pw_target_state state)
 {
-	static const char *const names[] = { "found", "readable", "attached", "degraded", "gone" };
+	static const char *const names[] = {"found", "readable", "attached", "degraded", "gone"};
 
 	_Static_assert(ARRAY_SIZE(names) == PW_TARGET_GONE + 1, "a word for each state");
 	return (unsigned int)state < ARRAY_SIZE(names) ? names[state] : "";
@@ -57,9 +57,9 @@ static void write_abilities(struct pw_record *draft, struct pw_record_builder *b
 		bool ok;
 		const char *reason;
 	} abilities[_PW_ABILITY_MAX] = {
-		[PW_ABILITY_EVENTS] = { target->events_ok, target->events_reason },
-		[PW_ABILITY_MEMORY] = { target->memory_ok, target->memory_reason },
-		[PW_ABILITY_SYMBOLS] = { target->symbols_ok, target->symbols_reason },
+		[PW_ABILITY_EVENTS] = {target->events_ok, target->events_reason},
+		[PW_ABILITY_MEMORY] = {target->memory_ok, target->memory_reason},
+		[PW_ABILITY_SYMBOLS] = {target->symbols_ok, target->symbols_reason},
 	};
 
 	for (size_t i = 0; i < _PW_ABILITY_MAX; i++) {
@@ -137,7 +137,7 @@ static void take_gc_event(struct pw_observation *observation, const struct pw_gc
 {
 	switch (event->event) {
 	case PW_EVENT_GC_START:
-		observation->cycle = (struct pw_record_gc_cycle){ .start_ns = event->boot_ns };
+		observation->cycle = (struct pw_record_gc_cycle){.start_ns = event->boot_ns};
 		break;
 	case PW_EVENT_GC_MARK_TERMINATION:
 		observation->cycle.mark_termination_ns = event->boot_ns;
@@ -179,7 +179,8 @@ static void find_statements(struct pw_observation *observation, const struct pw_
 
 	for (size_t i = 0; i < counts->statement_count; i++) {
 		const struct pw_statement_counts *from = &counts->statements[i];
-		uint32_t index = pw_statements_find(&observation->statements, from->gopc ? from->gopc - bias : 0, boot_ns);
+		uint32_t index =
+			pw_statements_find(&observation->statements, from->gopc ? from->gopc - bias : 0, boot_ns);
 		uint64_t stack[PW_STATEMENT_FRAMES_MAX];
 		size_t depth = PW_MIN(from->creation_depth, (size_t)PW_STATEMENT_FRAMES_MAX);
 
@@ -219,8 +220,8 @@ static void write_statement_counts(struct pw_observation *observation, const str
 
 		if (!to)
 			return;
-		to->statement =
-			pw_statements_find(&observation->statements, from->gopc ? from->gopc - target->bias : 0, boot_ns);
+		to->statement = pw_statements_find(&observation->statements, from->gopc ? from->gopc - target->bias : 0,
+						   boot_ns);
 		to->spawned = from->spawned;
 		to->exited = from->exited;
 		to->parked = from->parked;
@@ -293,7 +294,7 @@ static void write_census(struct pw_record *draft, const struct pw_observation *o
 {
 	const struct pw_digest *digest = observation->digest;
 	struct pw_digest_source source = pw_observation_source(observation);
-	bool stale = observation->failures_in_row > 0 || !observation->target->memory_ok;
+	bool stale = observation->failures_in_row > 0;
 
 	draft->census.section = section(stale ? PW_STALE : PW_EXACT, digest->taken_ns);
 	draft->census.total = digest->total;
@@ -309,11 +310,10 @@ static void write_numbers(struct pw_record *draft, const struct pw_observation *
 		uint64_t taken_ns = observation->has_digest ? observation->digest->taken_ns : observation->births_ns;
 
 		draft->runtime.section = section(PW_EXACT, PW_MAX(taken_ns, observation->births_ns));
-		draft->runtime.goroutines =
-			observation->has_digest ? observation->digest->num_goroutine : PW_UNKNOWN;
-		draft->runtime.spawn_total = observation->target->births && observation->births_ns ?
-						     pw_births_total(observation->target->births) :
-						     PW_UNKNOWN;
+		draft->runtime.goroutines = observation->has_digest ? observation->digest->num_goroutine : PW_UNKNOWN;
+		draft->runtime.spawn_total = observation->target->births && observation->births_ns
+						     ? pw_births_total(observation->target->births)
+						     : PW_UNKNOWN;
 		draft->runtime.gomaxprocs = draft->runtime.threads = draft->runtime.gc_cycles = PW_UNKNOWN;
 		draft->runtime.gc_forced = draft->runtime.gc_pause_total_ns = PW_UNKNOWN;
 		draft->runtime.heap_live_bytes = draft->runtime.heap_marked_bytes = PW_UNKNOWN;
@@ -345,9 +345,9 @@ int pw_observation_record(struct pw_observation *observation, uint64_t boot_ns, 
 	draft->sequence = ++observation->sequence;
 	draft->boot_ns = boot_ns;
 	draft->wall_ns = wall_ns;
-	draft->interval_ns = observation->last_record_ns && boot_ns > observation->last_record_ns ?
-				     boot_ns - observation->last_record_ns :
-				     0;
+	draft->interval_ns = observation->last_record_ns && boot_ns > observation->last_record_ns
+				     ? boot_ns - observation->last_record_ns
+				     : 0;
 	write_identity(draft, builder, target);
 	write_abilities(draft, builder, target);
 	write_sites(draft, builder, target, counts, boot_ns);

@@ -10,7 +10,7 @@
 #include "observe/statements.h"
 #include "target/goroutines.h"
 
-#define CHUNK	   2048U /* goroutines between two looks at the clock: about 0.3 ms */
+#define CHUNK	   2048U  /* goroutines between two looks at the clock: about 0.3 ms */
 #define GROUPS_MAX 16384U /* PW_RECORD_GROUPS_MAX */
 /* Steps are rounded only from here on, so that rounding by an eighth never reaches below PW_AGE_EXACT_NS. */
 #define ROUND_FROM_NS (PW_AGE_EXACT_NS / 4 * 5)
@@ -38,7 +38,8 @@ void pw_digest_free(struct pw_digest *digest)
 {
 	if (!digest)
 		return;
-	pw_vec_foreach(&digest->groups, group) group_free(*group);
+	pw_vec_foreach (&digest->groups, group)
+		group_free(*group);
 	pw_vec_done(&digest->groups);
 	pw_vec_done(&digest->rows);
 	pw_table_done(&digest->by_key);
@@ -98,8 +99,8 @@ static struct pw_digest_group *group_of(struct pw_digest *digest, uint32_t state
 	group->statement = statement;
 	group->status = status;
 	group->reason = reason;
-	group->totals = (struct pw_record_group){ .statement = statement, .status = status,
-						  .oldest_born_before_ns = UINT64_MAX };
+	group->totals =
+		(struct pw_record_group){.statement = statement, .status = status, .oldest_born_before_ns = UINT64_MAX};
 	pw_vec_reset(&group->ages);
 	return group;
 }
@@ -152,7 +153,7 @@ static int add_age(struct pw_digest_group *group, uint64_t born_before_ns)
 		return r;
 	ages = group->ages.items;
 	memmove(&ages[low + 1], &ages[low], (group->ages.count - low) * sizeof(*ages));
-	ages[low] = (struct pw_record_age){ .born_before_ns = born_before_ns, .count = 1 };
+	ages[low] = (struct pw_record_age){.born_before_ns = born_before_ns, .count = 1};
 	group->ages.count++;
 	return 0;
 }
@@ -182,8 +183,11 @@ static int add_goroutine(struct pw_digest *digest, const struct pw_digest_source
 	totals->oldest_born_before_ns = PW_MIN(totals->oldest_born_before_ns, before_ns);
 	totals->youngest_born_after_ns = PW_MAX(totals->youngest_born_after_ns, after_ns);
 	if (source->census->count <= source->rows_max) {
-		struct pw_digest_row row = { .goid = goroutine->goid, .born_after_ns = after_ns, .born_before_ns = before_ns,
-					     .group = group, .sequence = goroutine->tracking_seq };
+		struct pw_digest_row row = {.goid = goroutine->goid,
+					    .born_after_ns = after_ns,
+					    .born_before_ns = before_ns,
+					    .group = group,
+					    .sequence = goroutine->tracking_seq};
 		int r = pw_vec_push(&digest->rows, row);
 
 		if (r < 0)
@@ -222,8 +226,7 @@ static void count_runs(struct pw_digest *digest, const struct pw_digest *previou
 {
 	size_t old = 0, old_count = previous && previous->complete ? previous->rows.count : 0;
 
-	pw_vec_foreach(&digest->rows, row)
-	{
+	pw_vec_foreach (&digest->rows, row) {
 		while (old < old_count && previous->rows.items[old].goid < row->goid)
 			old++;
 		if (old < old_count && previous->rows.items[old].goid == row->goid)
@@ -291,13 +294,12 @@ static void write_group(const struct pw_digest_group *group, const struct pw_dig
 	*to = group->totals;
 	if (pw_status_parked(group->status))
 		to->reason = pw_reason_string(builder, source->reason_names, source->reason_count, group->reason);
-	pw_vec_foreach(&group->ages, from)
-	{
+	for (size_t i = 0; i < group->ages.count; i++) {
 		struct pw_record_age *age = pw_record_builder_age(builder, &last);
 
 		if (!age)
 			break;
-		*age = *from;
+		*age = group->ages.items[i];
 		count++;
 	}
 	to->first_age = count ? last + 1 - count : 0;
@@ -309,14 +311,16 @@ void pw_digest_write(const struct pw_digest *digest, const struct pw_digest_sour
 {
 	for (size_t i = 0; i < digest->groups_used; i++)
 		write_group(digest->groups.items[i], source, builder);
-	pw_vec_foreach(&digest->rows, from)
-	{
+	for (size_t i = 0; i < digest->rows.count; i++) {
+		const struct pw_digest_row *from = &digest->rows.items[i];
 		struct pw_record_row *row = pw_record_builder_row(builder, NULL);
 
 		if (!row)
 			return;
-		*row = (struct pw_record_row){ .goid = from->goid, .group = from->group->position, .runs = from->runs,
-					       .born_after_ns = from->born_after_ns,
-					       .born_before_ns = from->born_before_ns };
+		*row = (struct pw_record_row){.goid = from->goid,
+					      .group = from->group->position,
+					      .runs = from->runs,
+					      .born_after_ns = from->born_after_ns,
+					      .born_before_ns = from->born_before_ns};
 	}
 }

@@ -16,7 +16,8 @@ struct pw_statements;
 
 /*
  * A census summed up: groups with their ages, and rows if there are few goroutines. Made in slices, since a million
- * goroutines cannot be summed up within one tick; kept from one census to the next, as that is what records say meanwhile.
+ * goroutines cannot be summed up within one tick; kept from one census to the next, as that is what records say
+ * meanwhile.
  */
 typedef void (*pw_bounds_fn)(const void *context, uint64_t goid, uint64_t *ret_after_ns, uint64_t *ret_before_ns);
 
@@ -34,7 +35,7 @@ struct pw_digest_source {
 
 struct pw_digest_group {
 	uint32_t statement;
-	uint8_t status, reason; /* the target's own code; 0 unless parked */
+	uint8_t status, reason;	       /* the target's own code; 0 unless parked */
 	struct pw_record_group totals; /* all but reason and ages */
 	PW_VEC(struct pw_record_age) ages;
 	uint32_t position; /* in groups, when complete */
@@ -49,7 +50,7 @@ struct pw_digest_row {
 
 struct pw_digest {
 	PW_VEC(struct pw_digest_group *) groups; /* in order of sighting while made, sorted when done */
-	size_t groups_used; /* of them; the others are kept for their memory */
+	size_t groups_used;			 /* of them; the others are kept for their memory */
 	struct pw_table by_key;
 	PW_VEC(struct pw_digest_row) rows; /* by goid when complete */
 	uint64_t taken_ns, total, system, skipped, torn, num_goroutine, cost_ns, bytes_read;
@@ -62,7 +63,8 @@ void pw_digest_free(struct pw_digest *digest);
 
 /* Begins anew. */
 void pw_digest_begin(struct pw_digest *digest, const struct pw_digest_source *source);
-/* previous: the digest before, which tells how often each row ran; may be NULL. Works for about budget_ns: 0 complete, -EAGAIN more to do, -ENOMEM (what is there is not to be used). */
+/* previous: the digest before, which tells how often each row ran; may be NULL. Works for about budget_ns: 0 complete,
+ * -EAGAIN more to do, -ENOMEM (what is there is not to be used). */
 int pw_digest_step(struct pw_digest *digest, const struct pw_digest_source *source, struct pw_statements *statements,
 		   const struct pw_digest *previous, uint64_t budget_ns) __attribute__((warn_unused_result));
 

@@ -6,6 +6,7 @@
 #include "base/macros.h"
 #include "base/time.h"
 #include "observe/state.h"
+#include "target/symbolize.h"
 
 /*
  * Work on one target goes round once per interval: poll the goid history and the kernel's figures, walk the goroutines
@@ -28,9 +29,8 @@ int pw_observation_new(struct pw_observation **ret_observation, struct pw_target
 	observation->procfs = procfs;
 	observation->options = *options;
 	observation->interval_due = true;
-	observation->figures =
-		(struct pw_kernel_figures){ .rss_bytes = PW_UNKNOWN, .threads = PW_UNKNOWN, .open_files = PW_UNKNOWN,
-					    .cpu_ns = PW_UNKNOWN };
+	observation->figures = (struct pw_kernel_figures){
+		.rss_bytes = PW_UNKNOWN, .threads = PW_UNKNOWN, .open_files = PW_UNKNOWN, .cpu_ns = PW_UNKNOWN};
 	r = pw_record_builder_new(&observation->builder);
 	if (r == 0)
 		r = pw_statements_init(&observation->statements, target->symbolizer);
@@ -67,13 +67,13 @@ struct pw_digest_source pw_observation_source(const struct pw_observation *obser
 {
 	const struct pw_target *target = observation->target;
 
-	return (struct pw_digest_source){ .census = pw_census_result(observation->census),
-					  .bias = target->bias,
-					  .reason_names = target->build->facts.wait_reasons.name,
-					  .reason_count = target->build->facts.wait_reasons.count,
-					  .bounds = bounds,
-					  .bounds_context = target->births,
-					  .rows_max = observation->options.rows_max };
+	return (struct pw_digest_source){.census = pw_census_result(observation->census),
+					 .bias = target->bias,
+					 .reason_names = target->build->facts.wait_reasons.name,
+					 .reason_count = target->build->facts.wait_reasons.count,
+					 .bounds = bounds,
+					 .bounds_context = target->births,
+					 .rows_max = observation->options.rows_max};
 }
 
 static bool can_read(const struct pw_observation *observation)
@@ -119,6 +119,8 @@ static int census_failed(struct pw_observation *observation, int error)
 		return 0;
 	observation->failures_in_row = 0;
 	error = pw_target_validate(observation->target, observation->procfs);
+	if (!observation->target->memory_ok)
+		observation->has_digest = false;
 	return error == -ESRCH || error == -ESTALE ? -ESRCH : 0;
 }
 
@@ -130,9 +132,8 @@ static int begin_census(struct pw_observation *observation, uint64_t boot_ns)
 	observation->next_census_ns = boot_ns + observation->options.census_interval_ns;
 	observation->before_census = (struct pw_observe_totals){};
 	if (counts && counts->armed)
-		observation->before_census = (struct pw_observe_totals){ .valid = true,
-									  .spawned = counts->spawned,
-									  .exited = counts->exited };
+		observation->before_census =
+			(struct pw_observe_totals){.valid = true, .spawned = counts->spawned, .exited = counts->exited};
 	r = pw_census_begin(observation->census, observation->target);
 	if (r < 0)
 		return census_failed(observation, r);

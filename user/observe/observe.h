@@ -24,7 +24,7 @@ struct pw_observe_options {
 	bool kernel_figures;
 	double budget_percent; /* as given to collect, to be shown; < 0: none */
 	bool runs;	       /* collect counts runs (trace --runs) */
-	uint32_t rows_max; /* one row per goroutine in the record if there are at most so many; 0: never */
+	uint32_t rows_max;     /* one row per goroutine in the record if there are at most so many; 0: never */
 };
 
 int pw_observation_new(struct pw_observation **ret_observation, struct pw_target *target, struct pw_collect *collect,

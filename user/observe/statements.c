@@ -11,8 +11,8 @@
 
 int pw_statements_init(struct pw_statements *statements, struct pw_symbolizer *symbolizer)
 {
-	*statements = (struct pw_statements){ .by_gopc = PW_TABLE_INIT(PW_STATEMENTS_MAX, NULL),
-					      .symbolizer = symbolizer };
+	*statements =
+		(struct pw_statements){.by_gopc = PW_TABLE_INIT(PW_STATEMENTS_MAX, NULL), .symbolizer = symbolizer};
 	statements->items = calloc(PW_STATEMENTS_MAX, sizeof(*statements->items));
 	return statements->items ? 0 : -ENOMEM;
 }
@@ -108,8 +108,8 @@ static const struct pw_located_frame *user_frame(const struct pw_located_frame *
 }
 
 /*
- * gopc is the return address of the call that the go statement became (src/runtime/proc.go:newproc, getcallerpc), so the
- * statement is at gopc - 1, as the runtime prints it (src/runtime/traceback.go:printcreatedby1).
+ * gopc is the return address of the call that the go statement became (src/runtime/proc.go:newproc, getcallerpc), so
+ * the statement is at gopc - 1, as the runtime prints it (src/runtime/traceback.go:printcreatedby1).
  */
 static void name_one(struct pw_statements *statements, struct pw_statement *statement)
 {
@@ -139,9 +139,9 @@ static void frame_stack(struct pw_statements *statements, struct pw_statement *s
 
 	for (size_t i = 0; i < statement->stack_depth; i++) {
 		const struct pw_located_frame *located = NULL;
-		int found = statements->symbolizer ?
-				    pw_symbolize(statements->symbolizer, statement->stack[i], true, &located) :
-				    0;
+		int found = statements->symbolizer
+				    ? pw_symbolize(statements->symbolizer, statement->stack[i], true, &located)
+				    : 0;
 
 		if (found == -EAGAIN)
 			return;
@@ -244,8 +244,11 @@ uint32_t pw_statements_write_stack(struct pw_statements *statements, uint32_t in
 
 		if (!to)
 			break;
-		*to = (struct pw_record_frame){ .function = from->function_id, .file = from->file_id, .line = from->line,
-						.inlined = from->inlined, .addr = from->addr };
+		*to = (struct pw_record_frame){.function = from->function_id,
+					       .file = from->file_id,
+					       .line = from->line,
+					       .inlined = from->inlined,
+					       .addr = from->addr};
 		count++;
 	}
 	stack = count ? pw_record_builder_stack(builder, &stack_index) : NULL;

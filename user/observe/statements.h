@@ -13,13 +13,13 @@ struct pw_record_builder;
 struct pw_symbolizer;
 
 /*
- * The go statements of one target: each has a place in a table that it keeps as long as the target lives, so that records
- * differ little. When the table is full, a statement that has had no goroutine for a while gives up its place; if there is
- * none, new ones are summed up as "other" (PW_STATEMENT_OTHER, the last place).
+ * The go statements of one target: each has a place in a table that it keeps as long as the target lives, so that
+ * records differ little. When the table is full, a statement that has had no goroutine for a while gives up its place;
+ * if there is none, new ones are summed up as "other" (PW_STATEMENT_OTHER, the last place).
  */
-#define PW_STATEMENTS_MAX	   4096U /* PW_RECORD_STATEMENTS_MAX */
-#define PW_STATEMENT_FRAMES_MAX	   32U	 /* of a creation stack */
-#define PW_STATEMENT_KEEP_NS	   600000000000ULL /* 10 min without goroutine or event before its place may be taken */
+#define PW_STATEMENTS_MAX	4096U		/* PW_RECORD_STATEMENTS_MAX */
+#define PW_STATEMENT_FRAMES_MAX 32U		/* of a creation stack */
+#define PW_STATEMENT_KEEP_NS	600000000000ULL /* 10 min without goroutine or event before its place may be taken */
 
 struct pw_statement_frame {
 	const char *function, *file; /* owned by the symbolizer */
@@ -30,10 +30,10 @@ struct pw_statement_frame {
 };
 
 struct pw_statement {
-	uint64_t gopc; /* link-time */
+	uint64_t gopc;	  /* link-time */
 	uint64_t seen_ns; /* last goroutine or event */
 	bool seen_in_census, system;
-	bool named; /* the answer on its name is there, even if it is "none" */
+	bool named;		     /* the answer on its name is there, even if it is "none" */
 	const char *function, *file; /* owned by the symbolizer; NULL unknown */
 	uint32_t line;
 	uint64_t generation; /* of the builder whose indices these are */
@@ -48,10 +48,10 @@ struct pw_statement {
 struct pw_statements {
 	struct pw_statement *items; /* PW_STATEMENTS_MAX places */
 	size_t count;
-	struct pw_table by_gopc; /* -> struct pw_statement, borrowed */
+	struct pw_table by_gopc;	  /* -> struct pw_statement, borrowed */
 	struct pw_symbolizer *symbolizer; /* borrowed; NULL: no names */
 	size_t unnamed;
-	uint64_t refused; /* goroutines and counts that went to "other", by statement sighting */
+	uint64_t refused;  /* goroutines and counts that went to "other", by statement sighting */
 	bool full_of_live; /* no place to give away at the last look: not looked again before the next */
 	uint64_t looked_ns;
 };
