@@ -15,6 +15,7 @@ struct pw_elf;
 /* The runtime functions that we disassemble. A function that was renamed has its names newest first. */
 #define PW_FUNCS(X)                                                           \
 	X(ALLOC_SPAN, "runtime.(*mheap).allocSpan")                           \
+	X(ATOMIC_ALLG, "runtime.atomicAllG")                                  \
 	X(CASGSTATUS, "runtime.casgstatus")                                   \
 	X(EXECUTE, "runtime.execute")                                         \
 	X(FIND_RUNNABLE, "runtime.findRunnable", "runtime.findrunnable")      \

@@ -58,6 +58,10 @@ static const struct rule rules[] = {
 	{ PW_GLOBAL_GCCONTROLLER, PW_FUNC_GCINIT, PATTERN_BEFORE_CALL, .callee = "runtime.(*gcControllerState).init", NO_FIELD },
 	{ PW_GLOBAL_GCCONTROLLER, PW_FUNC_GCINIT, PATTERN_BEFORE_CALL,
 	  .callee = "runtime.(*gcControllerState).setGCPercent", NO_FIELD },
+	{ PW_GLOBAL_MBUCKETS, PW_FUNC_MPROF_FLUSH_LOCKED, PATTERN_BEFORE_CALL,
+	  .callee = "internal/runtime/atomic.(*UnsafePointer).Load", NO_FIELD },
+	{ PW_GLOBAL_MBUCKETS, PW_FUNC_MPROF_FLUSH_LOCKED, PATTERN_BEFORE_CALL,
+	  .callee = "runtime/internal/atomic.(*UnsafePointer).Load", NO_FIELD },
 	{ PW_GLOBAL_MBUCKETS, PW_FUNC_MPROF_FLUSH_LOCKED, PATTERN_NTH, .n = 1, .until = 18, NO_FIELD },
 	{ PW_GLOBAL_MBUCKETS, PW_FUNC_MPROF_FLUSH_LOCKED, PATTERN_NTH, .n = 0, .since = 19, NO_FIELD },
 	{ PW_GLOBAL_WORK, PW_FUNC_PUTFULL, PATTERN_BEFORE_CALL, .callee = "runtime.(*lfstack).push", NO_FIELD },
@@ -67,6 +71,14 @@ static const struct rule rules[] = {
 	{ PW_GLOBAL_FORCEGC, PW_FUNC_FORCEGCHELPER, PATTERN_BEFORE_CALL, .callee = "runtime.lock2", NO_FIELD },
 	{ PW_GLOBAL_SEMTABLE, PW_FUNC_SEMRELEASE1, PATTERN_NTH_ADDRESS, .n = 0, NO_FIELD },
 	{ PW_GLOBAL_WAITREASONSTRINGS, PW_FUNC_WAIT_REASON_STRING, PATTERN_LAST_ADDRESS, NO_FIELD },
+
+	/* Built with -gcflags=all=-l: nothing is inlined, lock does not become lock2, atomics are calls. */
+	{ PW_GLOBAL_ALLGLEN, PW_FUNC_ATOMIC_ALLG, PATTERN_NTH, .n = 0, NO_FIELD },
+	{ PW_GLOBAL_ALLGPTR, PW_FUNC_ATOMIC_ALLG, PATTERN_NTH, .n = 1, NO_FIELD },
+	{ PW_GLOBAL_ALLGS, PW_FUNC_FOR_EACH_G, PATTERN_AFTER_CALL, .callee = "runtime.lock", NO_FIELD },
+	{ PW_GLOBAL_ALLM, PW_FUNC_MEXIT, PATTERN_AFTER_CALL, .callee = "runtime.lock", NO_FIELD },
+	{ PW_GLOBAL_FINQ, PW_FUNC_QUEUEFINALIZER, PATTERN_AFTER_CALL, .callee = "runtime.lock", NO_FIELD },
+	{ PW_GLOBAL_FORCEGC, PW_FUNC_FORCEGCHELPER, PATTERN_BEFORE_CALL, .callee = "runtime.lock", NO_FIELD },
 };
 /* clang-format on */
 

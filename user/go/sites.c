@@ -46,7 +46,7 @@ struct place {
 	const char *callee; /* CALL, RESULT, STEP */
 	enum value g, arg;
 	int8_t arg_since;	/* the argument exists from this minor on */
-	int8_t until;		/* last minor in which this place sees the event; 0: still does */
+	int8_t since;		/* the function is there, or sees the event, from this minor on */
 	bool user_g;		/* runs on the goroutine itself, not on g0 */
 	bool misses_coroutines; /* from 1.22 on, goroutines of iter.Pull do not come by */
 	bool of_dead;		/* CALL: the one with _Gdead as second argument */
@@ -63,9 +63,9 @@ static const struct place spawn_places[] = {
 	  .misses_coroutines = true },
 };
 static const struct place exit_places[] = {
-	{ .rule = RULE_PROLOGUE, .func = PW_FUNC_GDESTROY, .g = VALUE_ARG0 },
+	{ .rule = RULE_PROLOGUE, .func = PW_FUNC_GDESTROY, .g = VALUE_ARG0, .since = 22 },
 	{ .rule = RULE_PROLOGUE, .func = PW_FUNC_GOEXIT0, .g = VALUE_ARG0, .misses_coroutines = true },
-	{ .rule = RULE_STEP, .func = PW_FUNC_GDESTROY, .g = VALUE_ARG0 },
+	{ .rule = RULE_STEP, .func = PW_FUNC_GDESTROY, .g = VALUE_ARG0, .since = 22 },
 	{ .rule = RULE_STEP, .func = PW_FUNC_GOEXIT0, .g = VALUE_ARG0, .misses_coroutines = true },
 };
 static const struct place park_places[] = {
@@ -395,7 +395,7 @@ static bool try_place(const struct search *search, const struct place *place, st
 	size_t index;
 	int r;
 
-	if (place->until && search->go_minor > place->until)
+	if (search->go_minor < place->since)
 		return false;
 	if (!registers_usable(search, place)) {
 		note(site, "%s takes its arguments on the stack", pw_func_names(place->func)[0]);
