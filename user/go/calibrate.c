@@ -27,313 +27,62 @@
 #include "go/funcs.h"
 #include "go/insns.h"
 #include "go/layout.h"
+#include "go/measure.h"
 
-#define NOT_MEASURED	       (-1)
-#define OFFSET_MAX	       0x8000 /* the largest struct here, runtime.p, has 0x3e30 bytes */
-#define CAS_INSNS_MAX	       12     /* from the address of a field to the atomic instruction that uses it */
-#define PAUSES_SIZE	       0x1008 /* pause_total_ns, pause_ns [256]uint64, pause_end [256]uint64 */
-#define SCHED_COUNTERS_MAX     0x100  /* goidgen and ngsys are near the start of schedt */
-#define RUNNEXT_AFTER_RUNQHEAD 0x808  /* runqtail 4, runq [256]guintptr behind 8: 11 of 11 versions */
-
-/* Functions are disassembled once, however many fields they tell of. */
-struct session {
-	const struct pw_elf *elf;
-	const struct pw_pclntab *table;
-	enum pw_arch arch;
-	struct pw_globals globals;
-	struct {
-		bool tried, found;
-		struct pw_function function;
-	} cache[_PW_FUNC_MAX];
-};
-
-static void session_done(struct session *session)
-{
-	for (size_t i = 0; i < _PW_FUNC_MAX; i++)
-		if (session->cache[i].found)
-			pw_function_done(&session->cache[i].function);
-}
-
-static const struct pw_code *session_code(struct session *session, enum pw_func_id id)
-{
-	if (!session->cache[id].tried) {
-		session->cache[id].tried = true;
-		session->cache[id].found =
-			pw_function_read(&session->cache[id].function, session->elf, session->table, id, NULL) >= 0;
-	}
-	return session->cache[id].found ? &session->cache[id].function.code : NULL;
-}
-
-/* gopark(unlockf, lock, reason, ...) stores its third argument: gp.waitreason = reason. */
-static int64_t measure_waitreason(struct session *session)
-{
-	const struct pw_code *code = session_code(session, PW_FUNC_GOPARK);
-	struct pw_access access;
-
-	for (size_t i = 0; code && i < code->count; i++)
-		if (pw_insn_access(session->arch, &code->insn[i], &access) && access.kind == PW_ACCESS_STORE &&
-		    access.size == 1 && access.reg == pw_abi_arg(session->arch, 2))
-			return access.offset;
-	return NOT_MEASURED;
-}
-
-static bool is_cas_call(const struct session *session, const struct pw_insn *insn)
-{
-	struct pw_func func;
-
-	return insn->kind == PW_INSN_CALL && pw_pclntab_func_by_pc(session->table, insn->target, &func) >= 0 &&
-	       strstr(func.name, "/atomic.") && (strstr(func.name, "Cas") || strstr(func.name, "CompareAndSwap"));
-}
-
-/* casgstatus: the word of its first compare-and-swap, inlined or called (-gcflags=-l). */
-static int64_t measure_atomicstatus(struct session *session)
-{
-	const struct pw_code *code = session_code(session, PW_FUNC_CASGSTATUS);
-	struct pw_access access;
-
-	for (size_t i = 0; code && i < code->count; i++) {
-		size_t end = PW_MIN(code->count, i + CAS_INSNS_MAX);
-
-		if (!pw_insn_access(session->arch, &code->insn[i], &access))
-			continue;
-		if (session->arch == PW_ARCH_AMD64 && pw_insn_is_cas32(session->arch, &code->insn[i], PW_REG_NONE))
-			return access.offset;
-		for (size_t k = i + 1; access.kind == PW_ACCESS_ADDRESS && k < end; k++) {
-			if (pw_insn_is_cas32(session->arch, &code->insn[k], access.reg) &&
-			    session->arch == PW_ARCH_ARM64)
-				return access.offset;
-			if (is_cas_call(session, &code->insn[k]) && access.reg == pw_abi_arg(session->arch, 0))
-				return access.offset;
-		}
-	}
-	return NOT_MEASURED;
-}
-
-/* casgstatus: gp.trackingSeq++, the one byte that is loaded, incremented and stored again. */
-static int64_t measure_trackingseq(struct session *session)
-{
-	const struct pw_code *code = session_code(session, PW_FUNC_CASGSTATUS);
-	struct pw_access load, store;
-
-	for (size_t i = 0; code && i < code->count; i++) {
-		const struct pw_insn *insn = &code->insn[i];
-
-		if (!pw_insn_access(session->arch, insn, &load) || load.size != 1)
-			continue;
-		if (load.kind == PW_ACCESS_STORE && !strncmp(insn->text, "inc", 3))
-			return load.offset;
-		if (i + 2 < code->count && load.kind == PW_ACCESS_LOAD && load.reg != PW_REG_NONE &&
-		    code->insn[i + 1].kind == PW_INSN_ARITHMETIC &&
-		    (pw_insn_clobbers(session->arch, &code->insn[i + 1]) & PW_REG_SET_BIT(load.reg)) &&
-		    pw_insn_access(session->arch, &code->insn[i + 2], &store) && store.kind == PW_ACCESS_STORE &&
-		    store.size == 1 && store.offset == load.offset && store.reg == load.reg && store.base == load.base)
-			return load.offset;
-	}
-	return NOT_MEASURED;
-}
-
-/* isSystemGoroutine(gp, fixed) begins with findfunc(gp.startpc). */
-static int64_t measure_startpc(struct session *session)
-{
-	const struct pw_code *code = session_code(session, PW_FUNC_IS_SYSTEM_GOROUTINE);
-	struct pw_access access;
-
-	for (size_t i = 0; code && i < code->count; i++)
-		if (pw_insn_access(session->arch, &code->insn[i], &access) && access.kind == PW_ACCESS_LOAD &&
-		    access.size == 8 && access.base == pw_abi_arg(session->arch, 0))
-			return access.offset;
-	return NOT_MEASURED;
-}
-
-/* The first load of a word through what was loaded from g.m. */
-static int64_t first_load_of_m(struct session *session, enum pw_func_id id)
-{
-	const struct pw_code *code = session_code(session, id);
-	uint8_t m = PW_REG_NONE;
-	struct pw_access access;
-
-	for (size_t i = 0; code && i < code->count; i++) {
-		if (!pw_insn_access(session->arch, &code->insn[i], &access) || access.kind != PW_ACCESS_LOAD ||
-		    access.size != 8)
-			continue;
-		if (access.base == pw_abi_g(session->arch))
-			m = access.reg;
-		else if (m != PW_REG_NONE && access.base == m)
-			return access.offset;
-	}
-	return NOT_MEASURED;
-}
-
-/* newproc.func1: getg().m.p */
-static int64_t measure_m_p(struct session *session)
-{
-	return first_load_of_m(session, PW_FUNC_NEWPROC_FUNC1);
-}
-
-/* gopark: mp := acquirem(); gp := mp.curg */
-static int64_t measure_m_curg(struct session *session)
-{
-	return first_load_of_m(session, PW_FUNC_GOPARK);
-}
-
-/* mcall saves pc, sp and bp in g.sched; bp is the last field of gobuf. */
-static int64_t measure_sched_bp(struct session *session)
-{
-	const struct pw_code *code = session_code(session, PW_FUNC_MCALL);
-	int64_t last = NOT_MEASURED;
-	struct pw_access access;
-
-	for (size_t i = 0; code && i < code->count; i++)
-		if (pw_insn_access(session->arch, &code->insn[i], &access) && access.kind == PW_ACCESS_STORE &&
-		    access.base == pw_abi_g(session->arch) && access.size >= 8)
-			last = PW_MAX(last, access.offset + access.size - 8);
-	return last;
-}
-
-static bool touches(const struct pw_code *code, int64_t offset)
-{
-	struct pw_access access;
-
-	for (size_t i = 0; i < code->count; i++)
-		if (pw_insn_access(code->arch, &code->insn[i], &access) && access.offset == offset)
-			return true;
-	return false;
-}
-
-/* runqput touches pp.runqhead, pp.runqtail and pp.runnext, whose distances are known. */
-static int64_t measure_runqhead(struct session *session)
-{
-	const struct pw_code *code = session_code(session, PW_FUNC_RUNQPUT);
-	struct pw_access access;
-
-	for (size_t i = 0; code && i < code->count; i++)
-		if (pw_insn_access(session->arch, &code->insn[i], &access) && access.offset > 0 &&
-		    touches(code, access.offset + 4) && touches(code, access.offset + RUNNEXT_AFTER_RUNQHEAD))
-			return access.offset;
-	return NOT_MEASURED;
-}
-
-/* (*gcControllerState).resetLive(bytesMarked) stores its argument to heapMarked first, go1.19 on. */
-static int64_t measure_heapmarked(struct session *session)
-{
-	const struct pw_code *code = session_code(session, PW_FUNC_GC_RESET_LIVE);
-	struct pw_access access;
-
-	for (size_t i = 0; code && i < code->count; i++)
-		if (pw_insn_access(session->arch, &code->insn[i], &access) && access.kind == PW_ACCESS_STORE &&
-		    access.size == 8 && access.reg == pw_abi_arg(session->arch, 1))
-			return access.offset;
-	return NOT_MEASURED;
-}
-
-static bool refers(const struct pw_code *code, uint64_t addr)
-{
-	struct pw_reference reference;
-	size_t pos = 0;
-
-	while (pw_code_next_reference(code, &pos, &reference))
-		if (reference.addr == addr)
-			return true;
-	return false;
-}
-
-/* gcMarkTermination writes last_gc_unix, pause_total_ns behind it, and behind two arrays of 256 words numgc. */
-static int64_t measure_last_gc_unix(struct session *session)
-{
-	const struct pw_code *code = session_code(session, PW_FUNC_GC_MARK_TERMINATION);
-	uint64_t memstats = session->globals.addr[PW_GLOBAL_MEMSTATS];
-	struct pw_reference reference;
-	size_t pos = 0;
-
-	while (code && memstats && pw_code_next_reference(code, &pos, &reference))
-		if (reference.addr > memstats && refers(code, reference.addr + 8) &&
-		    refers(code, reference.addr + 8 + PAUSES_SIZE))
-			return (int64_t)(reference.addr - memstats);
-	return NOT_MEASURED;
-}
-
-/* newproc1 takes the address of two counters of sched: goidgen at 0, and ngsys. */
-static int64_t measure_ngsys(struct session *session)
-{
-	const struct pw_code *code = session_code(session, PW_FUNC_NEWPROC1);
-	uint64_t sched = session->globals.addr[PW_GLOBAL_SCHED];
-	struct pw_reference reference;
-	size_t pos = 0;
-
-	while (code && sched && pw_code_next_reference(code, &pos, &reference))
-		if (reference.addr > sched && reference.addr - sched < SCHED_COUNTERS_MAX)
-			return (int64_t)(reference.addr - sched);
-	return NOT_MEASURED;
-}
-
-enum measure_id {
-	MEASURE_WAITREASON,
-	MEASURE_ATOMICSTATUS,
-	MEASURE_TRACKINGSEQ,
-	MEASURE_STARTPC,
-	MEASURE_M_P,
-	MEASURE_RUNQHEAD,
-	MEASURE_M_CURG,
-	MEASURE_SCHED_BP,
-	MEASURE_HEAPMARKED,
-	MEASURE_LAST_GC_UNIX,
-	MEASURE_NGSYS,
-	_MEASURE_MAX,
-};
-
+#define PAUSES_SIZE    0x1008 /* pause_total_ns, pause_ns [256]uint64, pause_end [256]uint64 */
 #define COMPANIONS_MAX 5
 /* clang-format off */
 static const struct measure {
 	enum pw_field field;
-	int64_t (*measure)(struct session *session);
-	/* The witness: another measure at a fixed distance, or a function that touches the field at a distance. */
-	enum measure_id witness_measure;
+	/* The witness: another measure at a fixed distance, or a function that touches the field at a distance (or
+	 * refers to the global that the measured field is in). */
+	enum pw_measure_id witness_measure;
 	enum pw_func_id witness_func;
 	int32_t witness_distance;
 	struct {
 		enum pw_field field;
 		int32_t distance; /* 0: unused entry */
 	} companion[COMPANIONS_MAX];
-} measures[_MEASURE_MAX] = {
-	[MEASURE_WAITREASON] = { PW_FIELD_G_WAITREASON, measure_waitreason,
-		MEASURE_ATOMICSTATUS, _PW_FUNC_MAX, -0x20, {
+} measures[_PW_MEASURE_MAX] = {
+	[PW_MEASURE_WAITREASON] = { PW_FIELD_G_WAITREASON,
+		PW_MEASURE_ATOMICSTATUS, _PW_FUNC_MAX, -0x20, {
 			{ PW_FIELD_G_PREEMPT, 1 } } },
-	[MEASURE_ATOMICSTATUS] = { PW_FIELD_G_ATOMICSTATUS, measure_atomicstatus,
-		MEASURE_WAITREASON, _PW_FUNC_MAX, 0x20, {
+	[PW_MEASURE_ATOMICSTATUS] = { PW_FIELD_G_ATOMICSTATUS,
+		PW_MEASURE_WAITREASON, _PW_FUNC_MAX, 0x20, {
 			{ PW_FIELD_G_PARAM, -8 },
 			{ PW_FIELD_G_GOID, 8 } } },
-	[MEASURE_TRACKINGSEQ] = { PW_FIELD_G_TRACKINGSEQ, measure_trackingseq,
-		_MEASURE_MAX, PW_FUNC_NEWPROC1, 0, { { 0 } } },
-	[MEASURE_STARTPC] = { PW_FIELD_G_STARTPC, measure_startpc,
-		_MEASURE_MAX, PW_FUNC_NEWPROC1, -0x10, {
+	[PW_MEASURE_TRACKINGSEQ] = { PW_FIELD_G_TRACKINGSEQ,
+		_PW_MEASURE_MAX, PW_FUNC_NEWPROC1, 0, { { 0 } } },
+	[PW_MEASURE_STARTPC] = { PW_FIELD_G_STARTPC,
+		_PW_MEASURE_MAX, PW_FUNC_NEWPROC1, -0x10, {
 			{ PW_FIELD_G_GOPC, -0x10 },
 			{ PW_FIELD_G_PARENTGOID, -0x18 },
 			{ PW_FIELD_G_WAITING, 0x10 },
 			{ PW_FIELD_G_LABELS, 0x30 } } },
-	[MEASURE_M_P] = { PW_FIELD_M_P, measure_m_p,
-		_MEASURE_MAX, PW_FUNC_NEWPROC1, 0, { { 0 } } },
-	[MEASURE_RUNQHEAD] = { PW_FIELD_P_RUNQHEAD, measure_runqhead,
-		_MEASURE_MAX, PW_FUNC_NEWPROC1, -0x10, {
+	[PW_MEASURE_M_P] = { PW_FIELD_M_P,
+		_PW_MEASURE_MAX, PW_FUNC_NEWPROC1, 0, { { 0 } } },
+	[PW_MEASURE_RUNQHEAD] = { PW_FIELD_P_RUNQHEAD,
+		_PW_MEASURE_MAX, PW_FUNC_NEWPROC1, -0x10, {
 			{ PW_FIELD_P_RUNQTAIL, 4 },
 			{ PW_FIELD_P_GOIDCACHE, -0x10 },
 			{ PW_FIELD_P_GOIDCACHEEND, -8 },
 			{ PW_FIELD_P_GFREE_N, 0x818 } } },
-	[MEASURE_M_CURG] = { PW_FIELD_M_CURG, measure_m_curg,
-		_MEASURE_MAX, PW_FUNC_EXECUTE, 0, { { 0 } } },
-	[MEASURE_SCHED_BP] = { PW_FIELD_G_SCHED_BP, measure_sched_bp,
-		_MEASURE_MAX, PW_FUNC_REENTERSYSCALL, 8, {
+	[PW_MEASURE_M_CURG] = { PW_FIELD_M_CURG,
+		_PW_MEASURE_MAX, PW_FUNC_EXECUTE, 0, { { 0 } } },
+	[PW_MEASURE_SCHED_BP] = { PW_FIELD_G_SCHED_BP,
+		_PW_MEASURE_MAX, PW_FUNC_REENTERSYSCALL, 8, {
 			{ PW_FIELD_G_SYSCALLSP, 8 },
 			{ PW_FIELD_G_SYSCALLPC, 0x10 } } },
-	[MEASURE_HEAPMARKED] = { PW_FIELD_GCCONTROLLER_HEAPMARKED, measure_heapmarked,
-		_MEASURE_MAX, PW_FUNC_GC_RESET_LIVE, -0x30, {
+	[PW_MEASURE_HEAPMARKED] = { PW_FIELD_GCCONTROLLER_HEAPMARKED,
+		_PW_MEASURE_MAX, PW_FUNC_GC_RESET_LIVE, -0x30, {
 			{ PW_FIELD_GCCONTROLLER_HEAPLIVE, -0x30 } } },
-	[MEASURE_LAST_GC_UNIX] = { PW_FIELD_MSTATS_LAST_GC_UNIX, measure_last_gc_unix,
-		MEASURE_LAST_GC_UNIX, _PW_FUNC_MAX, 0, {
+	[PW_MEASURE_LAST_GC_UNIX] = { PW_FIELD_MSTATS_LAST_GC_UNIX,
+		PW_MEASURE_LAST_GC_UNIX, _PW_FUNC_MAX, 0, {
 			{ PW_FIELD_MSTATS_PAUSE_TOTAL_NS, 8 },
 			{ PW_FIELD_MSTATS_NUMGC, 8 + PAUSES_SIZE },
 			{ PW_FIELD_MSTATS_NUMFORCEDGC, 12 + PAUSES_SIZE } } },
-	[MEASURE_NGSYS] = { PW_FIELD_SCHED_NGSYS, measure_ngsys,
-		MEASURE_NGSYS, _PW_FUNC_MAX, 0, { { 0 } } },
+	[PW_MEASURE_NGSYS] = { PW_FIELD_SCHED_NGSYS,
+		_PW_MEASURE_MAX, PW_FUNC_GCOUNT, 0, { { 0 } } },
 };
 
 /* A function that touches a field: through any register, or (OF_G) the g, or relative to a global. */
@@ -389,19 +138,23 @@ static const struct evidence {
 };
 /* clang-format on */
 
-static bool plausible(int64_t offset)
-{
-	return offset >= 0 && offset < OFFSET_MAX;
-}
+struct finding {
+	int64_t offset; /* or PW_NOT_MEASURED */
+	bool witnessed;
+};
 
-static bool witnessed(struct session *session, const struct measure *measure, const int64_t *measured, int64_t value)
+static bool witnessed(struct pw_survey *survey, enum pw_measure_id id, const struct finding *findings)
 {
+	const struct measure *measure = &measures[id];
+	int64_t value = findings[id].offset;
 	const struct pw_code *code;
 
-	if (measure->witness_measure < _MEASURE_MAX)
-		return measured[measure->witness_measure] == value + measure->witness_distance;
-	code = session_code(session, measure->witness_func);
-	return code && touches(code, value + measure->witness_distance);
+	if (measure->witness_measure < _PW_MEASURE_MAX)
+		return findings[measure->witness_measure].offset == value + measure->witness_distance;
+	code = pw_survey_code(survey, measure->witness_func);
+	if (measure->field == PW_FIELD_SCHED_NGSYS)
+		return code && pw_code_refers(code, survey->globals.addr[PW_GLOBAL_SCHED] + (uint64_t)value);
+	return code && pw_code_touches(code, value + measure->witness_distance);
 }
 
 /* Only what has an offset can be moved or believed. */
@@ -416,7 +169,7 @@ static void move_field(struct pw_layout *layout, enum pw_field field, int64_t of
 		return;
 	if (trust == PW_TRUST_CODE && layout->offset[field] == offset)
 		trust = PW_TRUST_CONFIRMED;
-	if (trust != PW_TRUST_CONFLICT && plausible(offset))
+	if (trust != PW_TRUST_CONFLICT && offset >= 0 && offset <= INT32_MAX)
 		layout->offset[field] = (int32_t)offset;
 	layout->trust[field] = (uint8_t)trust;
 }
@@ -436,7 +189,7 @@ static void apply_measure(struct pw_layout *layout, const struct measure *measur
 			   witness ? PW_TRUST_CODE : companions);
 }
 
-static bool access_fits(const struct session *session, const struct evidence *evidence, const struct pw_access *access,
+static bool access_fits(const struct pw_survey *survey, const struct evidence *evidence, const struct pw_access *access,
 			int64_t offset)
 {
 	bool address = access->kind == PW_ACCESS_ADDRESS, pair = access->size == 16;
@@ -448,12 +201,12 @@ static bool access_fits(const struct session *session, const struct evidence *ev
 		return address || access->kind == PW_ACCESS_LOAD;
 	if (evidence->kind == STORE)
 		return address || access->kind == PW_ACCESS_STORE;
-	return evidence->kind == ANY || access->base == pw_abi_g(session->arch);
+	return evidence->kind == ANY || access->base == pw_abi_g(survey->arch);
 }
 
-static bool has_evidence(struct session *session, const struct evidence *evidence, int64_t offset)
+static bool has_evidence(struct pw_survey *survey, const struct evidence *evidence, int64_t offset)
 {
-	const struct pw_code *code = session_code(session, evidence->func);
+	const struct pw_code *code = pw_survey_code(survey, evidence->func);
 	struct pw_reference reference;
 	struct pw_access access;
 	size_t pos = 0;
@@ -461,7 +214,7 @@ static bool has_evidence(struct session *session, const struct evidence *evidenc
 	if (!code)
 		return false;
 	if (evidence->kind == GLOBAL) {
-		uint64_t global = session->globals.addr[evidence->size];
+		uint64_t global = survey->globals.addr[evidence->size];
 
 		while (global && pw_code_next_reference(code, &pos, &reference))
 			if (reference.addr == global + (uint64_t)offset)
@@ -469,20 +222,20 @@ static bool has_evidence(struct session *session, const struct evidence *evidenc
 		return false;
 	}
 	for (size_t i = 0; i < code->count; i++)
-		if (pw_insn_access(session->arch, &code->insn[i], &access) &&
-		    access_fits(session, evidence, &access, offset))
+		if (pw_insn_access(survey->arch, &code->insn[i], &access) &&
+		    access_fits(survey, evidence, &access, offset))
 			return true;
 	return false;
 }
 
-static void apply_evidence(struct session *session, struct pw_layout *layout)
+static void apply_evidence(struct pw_survey *survey, struct pw_layout *layout)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(evidences); i++) {
 		const struct evidence *evidence = &evidences[i];
 		uint8_t *trust = &layout->trust[evidence->field];
 
 		if ((*trust == PW_TRUST_TABLE || (*trust == PW_TRUST_NEAR_TABLE && evidence->strong)) &&
-		    has_evidence(session, evidence, layout->offset[evidence->field]))
+		    has_evidence(survey, evidence, layout->offset[evidence->field]))
 			*trust = PW_TRUST_CONFIRMED;
 	}
 }
@@ -508,42 +261,47 @@ static int name_conflicts(const struct pw_layout *layout, struct pw_why *reterr_
 	return conflicts;
 }
 
-/* A table that a measure refutes is not that of this runtime: what is not measured is only a guess. */
-static void doubt_table(struct pw_layout *layout, const int64_t *measured)
+/*
+ * A table that the code refutes, by one measure with a witness or by two without, is not that of this runtime: what is
+ * not measured is then only a guess.
+ */
+static void doubt_table(struct pw_layout *layout, const struct finding *findings)
 {
-	bool refuted = false;
+	int doubts = 0;
 
-	for (size_t i = 0; i < _MEASURE_MAX; i++)
-		refuted |= measured[i] != NOT_MEASURED && has_field(layout, measures[i].field) &&
-			   measured[i] != layout->offset[measures[i].field];
-	for (size_t i = 0; refuted && i < _PW_FIELD_MAX; i++)
+	for (size_t i = 0; i < _PW_MEASURE_MAX; i++)
+		if (findings[i].offset != PW_NOT_MEASURED && has_field(layout, measures[i].field) &&
+		    findings[i].offset != layout->offset[measures[i].field])
+			doubts += findings[i].witnessed ? 2 : 1;
+	for (size_t i = 0; doubts >= 2 && i < _PW_FIELD_MAX; i++)
 		if (layout->trust[i] == PW_TRUST_TABLE)
 			layout->trust[i] = PW_TRUST_NEAR_TABLE;
+}
+
+static void measure_all(struct pw_survey *survey, struct finding *findings)
+{
+	for (enum pw_measure_id id = 0; id < _PW_MEASURE_MAX; id++)
+		findings[id].offset = pw_measure(survey, id);
+	for (enum pw_measure_id id = 0; id < _PW_MEASURE_MAX; id++)
+		findings[id].witnessed = findings[id].offset != PW_NOT_MEASURED && witnessed(survey, id, findings);
 }
 
 int pw_layout_calibrate(struct pw_layout *layout, const struct pw_elf *elf, const struct pw_pclntab *table,
 			struct pw_why *reterr_why)
 {
-	_cleanup_free_ struct session *session = calloc(1, sizeof(*session));
-	int64_t measured[_MEASURE_MAX];
+	_cleanup_free_ struct pw_survey *survey = malloc(sizeof(*survey));
+	struct finding findings[_PW_MEASURE_MAX];
 
-	if (!session)
+	if (!survey)
 		return -ENOMEM;
-	session->elf = elf;
-	session->table = table;
-	session->arch = pw_elf_arch(elf);
-	pw_globals_find(&session->globals, elf, table, layout, NULL);
-	for (size_t i = 0; i < _MEASURE_MAX; i++) {
-		measured[i] = measures[i].measure(session);
-		if (!plausible(measured[i]))
-			measured[i] = NOT_MEASURED;
-	}
-	doubt_table(layout, measured);
-	for (size_t i = 0; i < _MEASURE_MAX; i++)
-		if (measured[i] != NOT_MEASURED)
-			apply_measure(layout, &measures[i], measured[i],
-				      witnessed(session, &measures[i], measured, measured[i]));
-	apply_evidence(session, layout);
-	session_done(session);
+	pw_survey_init(survey, elf, table);
+	pw_globals_find(&survey->globals, elf, table, layout, NULL);
+	measure_all(survey, findings);
+	doubt_table(layout, findings);
+	for (size_t i = 0; i < _PW_MEASURE_MAX; i++)
+		if (findings[i].offset != PW_NOT_MEASURED)
+			apply_measure(layout, &measures[i], findings[i].offset, findings[i].witnessed);
+	apply_evidence(survey, layout);
+	pw_survey_done(survey);
 	return name_conflicts(layout, reterr_why);
 }

@@ -186,6 +186,13 @@ bool pw_insn_is_cas32(enum pw_arch arch, const struct pw_insn *insn, uint8_t bas
 	       insn->operand[0].size == 4 && (base == PW_REG_NONE || insn->operand[0].base == base);
 }
 
+bool pw_insn_is_ldaddal32(const struct pw_insn *insn, uint8_t base)
+{
+	uint32_t w = word(insn);
+
+	return (w & 0xffe0fc00) == 0xb8e00000 && bits(w, 5, 5) == base;
+}
+
 bool pw_insn_is_stack_check(enum pw_arch arch, const struct pw_insn *insn)
 {
 	if (insn->kind != PW_INSN_BRANCH)

@@ -28,6 +28,8 @@ bool pw_insn_is_copy(enum pw_arch arch, const struct pw_insn *insn, uint8_t *ret
 bool pw_insn_sets_constant(const struct pw_insn *insn, uint8_t reg, int64_t *ret_value);
 /* An atomic compare-and-swap of a 32-bit word, or the load half of one: of any address (base PW_REG_NONE) or [base]. */
 bool pw_insn_is_cas32(enum pw_arch arch, const struct pw_insn *insn, uint8_t base);
+/* arm64 ldaddal of a 32-bit word at [base]. */
+bool pw_insn_is_ldaddal32(const struct pw_insn *insn, uint8_t base);
 /* The conditional branch of Go's stack check: jbe, b.ls. */
 bool pw_insn_is_stack_check(enum pw_arch arch, const struct pw_insn *insn);
 
