@@ -245,7 +245,8 @@ check-cppcheck:
 	$(call need,$(CPPCHECK),cppcheck)@mkdir -p $(BUILD)/check/cppcheck
 	$(Q)$(CPPCHECK) --quiet --error-exitcode=1 --std=c11 --inline-suppr --enable=warning,portability \
 		--cppcheck-build-dir=$(BUILD)/check/cppcheck --suppressions-list=scripts/cppcheck.suppress \
-		-D_GNU_SOURCE -D__x86_64__ -Iuser -I. $(LIB_SRCS) $(MAIN_SRC)
+		-D_GNU_SOURCE -D__x86_64__ -D__cppcheck__ \
+		'-DLIBBPF_OPTS(TYPE,NAME,...)=struct TYPE NAME = {__VA_ARGS__}' -Iuser -I. $(LIB_SRCS) $(MAIN_SRC)
 
 check-layers:
 	$(Q)scripts/check-layers

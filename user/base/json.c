@@ -140,7 +140,7 @@ void pw_json_str(struct pw_json *json, const char *text)
 
 void pw_json_printf(struct pw_json *json, const char *fmt, ...)
 {
-	_cleanup_(pw_buf_done) struct pw_buf text = PW_BUF_INIT(PW_LOG_LINE_MAX * 4);
+	_cleanup_(pw_buf_done) struct pw_buf text = PW_BUF_INIT((size_t)PW_LOG_LINE_MAX * 4);
 	va_list args;
 
 	va_start(args, fmt);

@@ -162,7 +162,7 @@ int pw_loop_add_timer(struct pw_loop *loop, uint64_t first_ns, uint64_t period_n
 		      struct pw_source **ret_source)
 {
 	_cleanup_fd_ int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	struct pw_source *source, *added;
+	struct pw_source *source, *added = NULL;
 	int r;
 
 	if (fd < 0)
@@ -172,7 +172,7 @@ int pw_loop_add_timer(struct pw_loop *loop, uint64_t first_ns, uint64_t period_n
 		return -ENOMEM;
 	source->fn.timer = fn;
 	r = add_source(loop, source, EPOLLIN, &added);
-	if (r < 0)
+	if (r < 0 || !added)
 		return r;
 	TAKE_FD(fd);
 	r = pw_source_set_timer(added, first_ns, period_ns);

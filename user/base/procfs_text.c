@@ -43,7 +43,7 @@ int pw_proc_maps_parse(char *text, struct pw_proc_maps *ret_maps)
 
 	for (char *line = text; r == 0 && *line;) {
 		char *newline = strchr(line, '\n');
-		struct pw_proc_map map;
+		struct pw_proc_map map = {0};
 
 		if (newline)
 			*newline = '\0';

@@ -64,9 +64,13 @@
 		(vec)->count = (vec)->capacity = 0; \
 	} while (0)
 
+#ifndef __cppcheck__
 #define pw_vec_foreach(vec, item)                                                                                 \
 	for (__typeof__((vec)->items) item = (vec)->items, pw_vec_end_##item = item ? item + (vec)->count : item; \
 	     item != pw_vec_end_##item; item++)
+#else /* which cannot parse the declaration */
+#define pw_vec_foreach(vec, item) for (item = (vec)->items; item != (vec)->items + (vec)->count; item++)
+#endif
 
 #define pw_vec_sort(vec, compare)                                                            \
 	do {                                                                                 \
@@ -93,7 +97,7 @@ static inline int pw_must_check pw_vec_grow_(void **items, size_t *capacity, siz
 
 	if (pw_add_overflows(count, more, &wanted) || wanted > limit)
 		return -E2BIG;
-	if (wanted <= *capacity)
+	if (*items && wanted <= *capacity)
 		return 0;
 	wanted = PW_MIN(PW_MAX(wanted, PW_MAX(*capacity * 2, (size_t)8)), limit);
 	if (pw_mul_overflows(wanted, elem_size, &bytes))

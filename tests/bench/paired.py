@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Paired measurements: A B A B ..., medians and ratios with their spread. No absolute time decides anything."""
+import os
+import statistics
+import subprocess
+import json
+
+
+def interleave(rounds, variants):
+    """Runs each variant once per round, in turn; gives {name: [value, ...]} in the order of the rounds."""
+    results = {name: [] for name in variants}
+    for _ in range(rounds):
+        for name, run in variants.items():
+            results[name].append(run())
+    return results
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def spread(values):
+    """First and third quartile."""
+    if len(values) < 4:
+        return min(values), max(values)
+    quarters = statistics.quantiles(values, n=4)
+    return quarters[0], quarters[2]
+
+
+def paired_differences(results, name, base):
+    return [value - reference for value, reference in zip(results[name], results[base])]
+
+
+class Target:
+    """A program of tests/targets: one command per line on stdin, one JSON object per line on stdout."""
+
+    def __init__(self, path, *args, cpus=None):
+        command = [path, *args]
+        if cpus is not None:
+            command = ["taskset", "-c", cpus, *command]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.pid = json.loads(self.process.stdout.readline())["pid"]
+
+    def tell(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        if not answer.get("ok"):
+            raise RuntimeError(f"{line}: {answer}")
+        return answer
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def cpu_seconds(pid):
+    """User and system time of a process, all threads."""
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def pss_bytes(pid):
+    with open(f"/proc/{pid}/smaps_rollup") as rollup:
+        for line in rollup:
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def descendants(pid):
+    """pid and all its children, theirs too."""
+    found = [pid]
+    for one in found:
+        for task in os.listdir(f"/proc/{one}/task"):
+            with open(f"/proc/{one}/task/{task}/children") as children:
+                found.extend(int(child) for child in children.read().split())
+    return found

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Holds what `parkwatch trace` counted against what tests/targets/counts counted itself: equal, not nearly.
+
+    compare_counts.py TRACE.json BEFORE.json AFTER.json     prints one line per difference, exit 1 if there is any
+
+BEFORE and AFTER are the program's answers to `stats` around the traced work. Compared for each of its go statements:
+goroutines started and ended, and where the body parks a known number of times, parks, all of them for the one reason
+that the program says; in total, GC cycles and the goids issued.
+"""
+import json
+import os
+import sys
+
+
+def by_line(sites):
+    return {(site["function"], os.path.basename(site["file"]), site["line"]): site for site in sites}
+
+
+def own_counts(before, after):
+    old = {site["label"]: site for site in before["sites"]}
+    for site in after["sites"]:
+        start = old.get(site["label"], {})
+        if site["spawned"] == 0 and site["exited"] == 0:
+            continue
+        yield site, {name: site[name] - start.get(name, 0) for name in ("spawned", "exited", "parked")}
+
+
+def main():
+    trace, before, after = (json.load(open(path)) for path in sys.argv[1:4])
+    seen = {}
+    for key, site in by_line(trace["sites"]).items():
+        function, name, line = key
+        seen[(function.split("[")[0], name, line)] = site
+    differences = []
+    if trace["lost"] != 0:
+        differences.append(f"lost: {trace['lost']}")
+    for site, own in own_counts(before, after):
+        where = (site["function"].split("[")[0], os.path.basename(site["file"]), site["line"])
+        label = f"{site['label']} ({where[0]} {where[1]}:{where[2]})"
+        found = seen.get(where)
+        if found is None:
+            if any(own.values()):
+                differences.append(f"{label}: not seen at all, the program counted {own}")
+            continue
+        for name in ("spawned", "exited"):
+            if found[name] != own[name]:
+                differences.append(f"{label}: {name} {found[name]}, the program counted {own[name]}")
+        if site.get("reason"):
+            if found["parked"] != own["parked"]:
+                differences.append(f"{label}: parked {found['parked']}, the program counted {own['parked']}")
+            if own["parked"] and found["wait_reasons"] != {site["reason"]: own["parked"]}:
+                differences.append(f"{label}: wait reasons {found['wait_reasons']}, expected only {site['reason']}")
+    for difference in differences:
+        print(difference)
+    sys.exit(1 if differences else 0)
+
+
+if __name__ == "__main__":
+    main()
