@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_OUTPUT_METRICS_WRITER_H
+#define PW_OUTPUT_METRICS_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/record.h"
+
+struct pw_buf;
+struct pw_published;
+struct pw_writer;
+
+/* The border between the registry (metrics.c) and what fills it (metrics_target.c, metrics_self.c, metrics_sites.c). */
+enum pw_metric_type { PW_METRIC_GAUGE, PW_METRIC_COUNTER, PW_METRIC_SUMMARY };
+
+/* One target while a scrape is rendered. */
+struct pw_metric_target {
+	const struct pw_record *record;
+	char *labels; /* "service=\"a\",process=\"b\",pid=\"1\"" */
+	struct pw_site_table *sites;
+};
+
+/* One row per metric family; counters are named with their _total. Emits for one target, or once for parkwatch itself. */
+struct pw_metric_family {
+	const char *name;
+	enum pw_metric_type type;
+	const char *unit; /* base unit that the name ends in, or NULL */
+	const char *help;
+	void (*target)(struct pw_writer *writer, const struct pw_metric_target *target);
+	void (*self)(struct pw_writer *writer, const struct pw_published *published);
+};
+
+extern const struct pw_metric_family pw_metrics_target[];
+extern const size_t pw_metrics_target_count;
+extern const struct pw_metric_family pw_metrics_self[];
+extern const size_t pw_metrics_self_count;
+
+/*
+ * One sample of the family being rendered: labels (may be NULL), further labels already formatted (may be NULL). An
+ * unknown number (PW_UNKNOWN, NaN) writes nothing. suffix: "" or "_sum", "_count" of a summary.
+ */
+void pw_write_u64(struct pw_writer *writer, const char *suffix, const char *labels, const char *more, uint64_t value);
+void pw_write_double(struct pw_writer *writer, const char *suffix, const char *labels, const char *more, double value);
+/* Nanoseconds as seconds. */
+void pw_write_seconds(struct pw_writer *writer, const char *suffix, const char *labels, const char *more, uint64_t ns);
+/* When the picture was made (CLOCK_BOOTTIME). */
+uint64_t pw_writer_boot_ns(const struct pw_writer *writer);
+/* Appends name="value" with a comma before it if out is not empty: escaped, valid UTF-8, at most 256 bytes. */
+void pw_write_label(struct pw_buf *out, const char *name, const char *value);
+
+/*
+ * Go statements of one record merged by what is shown of them: two with the same function, file and line are one. The
+ * series_sites largest by goroutines and by growth keep their name, the others are summed as "other".
+ */
+struct pw_site_row {
+	char *labels;	  /* function="..",site=".." */
+	uint64_t live;	  /* by the census */
+	uint64_t old_30s; /* of them surely at least 30 s old */
+	uint64_t oldest_ns;
+	bool counted;	  /* spawned, exited, parked are known */
+	uint64_t spawned, exited, parked;
+};
+struct pw_site_group { /* by row, status and wait reason; sorted, merged */
+	uint32_t row;
+	uint8_t status;
+	const char *reason;
+	uint64_t count;
+};
+struct pw_site_parks { /* by row and wait reason */
+	uint32_t row;
+	const char *reason;
+	uint64_t count;
+};
+struct pw_site_table {
+	struct pw_site_row *rows;
+	size_t row_count;
+	struct pw_site_group *groups;
+	size_t group_count;
+	struct pw_site_parks *parks;
+	size_t parks_count;
+	uint64_t folded; /* go statements that are in "other" */
+};
+struct pw_site_table *pw_site_table_new(const struct pw_record *record, size_t series_sites); /* NULL: no memory */
+void pw_site_table_free(struct pw_site_table *table);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "output/publish.h"
+
+#include <string.h>
+
+#include "base/macros.h"
+#include "model/record.h"
+#include "output/metrics.h"
+#include "output/publish_data.h"
+#include "output/report.h"
+#include "output/views.h"
+
+int pw_published_new(struct pw_published **ret_published, struct pw_record *const *records, size_t record_count,
+		     const struct pw_alert *alerts, size_t alert_count, const struct pw_health *health,
+		     size_t series_sites, uint64_t boot_ns, uint64_t wall_ns)
+{
+	struct pw_published *published = calloc(1, sizeof(*published));
+
+	if (!published)
+		return -ENOMEM;
+	published->records = calloc(record_count + 1, sizeof(*published->records));
+	published->alerts = calloc(alert_count + 1, sizeof(*published->alerts));
+	if (!published->records || !published->alerts) {
+		free(published->records);
+		free(published->alerts);
+		free(published);
+		return -ENOMEM;
+	}
+	atomic_init(&published->references, 1);
+	pthread_mutex_init(&published->lock, NULL);
+	for (size_t i = 0; i < record_count; i++)
+		published->records[i] = pw_record_ref(records[i]);
+	published->record_count = record_count;
+	if (alert_count)
+		memcpy(published->alerts, alerts, alert_count * sizeof(*alerts));
+	published->alert_count = alert_count;
+	published->health = *health;
+	published->series_sites = series_sites;
+	published->boot_ns = boot_ns;
+	published->wall_ns = wall_ns;
+	*ret_published = published;
+	return 0;
+}
+
+struct pw_published *pw_published_ref(struct pw_published *published)
+{
+	atomic_fetch_add_explicit(&published->references, 1, memory_order_relaxed);
+	return published;
+}
+
+void pw_published_unref(struct pw_published *published)
+{
+	if (!published || atomic_fetch_sub_explicit(&published->references, 1, memory_order_acq_rel) != 1)
+		return;
+	for (size_t i = 0; i < published->record_count; i++)
+		pw_record_unref(published->records[i]);
+	for (size_t i = 0; i < _PW_PAGE_MAX; i++)
+		pw_buf_done(&published->pages[i].text);
+	pthread_mutex_destroy(&published->lock);
+	free(published->records);
+	free(published->alerts);
+	free(published);
+}
+
+uint64_t pw_published_boot_ns(const struct pw_published *published)
+{
+	return published->boot_ns;
+}
+
+static void render_index(struct pw_buf *out, const struct pw_published *published)
+{
+	pw_buf_printf(out,
+		      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>parkwatch</title></head>\n"
+		      "<body><h1>parkwatch</h1>\n<p>%zu Go processes observed, %zu alerts.</p>\n<ul>\n"
+		      "<li><a href=\"/metrics\">/metrics</a> for Prometheus</li>\n"
+		      "<li><a href=\"/api/v1/ps\">/api/v1/ps</a> processes and what can be observed of them</li>\n"
+		      "<li><a href=\"/api/v1/alerts\">/api/v1/alerts</a> what fires now and what ended lately</li>\n"
+		      "<li><a href=\"/-/healthy\">/-/healthy</a>, <a href=\"/-/ready\">/-/ready</a></li>\n"
+		      "</ul></body></html>\n",
+		      published->record_count, published->alert_count);
+}
+
+static void render(struct pw_published *published, enum pw_page page, struct pw_buf *out)
+{
+	const struct pw_record *const *records = (const struct pw_record *const *)published->records;
+
+	switch (page) {
+	case PW_PAGE_INDEX:
+		render_index(out, published);
+		break;
+	case PW_PAGE_METRICS:
+	case PW_PAGE_OPENMETRICS:
+		pw_metrics_render(out, published, page == PW_PAGE_OPENMETRICS);
+		break;
+	case PW_PAGE_PS_JSON:
+		pw_view_ps(out, records, published->record_count);
+		break;
+	case PW_PAGE_PS_TEXT:
+	case PW_PAGE_PS_TEXT_SITES:
+		pw_report_ps(out, records, published->record_count, page == PW_PAGE_PS_TEXT_SITES);
+		break;
+	case PW_PAGE_ALERTS_JSON:
+		pw_view_alerts(out, published->alerts, published->alert_count, published->wall_ns);
+		break;
+	case PW_PAGE_ALERTS_TEXT:
+		pw_report_alerts(out, published->alerts, published->alert_count, published->wall_ns);
+		break;
+	case _PW_PAGE_MAX:
+		break;
+	}
+}
+
+int pw_published_page(struct pw_published *published, enum pw_page page, const char **ret_text, size_t *ret_size)
+{
+	int error;
+
+	pthread_mutex_lock(&published->lock);
+	if (!published->pages[page].done) {
+		pw_buf_init(&published->pages[page].text, PW_PAGE_BYTES_MAX);
+		render(published, page, &published->pages[page].text);
+		published->pages[page].error = pw_buf_error(&published->pages[page].text);
+		published->pages[page].done = true;
+	}
+	error = published->pages[page].error;
+	pthread_mutex_unlock(&published->lock);
+	if (error)
+		return error;
+	*ret_text = pw_buf_text(&published->pages[page].text);
+	*ret_size = published->pages[page].text.size;
+	return 0;
+}
+
+struct pw_board {
+	pthread_mutex_t lock; /* of current */
+	struct pw_published *current;
+};
+
+int pw_board_new(struct pw_board **ret_board)
+{
+	struct pw_board *board = calloc(1, sizeof(*board));
+
+	if (!board)
+		return -ENOMEM;
+	pthread_mutex_init(&board->lock, NULL);
+	*ret_board = board;
+	return 0;
+}
+
+void pw_board_free(struct pw_board *board)
+{
+	if (!board)
+		return;
+	pw_published_unref(board->current);
+	pthread_mutex_destroy(&board->lock);
+	free(board);
+}
+
+void pw_board_put(struct pw_board *board, struct pw_published *published)
+{
+	struct pw_published *old;
+
+	pthread_mutex_lock(&board->lock);
+	old = board->current;
+	board->current = published;
+	pthread_mutex_unlock(&board->lock);
+	pw_published_unref(old);
+}
+
+struct pw_published *pw_board_get(struct pw_board *board)
+{
+	struct pw_published *published;
+
+	pthread_mutex_lock(&board->lock);
+	published = board->current ? pw_published_ref(board->current) : NULL;
+	pthread_mutex_unlock(&board->lock);
+	return published;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_OUTPUT_PUBLISH_DATA_H
+#define PW_OUTPUT_PUBLISH_DATA_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/buf.h"
+#include "output/publish.h"
+
+#define PW_PAGE_BYTES_MAX (64U << 20) /* 200 processes with 200 go statements in five states are about 40 MB */
+
+struct pw_published {
+	/* Written before publishing, constant after it: readable by any thread. */
+	struct pw_record **records;
+	size_t record_count;
+	struct pw_alert *alerts;
+	size_t alert_count;
+	struct pw_health health;
+	size_t series_sites;
+	uint64_t boot_ns, wall_ns;
+
+	atomic_uint references;
+
+	pthread_mutex_t lock; /* of what follows; a page is not changed after done was set */
+	struct {
+		bool done;
+		int error;
+		struct pw_buf text;
+	} pages[_PW_PAGE_MAX];
+};
+
+#endif

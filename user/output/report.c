@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "output/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/macros.h"
+#include "base/time.h"
+#include "model/alert.h"
+#include "model/record.h"
+#include "output/table.h"
+#include "output/trace.h"
+
+static void put(struct pw_buf *out, const char *text)
+{
+	pw_buf_escaped(out, text, strlen(text));
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* "main.leak main.go:42" */
+static void put_place(struct pw_buf *out, const char *function, const char *file, uint32_t line)
+{
+	put(out, *function ? function : "?");
+	if (!*file)
+		return;
+	pw_buf_putc(out, ' ');
+	put(out, base_name(file));
+	pw_buf_printf(out, ":%u", line);
+}
+
+static void ps_reasons(struct pw_buf *out, const struct pw_record *record)
+{
+	static const char *const names[_PW_ABILITY_MAX] = { "events", "memory", "symbols" };
+
+	for (size_t i = 0; i < _PW_ABILITY_MAX; i++) {
+		const char *reason = pw_record_string(record, record->abilities[i].reason);
+
+		if (!*reason)
+			continue;
+		pw_buf_printf(out, "%d ", record->identity.pid);
+		put(out, pw_record_string(record, record->identity.process));
+		pw_buf_printf(out, ", %s%s: ", record->abilities[i].ok ? "" : "no ", names[i]);
+		put(out, reason);
+		pw_buf_putc(out, '\n');
+	}
+}
+
+static void ps_sites(struct pw_buf *out, const struct pw_record *record)
+{
+	struct pw_text_table table = { 0 };
+	char text[160];
+
+	pw_buf_printf(out, "\nprobe sites of %d ", record->identity.pid);
+	put(out, pw_record_string(record, record->identity.process));
+	pw_buf_puts(out, "\n");
+	if (!record->sites_section.present) {
+		pw_buf_puts(out, "  none known\n");
+		return;
+	}
+	pw_text_table_column(&table, "EVENT", false);
+	pw_text_table_column(&table, "FUNCTION", false);
+	pw_text_table_column(&table, "OFFSET", true);
+	pw_text_table_column(&table, "INSTRUCTION", false);
+	pw_text_table_column(&table, "HIT", false);
+	pw_text_table_column(&table, "NOTE", false);
+	for (size_t i = 0; i < record->site_count; i++) {
+		const struct pw_record_site *site = &record->sites[i];
+
+		pw_text_table_cell(&table, pw_record_string(record, site->event), 24);
+		pw_text_table_cell(&table, site->found ? pw_record_string(record, site->function) : "-", 48);
+		snprintf(text, sizeof(text), "0x%" PRIx64, site->offset);
+		pw_text_table_cell(&table, site->found ? text : "-", 20);
+		pw_text_table_cell(&table, site->found ? pw_record_string(record, site->instruction) : "-", 40);
+		if (site->cost_ns)
+			snprintf(text, sizeof(text), "%s, %" PRIu64 " ns", site->emulated ? "emulated" : "single-stepped",
+				 site->cost_ns);
+		else
+			snprintf(text, sizeof(text), "%s", site->emulated ? "emulated" : "single-stepped");
+		pw_text_table_cell(&table, site->found ? text : "-", 40);
+		pw_text_table_cell(&table, pw_record_string(record, site->note), 200);
+	}
+	pw_text_table_print(&table, out);
+	pw_text_table_done(&table);
+}
+
+void pw_report_ps(struct pw_buf *out, const struct pw_record *const *records, size_t count, bool sites)
+{
+	static const char *const titles[] = { "EVENTS", "MEMORY", "SYMBOLS" };
+	struct pw_text_table table = { 0 };
+	size_t before;
+
+	if (!count) {
+		pw_buf_puts(out, "no Go processes found\n");
+		return;
+	}
+	pw_text_table_column(&table, "PID", true);
+	pw_text_table_column(&table, "SERVICE", false);
+	pw_text_table_column(&table, "PROCESS", false);
+	pw_text_table_column(&table, "GO", false);
+	pw_text_table_column(&table, "MODULE", false);
+	pw_text_table_column(&table, "REVISION", false);
+	pw_text_table_column(&table, "GOROUTINES", true);
+	for (size_t i = 0; i < ARRAY_SIZE(titles); i++)
+		pw_text_table_column(&table, titles[i], false);
+	for (size_t i = 0; i < count; i++) {
+		const struct pw_record *record = records[i];
+		const struct pw_record_identity *identity = &record->identity;
+		const char *version = pw_record_string(record, identity->go_version);
+		const char *module = pw_record_string(record, identity->module);
+		char revision[13];
+
+		snprintf(revision, sizeof(revision), "%.12s", pw_record_string(record, identity->revision));
+		pw_text_table_number(&table, (unsigned long long)identity->pid, true);
+		pw_text_table_cell(&table, pw_record_string(record, identity->service), 32);
+		pw_text_table_cell(&table, pw_record_string(record, identity->process), 20);
+		pw_text_table_cell(&table, strncmp(version, "go", 2) ? version : version + 2, 20);
+		pw_text_table_cell(&table, *module ? module : "-", 40);
+		pw_text_table_cell(&table, *revision ? revision : "-", 12);
+		pw_text_table_number(&table, record->runtime.goroutines,
+				     record->runtime.section.present && record->runtime.goroutines != PW_UNKNOWN);
+		for (size_t a = 0; a < _PW_ABILITY_MAX; a++)
+			pw_text_table_cell(&table, record->abilities[a].ok ? "yes" : "no", 8);
+	}
+	pw_text_table_print(&table, out);
+	pw_text_table_done(&table);
+	pw_buf_putc(out, '\n');
+	before = out->size;
+	for (size_t i = 0; i < count; i++)
+		ps_reasons(out, records[i]);
+	if (out->size == before && !pw_buf_error(out)) /* nothing to say: no blank line either */
+		out->data[--out->size] = '\0';
+	for (size_t i = 0; i < count && sites; i++)
+		ps_sites(out, records[i]);
+}
+
+static void trace_reasons(struct pw_buf *out, const struct pw_trace_site *site)
+{
+	const size_t shown = PW_MIN(site->reason_count, (size_t)4);
+
+	if (!shown)
+		return;
+	pw_buf_puts(out, "    parks: ");
+	for (size_t i = 0; i < shown; i++) {
+		put(out, site->reasons[i].reason);
+		pw_buf_printf(out, " %" PRIu64 "%s", site->reasons[i].count, i + 1 < shown ? ", " : "");
+	}
+	if (shown < site->reason_count)
+		pw_buf_printf(out, " and %zu more", site->reason_count - shown);
+	pw_buf_putc(out, '\n');
+}
+
+static void trace_detail(struct pw_buf *out, const struct pw_trace *trace, const struct pw_trace_site *site)
+{
+	const struct pw_record *record = trace->last;
+	const struct pw_record_statement *statement = &record->statements[site->statement];
+
+	put_place(out, pw_record_string(record, statement->function), pw_record_string(record, statement->file),
+		  statement->line);
+	pw_buf_putc(out, '\n');
+	trace_reasons(out, site);
+	if (site->creation_stack >= record->stack_count)
+		return;
+	pw_buf_puts(out, "    started by:\n");
+	for (uint32_t i = 0; i < record->stacks[site->creation_stack].count; i++) {
+		const struct pw_record_frame *frame;
+
+		if (record->stacks[site->creation_stack].first + i >= record->frame_count)
+			break;
+		frame = &record->frames[record->stacks[site->creation_stack].first + i];
+		pw_buf_puts(out, "      ");
+		put_place(out, pw_record_string(record, frame->function), pw_record_string(record, frame->file),
+			  frame->line);
+		pw_buf_putc(out, '\n');
+	}
+}
+
+static void trace_row(struct pw_text_table *table, const struct pw_trace *trace, const struct pw_trace_site *site)
+{
+	const struct pw_record_statement *statement = &trace->last->statements[site->statement];
+	_cleanup_buf_ struct pw_buf place = PW_BUF_INIT(8192);
+	char growth[32];
+
+	snprintf(growth, sizeof(growth), "%+" PRId64, (int64_t)(site->spawned - site->exited));
+	pw_text_table_cell(table, growth, sizeof(growth));
+	pw_text_table_number(table, site->spawned, true);
+	pw_text_table_number(table, site->exited, true);
+	pw_text_table_number(table, site->parked, true);
+	if (trace->runs)
+		pw_text_table_number(table, site->ran, true);
+	pw_text_table_number(table, site->live, site->live != PW_UNKNOWN);
+	/* The table escapes. */
+	pw_buf_printf(&place, "%s", pw_record_string(trace->last, statement->function));
+	if (statement->file)
+		pw_buf_printf(&place, " %s:%u", base_name(pw_record_string(trace->last, statement->file)), statement->line);
+	pw_text_table_cell(table, pw_buf_text(&place), 100);
+}
+
+void pw_report_trace(struct pw_buf *out, const struct pw_trace *trace, size_t sites_max)
+{
+	const struct pw_record *record = trace->last;
+	struct pw_text_table table = { 0 };
+	char duration[PW_DURATION_SIZE];
+	size_t shown = PW_MIN(trace->site_count, sites_max);
+
+	put(out, pw_record_string(record, record->identity.process));
+	pw_buf_printf(out, " (pid %d, ", record->identity.pid);
+	put(out, pw_record_string(record, record->identity.go_version));
+	pw_buf_printf(out, "), %s: %" PRIu64 " started, %" PRIu64 " ended, %" PRIu64 " parks",
+		      pw_time_duration(trace->duration_ns, duration), trace->spawned, trace->exited, trace->parked);
+	if (trace->spawned_by_goid != PW_UNKNOWN)
+		pw_buf_printf(out, "; started by goid: %" PRIu64, trace->spawned_by_goid);
+	pw_buf_printf(out, "; lost: %" PRIu64 "\n\n", trace->lost);
+	if (!shown) {
+		pw_buf_puts(out, "no goroutine was started, ended or parked\n");
+		return;
+	}
+	pw_text_table_column(&table, "GROWTH", true);
+	pw_text_table_column(&table, "STARTED", true);
+	pw_text_table_column(&table, "ENDED", true);
+	pw_text_table_column(&table, "PARKS", true);
+	if (trace->runs)
+		pw_text_table_column(&table, "RUNS", true);
+	pw_text_table_column(&table, "LIVE", true);
+	pw_text_table_column(&table, "GO STATEMENT", false);
+	for (size_t i = 0; i < shown; i++)
+		trace_row(&table, trace, &trace->sites[i]);
+	pw_text_table_print(&table, out);
+	pw_text_table_done(&table);
+	if (shown < trace->site_count)
+		pw_buf_printf(out, "and %zu more go statements\n", trace->site_count - shown);
+	pw_buf_putc(out, '\n');
+	for (size_t i = 0; i < shown; i++)
+		if (trace->sites[i].reason_count || trace->sites[i].creation_stack < record->stack_count)
+			trace_detail(out, trace, &trace->sites[i]);
+}
+
+static void put_since(struct pw_buf *out, uint64_t then, uint64_t now)
+{
+	char text[PW_DURATION_SIZE];
+
+	if (then && now > then)
+		pw_buf_printf(out, " for %s", pw_time_duration(now - then, text));
+}
+
+static void alert_body(struct pw_buf *out, const struct pw_alert *alert)
+{
+	pw_buf_puts(out, "  ");
+	put(out, alert->text);
+	pw_buf_puts(out, "\n  go statement: ");
+	put_place(out, alert->statement.function, alert->statement.file, alert->statement.line);
+	pw_buf_puts(out, "\n  waiting: ");
+	put(out, *alert->wait_reason ? alert->wait_reason : "-");
+	pw_buf_printf(out, "\n  parked: %" PRIu64 " (%" PRIu64 " when the growth began), baseline ", alert->parked,
+		      alert->parked_onset);
+	if (alert->baseline >= 0)
+		pw_buf_printf(out, "%.0f", alert->baseline);
+	else
+		pw_buf_puts(out, "not yet known");
+	pw_buf_printf(out, ", growth %+.0f per hour\n", alert->growth_per_hour);
+	for (size_t i = 0; i < alert->creation_count && i < PW_ALERT_FRAMES_MAX; i++) {
+		pw_buf_puts(out, i ? "              " : "  started by: ");
+		put_place(out, alert->creation[i].function, alert->creation[i].file, alert->creation[i].line);
+		pw_buf_putc(out, '\n');
+	}
+	if (*alert->hint) {
+		pw_buf_puts(out, "  next: ");
+		put(out, alert->hint);
+		pw_buf_putc(out, '\n');
+	}
+	if (*alert->reproduce) {
+		pw_buf_puts(out, "  see: ");
+		put(out, alert->reproduce);
+		pw_buf_putc(out, '\n');
+	}
+}
+
+static void alert_head(struct pw_buf *out, const struct pw_alert *alert)
+{
+	pw_buf_printf(out, "%s %s %s ", alert->rule, pw_alert_state_name(alert->state), pw_alert_level_name(alert->level));
+	put(out, alert->service);
+	pw_buf_puts(out, " (");
+	put(out, alert->process);
+	pw_buf_printf(out, ", pid %d)", alert->pid);
+}
+
+void pw_report_alerts(struct pw_buf *out, const struct pw_alert *alerts, size_t count, uint64_t wall_ns)
+{
+	if (!count)
+		pw_buf_puts(out, "no alerts\n");
+	for (size_t i = 0; i < count; i++) {
+		const struct pw_alert *alert = &alerts[i];
+
+		if (i)
+			pw_buf_putc(out, '\n');
+		alert_head(out, alert);
+		put_since(out, alert->fired_wall_ns, alert->resolved_wall_ns ? alert->resolved_wall_ns : wall_ns);
+		pw_buf_putc(out, '\n');
+		alert_body(out, alert);
+	}
+}
+
+void pw_report_alert(struct pw_buf *out, const struct pw_alert *alert)
+{
+	uint64_t when = alert->resolved_wall_ns ? alert->resolved_wall_ns : alert->fired_wall_ns;
+	char text[PW_RFC3339_SIZE];
+
+	pw_buf_printf(out, "%s ", pw_time_rfc3339(when, text));
+	alert_head(out, alert);
+	pw_buf_putc(out, '\n');
+	alert_body(out, alert);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_OUTPUT_TRACE_H
+#define PW_OUTPUT_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pw_record;
+
+/*
+ * What happened between two records of the same target: the answer of `trace`. Totals of a record count since attach
+ * and never fall, so a window is a difference, and both records were made right after the counters were read.
+ */
+struct pw_trace_reason {
+	const char *reason; /* of the last record */
+	uint64_t count;
+};
+
+struct pw_trace_site { /* one go statement with activity in the window, or with goroutines alive at its end */
+	uint32_t statement; /* in the last record */
+	uint64_t spawned, exited, parked, ran;
+	uint64_t live;	    /* at the end, by the census; PW_UNKNOWN without one */
+	struct pw_trace_reason *reasons; /* by count, falling */
+	size_t reason_count;
+	uint32_t creation_stack; /* in the last record, UINT32_MAX: none seen */
+};
+
+struct pw_trace {
+	const struct pw_record *last; /* borrowed */
+	uint64_t duration_ns;
+	bool runs;
+	uint64_t spawned, exited, parked;
+	uint64_t spawned_by_goid; /* PW_UNKNOWN: memory closed */
+	uint64_t lost;
+	struct pw_trace_site *sites; /* by growth (spawned - exited), then by activity, falling */
+	size_t site_count;
+};
+
+/* first and last are of one target, last is the later one; last must outlive the result. 0 or -ENOMEM. */
+int pw_trace_between(struct pw_trace *ret_trace, const struct pw_record *first, const struct pw_record *last, bool runs)
+	__attribute__((warn_unused_result));
+void pw_trace_done(struct pw_trace *trace);
+
+#endif
