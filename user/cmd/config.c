@@ -274,7 +274,7 @@ static void number_text(const struct pw_setting *setting, double number, char *t
 		snprintf(text, size, "%.15g", number);
 }
 
-int pw_config_set(struct pw_config *config, const char *key, const char *value, enum pw_source source,
+int pw_config_set(struct pw_config *config, const char *key, const char *value, enum pw_config_source source,
 		  struct pw_why *reterr_why)
 {
 	struct pw_setting setting;
@@ -401,7 +401,7 @@ void pw_config_default_text(const char *key, char *ret_text, size_t size)
 	pw_setting_text(&defaults, &setting, ret_text, size);
 }
 
-const char *pw_source_name(enum pw_source source)
+const char *pw_config_source_name(enum pw_config_source source)
 {
 	return source_names[source];
 }

@@ -26,7 +26,7 @@ struct pw_why;
 #define PW_CONFIG_TEXT_MAX  256
 #define PW_SETTINGS_MAX	    96
 
-enum pw_source { PW_SOURCE_DEFAULT, PW_SOURCE_FILE, PW_SOURCE_ENVIRONMENT, PW_SOURCE_FLAG };
+enum pw_config_source { PW_SOURCE_DEFAULT, PW_SOURCE_FILE, PW_SOURCE_ENVIRONMENT, PW_SOURCE_FLAG };
 
 struct pw_config_pattern {
 	char pattern[PW_CONFIG_TEXT_MAX];
@@ -37,7 +37,7 @@ struct pw_config_pattern {
 struct pw_config_list {
 	struct pw_config_pattern *items; /* owned */
 	size_t count;
-	enum pw_source source;
+	enum pw_config_source source;
 };
 
 struct pw_config {
@@ -53,7 +53,7 @@ struct pw_config {
 	struct pw_config_list include, exclude, services;
 
 	char path[PW_CONFIG_TEXT_MAX]; /* file read, "" if none */
-	enum pw_source source[PW_SETTINGS_MAX]; /* by row of the settings table */
+	enum pw_config_source source[PW_SETTINGS_MAX]; /* by row of the settings table */
 	uint32_t line[PW_SETTINGS_MAX];		/* in the file, where source is FILE */
 };
 
@@ -65,7 +65,7 @@ int pw_config_copy(struct pw_config *ret_config, const struct pw_config *config)
  * One value by its key in the file ("listen", "rules.PW-G08.tick"). A weaker source never overwrites a stronger one.
  * -EINVAL with a sentence: unknown key (with a suggestion), or a value that makes no sense.
  */
-int pw_config_set(struct pw_config *config, const char *key, const char *value, enum pw_source source,
+int pw_config_set(struct pw_config *config, const char *key, const char *value, enum pw_config_source source,
 		  struct pw_why *reterr_why) __attribute__((warn_unused_result));
 
 /*

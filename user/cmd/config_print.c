@@ -14,7 +14,7 @@ static void source_text(const struct pw_config *config, size_t index, char *text
 	if (config->source[index] == PW_SOURCE_FILE)
 		snprintf(text, size, "file %s:%u", config->path, config->line[index]);
 	else
-		snprintf(text, size, "%s", pw_source_name(config->source[index]));
+		snprintf(text, size, "%s", pw_config_source_name(config->source[index]));
 }
 
 static void print_list(const struct pw_config *config, const char *key, const struct pw_config_list *list,
@@ -67,7 +67,7 @@ static void json_list(const char *key, const struct pw_config_list *list, bool n
 		pw_json_end(json);
 	}
 	pw_json_end(json);
-	pw_json_key_str(json, "source", pw_source_name(list->source));
+	pw_json_key_str(json, "source", pw_config_source_name(list->source));
 	pw_json_end(json);
 }
 
@@ -86,7 +86,7 @@ void pw_config_print_json(const struct pw_config *config, struct pw_buf *out)
 		pw_json_object(&json);
 		pw_json_key_str(&json, "key", setting.key);
 		pw_json_key_str(&json, "value", value);
-		pw_json_key_str(&json, "source", pw_source_name(config->source[i]));
+		pw_json_key_str(&json, "source", pw_config_source_name(config->source[i]));
 		if (config->source[i] == PW_SOURCE_FILE)
 			pw_json_key_u64(&json, "line", config->line[i]);
 		pw_json_end(&json);

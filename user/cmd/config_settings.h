@@ -37,7 +37,7 @@ bool pw_setting_find(const char *key, struct pw_setting *ret_setting);
 size_t pw_setting_size(enum pw_setting_kind kind);
 /* Text that pw_config_set reads back to the same value. */
 void pw_setting_text(const struct pw_config *config, const struct pw_setting *setting, char *text, size_t size);
-const char *pw_source_name(enum pw_source source);
+const char *pw_config_source_name(enum pw_config_source source);
 
 /* -EINVAL with a sentence that names the nearest key that exists at the place of key; shown is what was written. */
 int pw_config_unknown_key(const char *key, const char *shown, struct pw_why *reterr_why);

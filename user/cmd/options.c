@@ -201,9 +201,9 @@ void pw_options_overview(struct pw_buf *out)
 	for (size_t i = 0; i < pw_command_count; i++) {
 		char left[64];
 
-		snprintf(left, sizeof(left), "%s%s%s", pw_commands[i].name, pw_commands[i].operands[0] ? " " : "",
-			 pw_commands[i].operands);
-		pw_buf_printf(out, "  %-24s %s\n", left, pw_commands[i].summary);
+		snprintf(left, sizeof(left), "%s%s%s", pw_commands[i]->name, pw_commands[i]->operands[0] ? " " : "",
+			 pw_commands[i]->operands);
+		pw_buf_printf(out, "  %-24s %s\n", left, pw_commands[i]->summary);
 	}
 	pw_buf_puts(out, "\n'parkwatch <command> --help' explains one. Exit status: 0 fine, 2 could not tell, 3 usage or "
 			 "environment.\n");

@@ -50,7 +50,7 @@ struct pw_command {
 	int (*run)(const struct pw_command *command, int argc, char **argv); /* argv[0] is the name; returns enum pw_exit */
 };
 
-extern const struct pw_command pw_commands[];
+extern const struct pw_command *const pw_commands[];
 extern const size_t pw_command_count;
 
 struct pw_options_result {

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "cmd/daemon.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "analysis/analysis.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/macros.h"
+#include "base/time.h"
+#include "base/vec.h"
+#include "base/why.h"
+#include "cmd/notify.h"
+#include "cmd/privilege.h"
+#include "cmd/recording.h"
+#include "collect/collect.h"
+#include "observe/observe.h"
+#include "output/alert.h"
+#include "output/http.h"
+#include "reader/reader.h"
+#include "target/discover.h"
+#include "target/target.h"
+
+/*
+ * Start and end of the daemon, and what reaches it from outside: signals, targets that come and go, the worker's
+ * results. Order at start: the recording (may need rights that are given up next), privileges, the reader process
+ * (forks), collect (tries the host on a child, then starts its thread), HTTP (threads), and only then targets.
+ */
+#define STACKS_FIRST 16
+#define STACKS_EVERY 256
+#define SLICE_NS     (5 * PW_NS_PER_MS)
+
+static void on_transition(void *context, const struct pw_alert *alert)
+{
+	struct pw_daemon *daemon = context;
+
+	if (pw_alert_log(alert) < 0)
+		daemon->health.alert_log_failures++;
+}
+
+static void on_service_name(void *context, struct pw_target *target)
+{
+	struct pw_daemon *daemon = context;
+	const char *const names[] = { target->process, target->exe, target->unit, target->service, target->container };
+	const char *service = pw_config_service(&daemon->config, names, ARRAY_SIZE(names));
+
+	if (service)
+		snprintf(target->service, sizeof(target->service), "%.*s", (int)sizeof(target->service) - 1, service);
+}
+
+static void attach(struct pw_daemon *daemon, struct pw_target *target)
+{
+	int r;
+
+	if (!daemon->collect) {
+		target->events_ok = false;
+		snprintf(target->events_reason, sizeof(target->events_reason), "%s", daemon->no_events);
+		return;
+	}
+	r = pw_collect_add(daemon->collect, target);
+	if (r < 0)
+		pw_log_debug(r, "no events of '%s' (pid %d): %s", target->process, target->pid, target->events_reason);
+}
+
+static void on_found(void *context, struct pw_target *target)
+{
+	struct pw_daemon *daemon = context;
+	const struct pw_observe_options options = { .census_interval_ns = daemon->config.interval_ns,
+						    .slice_ns = SLICE_NS,
+						    .kernel_figures = true };
+	struct pw_observed *observed = calloc(1, sizeof(*observed));
+	int r = observed ? 0 : -ENOMEM;
+
+	attach(daemon, target);
+	if (!r) {
+		observed->target = target;
+		r = pw_observation_new(&observed->observation, target, daemon->collect, &daemon->procfs, &options);
+	}
+	if (!r)
+		r = pw_vec_push(&daemon->observed, observed);
+	if (!r) {
+		pw_log_debug(0, "observing '%s' (pid %d)", target->process, target->pid);
+		return;
+	}
+	daemon->health.observe_failures++;
+	pw_log_warn(r, "'%s' (pid %d) is not observed: %s", target->process, target->pid,
+		    r == -E2BIG ? "too many Go processes" : strerror(-r));
+	if (observed)
+		pw_observed_free(observed);
+	if (daemon->collect)
+		pw_collect_remove(daemon->collect, target->id);
+}
+
+static void on_gone(void *context, struct pw_target *target)
+{
+	pw_log_debug(0, "'%s' (pid %d) has ended", target->process, target->pid);
+	pw_daemon_drop(context, target);
+}
+
+static int on_collect(struct pw_source *source pw_unused, int fd pw_unused, uint32_t events pw_unused, void *context)
+{
+	pw_collect_dispatch(((struct pw_daemon *)context)->collect);
+	return 0;
+}
+
+static int on_watchdog(struct pw_source *source pw_unused, uint64_t due_ns pw_unused, uint64_t late_ns pw_unused,
+		       uint64_t missed pw_unused, void *context pw_unused)
+{
+	(void)pw_notify("WATCHDOG=1");
+	return 0;
+}
+
+static void apply_filter(struct pw_daemon *daemon)
+{
+	const char *include[PW_CONFIG_LIST_MAX], *exclude[PW_CONFIG_LIST_MAX];
+	struct pw_discover_filter filter = { .include = include, .exclude = exclude };
+
+	for (; filter.include_count < daemon->config.include.count; filter.include_count++)
+		include[filter.include_count] = daemon->config.include.items[filter.include_count].pattern;
+	for (; filter.exclude_count < daemon->config.exclude.count; filter.exclude_count++)
+		exclude[filter.exclude_count] = daemon->config.exclude.items[filter.exclude_count].pattern;
+	pw_discover_set_filter(daemon->discover, &filter);
+}
+
+static void warn_fixed(const char *key, bool changed)
+{
+	if (changed)
+		pw_log_warn(0, "the new value of '%s' holds from the next start on", key);
+}
+
+/* SIGHUP: all of the new configuration, or nothing of it. */
+static void reload(struct pw_daemon *daemon)
+{
+	struct pw_config config;
+	struct pw_why why = { 0 };
+	int r;
+
+	pw_notify_reloading();
+	r = pw_config_copy(&config, &daemon->flags);
+	if (!r) {
+		r = pw_config_load(&config, daemon->config_path, &why);
+		if (r < 0)
+			pw_config_done(&config);
+	}
+	daemon->health.reload_ok = r >= 0;
+	if (r < 0) {
+		pw_log_err(r, "%s; the configuration in force stays", pw_why_text(&why, r));
+		(void)pw_notify("READY=1\nSTATUS=the new configuration is wrong, the old one stays in force");
+		return;
+	}
+	warn_fixed("listen", strcmp(config.listen, daemon->config.listen) != 0);
+	warn_fixed("socket", strcmp(config.socket, daemon->config.socket) != 0);
+	warn_fixed("record", strcmp(config.record, daemon->config.record) != 0);
+	warn_fixed("attach", config.attach != daemon->config.attach);
+	if (config.interval_ns != daemon->config.interval_ns) {
+		r = pw_daemon_set_interval(daemon, config.interval_ns);
+		if (r < 0)
+			pw_log_warn(r, "the interval stays as it is: %s", strerror(-r));
+	}
+	pw_config_done(&daemon->config);
+	daemon->config = config;
+	daemon->health.reload_wall_ns = pw_wall_ns();
+	pw_log_set_level(config.log_level);
+	pw_analysis_configure(daemon->analysis, &config.rules);
+	pw_recording_rules(daemon->recording, &config.rules);
+	if (daemon->collect)
+		pw_collect_set_budget(daemon->collect, config.budget_percent);
+	apply_filter(daemon);
+	pw_log_info(0, "configuration read again%s%s", *config.path ? " from " : "", config.path);
+	(void)pw_notify("READY=1");
+}
+
+static int on_signal(struct pw_source *source pw_unused, int signal_number, pid_t sender pw_unused, void *context)
+{
+	struct pw_daemon *daemon = context;
+
+	if (signal_number == SIGHUP)
+		reload(daemon);
+	else
+		pw_loop_quit(daemon->loop, 0);
+	return 0;
+}
+
+static int start_loop(struct pw_daemon *daemon)
+{
+	uint64_t watchdog = pw_notify_watchdog_ns();
+	sigset_t signals;
+	int r;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	r = pw_loop_new(&daemon->loop);
+	if (!r)
+		r = pw_loop_add_signals(daemon->loop, &signals, on_signal, daemon, NULL);
+	if (!r && watchdog)
+		r = pw_loop_add_timer(daemon->loop, watchdog, watchdog, on_watchdog, daemon, NULL);
+	return r;
+}
+
+/* Events if this host has them; without them the daemon goes on by memory alone. */
+static void start_collect(struct pw_daemon *daemon)
+{
+	const struct pw_collect_options options = { .method = daemon->config.attach,
+						    .budget_percent = daemon->config.budget_percent,
+						    .creation_stacks_first = STACKS_FIRST,
+						    .creation_stacks_every = STACKS_EVERY };
+	struct pw_why why = { 0 };
+	int r = pw_collect_new(&daemon->collect, &options, &why);
+
+	daemon->health.attach_method = "";
+	if (r < 0) {
+		daemon->collect = NULL;
+		snprintf(daemon->no_events, sizeof(daemon->no_events), "%.*s", (int)sizeof(daemon->no_events) - 1,
+			 pw_why_text(&why, r));
+		pw_log_warn(r, "no events on this host: %s; continuing with memory alone", daemon->no_events);
+		return;
+	}
+	daemon->health.events_possible = true;
+	daemon->health.attach_method = pw_collect_method(daemon->collect) == PW_ATTACH_PERF ? "perf" : "uprobe_multi";
+	if (pw_collect_method(daemon->collect) == PW_ATTACH_UPROBE_MULTI && pw_privilege_drop_admin(&why) < 0)
+		pw_log_warn(0, "%s; continuing with more privilege than needed", why.text);
+}
+
+static int start_parts(struct pw_daemon *daemon, struct pw_why *reterr_why)
+{
+	const struct pw_discover_callbacks callbacks = {
+		.context = daemon, .found = on_found, .gone = on_gone, .service_name = on_service_name
+	};
+	int r;
+
+	r = pw_procfs_open(&daemon->procfs, "/proc");
+	if (r < 0)
+		return pw_why_set(reterr_why, r, "cannot open /proc: %s", strerror(-r));
+	if (*daemon->config.record) {
+		r = pw_recording_open(&daemon->recording, daemon->config.record, reterr_why);
+		if (r < 0)
+			return r;
+		pw_recording_rules(daemon->recording, &daemon->config.rules);
+	}
+	if (pw_privilege_drop(reterr_why) < 0)
+		pw_log_warn(0, "%s; continuing with more privilege than needed", reterr_why->text);
+	r = pw_reader_start(&daemon->reader);
+	if (r < 0)
+		return pw_why_set(reterr_why, r, "cannot start the reader process: %s", strerror(-r));
+	r = start_loop(daemon);
+	if (r < 0)
+		return pw_why_set(reterr_why, r, "cannot make the event loop: %s", strerror(-r));
+	start_collect(daemon);
+	r = pw_board_new(&daemon->board);
+	if (!r)
+		r = pw_analysis_new(&daemon->analysis, &daemon->config.rules, on_transition, daemon);
+	if (!r)
+		r = pw_discover_new(&daemon->discover, &daemon->procfs, daemon->reader, daemon->loop, &callbacks);
+	if (!r && daemon->collect)
+		r = pw_loop_add_io(daemon->loop, pw_collect_fd(daemon->collect), EPOLLIN, on_collect, daemon, NULL);
+	if (r < 0)
+		return pw_why_set(reterr_why, r, "cannot start: %s", strerror(-r));
+	apply_filter(daemon);
+	r = pw_http_start(&daemon->http, daemon->board, daemon->config.listen, daemon->config.socket, reterr_why);
+	if (r < 0)
+		return r;
+	r = pw_daemon_tick_start(daemon);
+	return r < 0 ? pw_why_set(reterr_why, r, "cannot start the tick: %s", strerror(-r)) : 0;
+}
+
+/* Observations before what they look at; probes while their targets are still known; the reader last. */
+static void stop(struct pw_daemon *daemon)
+{
+	pw_http_stop(daemon->http);
+	for (size_t i = 0; i < daemon->observed.count; i++)
+		pw_observed_free(daemon->observed.items[i]);
+	pw_vec_done(&daemon->observed);
+	if (daemon->collect)
+		pw_collect_free(daemon->collect);
+	if (daemon->discover)
+		pw_discover_free(daemon->discover);
+	if (daemon->reader)
+		pw_reader_free(daemon->reader);
+	if (daemon->analysis)
+		pw_analysis_free(daemon->analysis);
+	pw_recording_close(daemon->recording);
+	pw_board_free(daemon->board);
+	pw_loop_free(daemon->loop);
+	pw_procfs_done(&daemon->procfs);
+	free(daemon->alerts);
+}
+
+enum pw_exit pw_daemon_run(struct pw_daemon *daemon)
+{
+	enum pw_exit status = PW_EXIT_USAGE;
+	struct pw_why why = { 0 };
+	int r;
+
+	daemon->observed.max = PW_OBSERVED_MAX;
+	daemon->alerts = calloc(PW_ALERTS_MAX, sizeof(*daemon->alerts));
+	daemon->health.started_wall_ns = daemon->health.reload_wall_ns = pw_wall_ns();
+	daemon->health.reload_ok = true;
+	r = daemon->alerts ? start_parts(daemon, &why) : -ENOMEM;
+	if (r < 0) {
+		pw_log_usage(r, "%s", pw_why_text(&why, r));
+	} else {
+		if (pw_http_port(daemon->http))
+			pw_log_info(0, "metrics at http://%s/metrics", daemon->config.listen);
+		r = pw_loop_run(daemon->loop);
+		status = r < 0 ? PW_EXIT_USAGE : PW_EXIT_OK;
+		if (r < 0)
+			pw_log_err(r, "the event loop failed: %s", strerror(-r));
+		(void)pw_notify("STOPPING=1");
+	}
+	stop(daemon);
+	return status;
+}
