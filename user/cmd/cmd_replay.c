@@ -96,6 +96,8 @@ static int on_entry(struct replaying *replaying, const struct pw_entry *entry)
 	case PW_ENTRY_GONE:
 		pw_analysis_forget(replaying->analysis, entry->target_id, entry->boot_ns, entry->wall_ns);
 		break;
+	case _PW_ENTRY_MAX:
+		break;
 	}
 	return r;
 }
