@@ -163,7 +163,7 @@ char *pw_time_duration(uint64_t ns, char text[PW_DURATION_SIZE])
 		snprintf(text, PW_DURATION_SIZE, "%llums", (unsigned long long)(ns / PW_NS_PER_MS));
 	else if (seconds < 60)
 		snprintf(text, PW_DURATION_SIZE, seconds < 10 ? "%.1fs" : "%.0fs",
-			 (double)(ns / (PW_NS_PER_SEC / 10)) / 10);
+			 (double)(ns - ns % (PW_NS_PER_SEC / 10)) / 1e9);
 	else if (seconds < 3600)
 		snprintf(text, PW_DURATION_SIZE, "%llum%02llus", (unsigned long long)(seconds / 60),
 			 (unsigned long long)(seconds % 60));
