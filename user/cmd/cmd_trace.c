@@ -32,6 +32,7 @@
 #define ATTACH_NS	(30 * PW_NS_PER_SEC)
 #define SETTLE_NS	(5 * PW_NS_PER_SEC)
 #define BIRTHS_TRIES	50
+#define NAMING_ROUNDS_MAX 6
 #define SITES_SHOWN_MAX 20
 #define POLL_NS		PW_NS_PER_SEC
 #define ANSWER_BYTES_MAX (64U << 20)
@@ -153,24 +154,26 @@ static bool names_missing(const struct pw_record *record)
 	return false;
 }
 
-/* The counters as they are, with a fresh census and with names: closes records until nothing is missing. */
+/*
+ * The counters as they are, with a fresh census and with names: work asks for the names of what the last record showed
+ * for the first time, the next record has them. The second round names creation stacks, which the first one asks for.
+ */
 static int complete_record(struct tracing *tracing, struct pw_record **ret_record)
 {
 	struct pw_record *record = NULL;
 	int r = 0;
 
-	if (!tracing->gone && tracing->target->memory_ok)
-		r = pw_oneshot_settle(tracing->observation, tracing->target, SETTLE_NS);
-	if (r == -ESRCH)
-		tracing->gone = true;
-	for (int tries = 0; tries < 5; tries++) {
+	for (int round = 0; round < NAMING_ROUNDS_MAX && r >= 0; round++) {
 		if (record)
 			pw_record_unref(record);
 		record = NULL;
+		if (!tracing->gone &&
+		    pw_oneshot_settle(tracing->observation, tracing->target, SETTLE_NS) == -ESRCH)
+			tracing->gone = true;
+		if (tracing->target->symbolizer)
+			(void)pw_symbolizer_settle(tracing->target->symbolizer);
 		r = pw_observation_record(tracing->observation, pw_boot_ns(), pw_wall_ns(), &record);
-		if (r < 0 || !names_missing(record) || !tracing->target->symbolizer)
-			break;
-		if (pw_symbolizer_settle(tracing->target->symbolizer) < 0)
+		if (r >= 0 && round >= 2 && !names_missing(record))
 			break;
 	}
 	if (r >= 0)

@@ -148,8 +148,10 @@ void pw_oneshot_judge_events(struct pw_target *target, const struct pw_features 
 			 (int)sizeof(target->events_reason) - 1, why.text);
 	} else if (target->build && target->build->facts.why_no_events[0])
 		snprintf(target->events_reason, sizeof(target->events_reason), "%s", target->build->facts.why_no_events);
-	else
+	else {
 		target->events_ok = true;
+		target->events_reason[0] = '\0';
+	}
 }
 
 enum pw_exit pw_oneshot_print(const struct pw_buf *out)
