@@ -10,15 +10,13 @@
 /*
  * The walk: walk_record() visits every field of a record in one order. Encoding, `now` is the record to write (its
  * fields are only read); decoding, `now` is a draft whose arrays are grown here. `old` is what both sides know already.
- *
- * An array element is held against the element of the same index in the old record; elements beyond its end against
- * their own predecessor, because neighbours are alike (goids, addresses, times).
  */
 struct walk {
 	bool encoding;
 	struct pw_buf *out;
 	struct pw_bytes *in;
 	uint64_t zeros; /* encoding: unchanged fields not yet written; decoding: unchanged fields still to come */
+	uint32_t next_reason, next_age, next_frame; /* where the next range in that list is expected to begin */
 	bool failed, no_memory;
 };
 
@@ -114,6 +112,23 @@ static void walk_double(struct walk *walk, double *now, double old)
 		memcpy(now, &now_bits, sizeof(now_bits));
 }
 
+/*
+ * A range of a list that others share: mostly it begins where the one before it ended, whatever has changed in the list,
+ * and an empty one at 0.
+ */
+static void walk_range(struct walk *walk, uint32_t *first, uint32_t *count, uint32_t old_count, uint32_t *next)
+{
+	uint32_t count_now = (uint32_t)walk_value(walk, *count, old_count, UINT32_MAX);
+	uint32_t first_now = (uint32_t)walk_value(walk, *first, count_now ? *next : 0, UINT32_MAX);
+
+	if (!walk->encoding) {
+		*first = first_now;
+		*count = count_now;
+	}
+	if (count_now)
+		*next = first_now + count_now;
+}
+
 static void walk_section(struct walk *walk, struct pw_section *now, const struct pw_section *old)
 {
 	BOOL(present);
@@ -158,8 +173,7 @@ static void walk_count(struct walk *walk, struct pw_record_event_count *now, con
 	U64(exited);
 	U64(parked);
 	U64(ran);
-	U32(first_reason);
-	U32(reason_count);
+	walk_range(walk, &now->first_reason, &now->reason_count, old->reason_count, &walk->next_reason);
 	U32(creation_stack);
 }
 
@@ -178,8 +192,7 @@ static void walk_group(struct walk *walk, struct pw_record_group *now, const str
 	U64(count_initial);
 	U64(oldest_born_before_ns);
 	U64(youngest_born_after_ns);
-	U32(first_age);
-	U32(age_count);
+	walk_range(walk, &now->first_age, &now->age_count, old->age_count, &walk->next_age);
 }
 
 static void walk_age(struct walk *walk, struct pw_record_age *now, const struct pw_record_age *old)
@@ -208,8 +221,7 @@ static void walk_frame(struct walk *walk, struct pw_record_frame *now, const str
 
 static void walk_stack(struct walk *walk, struct pw_record_stack *now, const struct pw_record_stack *old)
 {
-	U32(first);
-	U32(count);
+	walk_range(walk, &now->first, &now->count, old->count, &walk->next_frame);
 }
 
 /* A field added to one of these must be added to its walk, and the format's version raised. */
@@ -307,41 +319,115 @@ static void walk_numbers(struct walk *walk, struct pw_record *now, const struct 
 
 /* --- arrays ------------------------------------------------------------------------------------------------------ */
 
-/* Walks the array `list` of `type` by walk_element. Decoding, it is allocated first; the draft owns it. */
-#define DEFINE_WALK_LIST(name, type, list, list_count, max, walk_element)                       \
-	static void name(struct walk *walk, struct pw_record *now, const struct pw_record *old) \
-	{                                                                                       \
-		static const type nothing;                                                      \
-		size_t count = (size_t)walk_value(walk, now->list_count, old->list_count, max); \
-                                                                                                \
-		if (walk->failed || !count)                                                     \
-			return;                                                                 \
-		if (!walk->encoding) {                                                          \
-			now->list = calloc(count, sizeof(type));                                \
-			walk->failed = walk->no_memory = !now->list;                            \
-			now->list_count = now->list ? count : 0;                                \
-		}                                                                               \
-                                                                                                \
-		for (size_t i = 0; i < count && !walk->failed; i++)                             \
-			walk_element(walk, &now->list[i],                                       \
-				     i < old->list_count ? &old->list[i]                        \
-				     : i		 ? &now->list[i - 1]                    \
-							 : &nothing);                                           \
+/*
+ * Is b in the old record what a is now? Elements come and go (groups of running goroutines, rows, ages), so each is held
+ * against the old element it continues, and says which that is: mostly the one behind its predecessor's, which costs nothing.
+ */
+static bool same_site(const struct pw_record_site *a, const struct pw_record_site *b)
+{
+	return a->event == b->event;
+}
+
+static bool same_drop(const struct pw_record_drop *a, const struct pw_record_drop *b)
+{
+	return a->name == b->name;
+}
+
+static bool same_statement(const struct pw_record_statement *a, const struct pw_record_statement *b)
+{
+	return a->gopc == b->gopc;
+}
+
+static bool same_count(const struct pw_record_event_count *a, const struct pw_record_event_count *b)
+{
+	return a->statement == b->statement;
+}
+
+static bool same_reason(const struct pw_record_reason_count *a, const struct pw_record_reason_count *b)
+{
+	return a->reason == b->reason;
+}
+
+static bool same_group(const struct pw_record_group *a, const struct pw_record_group *b)
+{
+	return a->statement == b->statement && a->status == b->status && a->reason == b->reason;
+}
+
+static bool same_age(const struct pw_record_age *a, const struct pw_record_age *b)
+{
+	return a->born_before_ns == b->born_before_ns;
+}
+
+static bool same_row(const struct pw_record_row *a, const struct pw_record_row *b)
+{
+	return a->goid == b->goid;
+}
+
+static bool same_frame(const struct pw_record_frame *a, const struct pw_record_frame *b)
+{
+	return a->addr == b->addr && a->function == b->function;
+}
+
+static bool same_stack(const struct pw_record_stack *a, const struct pw_record_stack *b)
+{
+	return a->count == b->count;
+}
+
+/* How far ahead the old element is looked for; farther away a new one is cheaper than the search. */
+#define LOOK_AHEAD 128
+
+/*
+ * Walks the array `list` of `type` by walk_element. Decoding, it is allocated first; the draft owns it. An element that
+ * continues none is held against its own predecessor, because neighbours are alike (goids, addresses, times).
+ */
+#define DEFINE_WALK_LIST(name, type, list, list_count, max, walk_element, same)                                        \
+	static size_t find_##name(const struct pw_record *old, const type *element, size_t expected)                   \
+	{                                                                                                              \
+		for (size_t i = expected; i < old->list_count && i - expected < LOOK_AHEAD; i++)                       \
+			if (same(element, &old->list[i]))                                                              \
+				return i;                                                                              \
+		return old->list_count;                                                                                \
+	}                                                                                                              \
+                                                                                                                       \
+	static void name(struct walk *walk, struct pw_record *now, const struct pw_record *old)                        \
+	{                                                                                                              \
+		static const type nothing;                                                                             \
+		size_t count = (size_t)walk_value(walk, now->list_count, old->list_count, max), expected = 0;          \
+                                                                                                                       \
+		if (walk->failed || !count)                                                                            \
+			return;                                                                                        \
+		if (!walk->encoding) {                                                                                 \
+			now->list = calloc(count, sizeof(type));                                                       \
+			walk->failed = walk->no_memory = !now->list;                                                   \
+			now->list_count = now->list ? count : 0;                                                       \
+		}                                                                                                      \
+		for (size_t i = 0; i < count && !walk->failed; i++) {                                                  \
+			size_t from = walk->encoding ? find_##name(old, &now->list[i], expected) : 0;                  \
+                                                                                                                       \
+			from = (size_t)walk_value(walk, from, expected, old->list_count);                              \
+			if (from < old->list_count)                                                                    \
+				expected = from + 1;                                                                   \
+			walk_element(walk, &now->list[i],                                                              \
+				     from < old->list_count ? &old->list[from] :                                       \
+				     i			    ? &now->list[i - 1] :                                      \
+							      &nothing);                                               \
+		}                                                                                                      \
 	}
 
-DEFINE_WALK_LIST(walk_sites, struct pw_record_site, sites, site_count, PW_RECORD_SITES_MAX, walk_site)
-DEFINE_WALK_LIST(walk_drops, struct pw_record_drop, drops, drop_count, PW_RECORD_DROPS_MAX, walk_drop)
+DEFINE_WALK_LIST(walk_sites, struct pw_record_site, sites, site_count, PW_RECORD_SITES_MAX, walk_site, same_site)
+DEFINE_WALK_LIST(walk_drops, struct pw_record_drop, drops, drop_count, PW_RECORD_DROPS_MAX, walk_drop, same_drop)
 DEFINE_WALK_LIST(walk_statements, struct pw_record_statement, statements, statement_count, PW_RECORD_STATEMENTS_MAX,
-		 walk_statement)
+		 walk_statement, same_statement)
 DEFINE_WALK_LIST(walk_counts, struct pw_record_event_count, events.counts, events.count, PW_RECORD_COUNTS_MAX,
-		 walk_count)
-DEFINE_WALK_LIST(walk_reasons, struct pw_record_reason_count, reasons, reason_count, PW_RECORD_REASONS_MAX, walk_reason)
+		 walk_count, same_count)
+DEFINE_WALK_LIST(walk_reasons, struct pw_record_reason_count, reasons, reason_count, PW_RECORD_REASONS_MAX, walk_reason,
+		 same_reason)
 DEFINE_WALK_LIST(walk_groups, struct pw_record_group, census.groups, census.group_count, PW_RECORD_GROUPS_MAX,
-		 walk_group)
-DEFINE_WALK_LIST(walk_ages, struct pw_record_age, census.ages, census.age_count, PW_RECORD_AGES_MAX, walk_age)
-DEFINE_WALK_LIST(walk_rows, struct pw_record_row, census.rows, census.row_count, PW_RECORD_ROWS_MAX, walk_row)
-DEFINE_WALK_LIST(walk_frames, struct pw_record_frame, frames, frame_count, PW_RECORD_FRAMES_MAX, walk_frame)
-DEFINE_WALK_LIST(walk_stacks, struct pw_record_stack, stacks, stack_count, PW_RECORD_STACKS_MAX, walk_stack)
+		 walk_group, same_group)
+DEFINE_WALK_LIST(walk_ages, struct pw_record_age, census.ages, census.age_count, PW_RECORD_AGES_MAX, walk_age, same_age)
+DEFINE_WALK_LIST(walk_rows, struct pw_record_row, census.rows, census.row_count, PW_RECORD_ROWS_MAX, walk_row, same_row)
+DEFINE_WALK_LIST(walk_frames, struct pw_record_frame, frames, frame_count, PW_RECORD_FRAMES_MAX, walk_frame, same_frame)
+DEFINE_WALK_LIST(walk_stacks, struct pw_record_stack, stacks, stack_count, PW_RECORD_STACKS_MAX, walk_stack, same_stack)
 
 /* How many strings at the beginning are the same in both. */
 static size_t shared_strings(const struct pw_record *now, const struct pw_record *old)
