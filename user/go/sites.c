@@ -29,11 +29,9 @@
 #include "go/funcs.h"
 #include "go/insns.h"
 #include "go/layout.h"
+#include "go/siterules.h"
 
-#define PROLOGUE_INSNS_MAX 10 /* large frames take up to eight before the branch */
-#define STRAIGHT_INSNS_MAX 64 /* a straight line longer than that is not what the rules are about */
-#define ARGUMENT_INSNS_MAX 12 /* how far before a call its arguments are set */
-#define G_DEAD		   6  /* _Gdead, src/runtime/runtime2.go, go1.17 to go1.27 */
+#define G_DEAD 6 /* _Gdead, src/runtime/runtime2.go, go1.17 to go1.27 */
 
 enum rule { RULE_PROLOGUE, RULE_POST, RULE_CALL, RULE_RESULT, RULE_STEP };
 
@@ -158,123 +156,13 @@ static uint8_t value_reg(enum pw_arch arch, enum value value)
 	return pw_abi_arg(arch, (unsigned int)(value - VALUE_ARG0));
 }
 
-/* A value on its way through straight-line code: the registers that hold it now. */
-struct traced {
-	bool wanted;
-	uint8_t reg; /* the one to use: the first that is left */
-	uint64_t regs;
-};
-
-static struct traced trace_start(uint8_t reg)
-{
-	struct traced traced = {.wanted = reg != PW_REG_NONE, .reg = PW_SITE_REG_NONE};
-
-	if (traced.wanted) {
-		traced.reg = reg;
-		traced.regs = PW_REG_SET_BIT(reg);
-	}
-	return traced;
-}
-
-static void trace_step(struct traced *traced, enum pw_arch arch, const struct pw_insn *insn)
-{
-	uint8_t dst, src;
-	bool copies =
-		pw_insn_is_copy(arch, insn, &dst, &src) && src < 64 && dst < 64 && (traced->regs & PW_REG_SET_BIT(src));
-
-	if (!traced->wanted)
-		return;
-	traced->regs &= ~pw_insn_clobbers(arch, insn);
-	if (copies)
-		traced->regs |= PW_REG_SET_BIT(dst);
-	if (traced->regs && (traced->reg > 63 || !(traced->regs & PW_REG_SET_BIT(traced->reg))))
-		traced->reg = (uint8_t)__builtin_ctzll(traced->regs);
-}
-
-static bool trace_holds(const struct traced *traced)
-{
-	return !traced->wanted || traced->regs != 0;
-}
-
-/* Does a jump backwards, other than the one behind morestack to the entry, go around this instruction? */
-static bool in_loop(const struct pw_code *code, size_t index)
-{
-	uint64_t addr = code->insn[index].addr;
-
-	for (size_t i = index; i < code->count; i++) {
-		const struct pw_insn *insn = &code->insn[i];
-
-		if ((insn->kind == PW_INSN_JUMP || insn->kind == PW_INSN_BRANCH) && insn->target <= addr &&
-		    insn->target > code->insn[0].addr)
-			return true;
-	}
-	return false;
-}
-
-/* The branch of the stack check; code->count if the function has none (go:nosplit). */
-static size_t find_stack_check(const struct pw_code *code)
-{
-	for (size_t i = 0; i < code->count && i < PROLOGUE_INSNS_MAX; i++) {
-		const struct pw_insn *insn = &code->insn[i];
-
-		if (i > 0 && insn->is_target)
-			break;
-		if (pw_insn_is_stack_check(code->arch, insn))
-			return i;
-		if (insn->kind == PW_INSN_CALL || insn->kind == PW_INSN_CALL_INDIRECT || insn->kind == PW_INSN_JUMP ||
-		    insn->kind == PW_INSN_JUMP_INDIRECT || insn->kind == PW_INSN_RETURN || insn->kind == PW_INSN_PUSH)
-			break;
-	}
-	return code->count;
-}
-
-/* The first emulated instruction from index on, in a straight line, that still has the values. */
-static size_t find_emulated(const struct pw_code *code, size_t index, struct traced *g, struct traced *arg)
-{
-	size_t end = PW_MIN(code->count, index + STRAIGHT_INSNS_MAX);
-
-	for (size_t i = index; i < end; i++) {
-		const struct pw_insn *insn = &code->insn[i];
-
-		if (insn->is_target && i > 0)
-			break;
-		if (!trace_holds(g) || !trace_holds(arg))
-			break;
-		if (pw_insn_emulated(code->arch, insn))
-			return i;
-		if (insn->kind == PW_INSN_BRANCH || insn->kind == PW_INSN_JUMP || insn->kind == PW_INSN_JUMP_INDIRECT ||
-		    insn->kind == PW_INSN_RETURN || insn->kind == PW_INSN_TRAP)
-			break;
-		trace_step(g, code->arch, insn);
-		trace_step(arg, code->arch, insn);
-	}
-	return code->count;
-}
-
-/* Does the call at index pass the constant as its second argument? */
-static bool passes_constant(const struct pw_code *code, size_t index, int64_t constant)
-{
-	uint8_t reg = pw_abi_arg(code->arch, 1);
-
-	for (size_t back = 1; back <= ARGUMENT_INSNS_MAX && back <= index; back++) {
-		const struct pw_insn *insn = &code->insn[index - back];
-		int64_t value;
-
-		if (pw_insn_sets_constant(insn, reg, &value))
-			return value == constant;
-		if (pw_insn_clobbers(code->arch, insn) & PW_REG_SET_BIT(reg))
-			return false;
-	}
-	return false;
-}
-
 static size_t find_call(const struct search *search, const struct place *place, const struct pw_code *code)
 {
 	size_t index = 0;
 
 	for (;;) {
 		index = pw_code_find_call(code, search->table, place->callee, index);
-		if (index >= code->count || !place->of_dead || passes_constant(code, index, G_DEAD))
+		if (index >= code->count || !place->of_dead || pw_call_passes_constant(code, index, G_DEAD))
 			return index;
 		index++;
 	}
@@ -282,22 +170,22 @@ static size_t find_call(const struct search *search, const struct place *place, 
 
 /* The instruction that the rule of this place names; count if there is none, with the reason in the note. */
 static size_t find_insn(const struct search *search, const struct place *place, const struct pw_code *code,
-			struct pw_site *site, struct traced *g, struct traced *arg)
+			struct pw_site *site, struct pw_traced *g, struct pw_traced *arg)
 {
 	const char *name = pw_func_names(place->func)[0];
 	size_t check, call, index = code->count;
 
 	switch (place->rule) {
 	case RULE_PROLOGUE:
-		index = find_stack_check(code);
+		index = pw_code_stack_check(code);
 		if (index >= code->count) /* go:nosplit: as for any other straight line from the entry on */
-			index = find_emulated(code, 0, g, arg);
+			index = pw_code_first_emulated(code, 0, g, arg);
 		if (index >= code->count)
 			note(site, "%s has no stack check", name);
 		break;
 	case RULE_POST:
-		check = find_stack_check(code);
-		index = find_emulated(code, check < code->count ? check + 1 : 0, g, arg);
+		check = pw_code_stack_check(code);
+		index = pw_code_first_emulated(code, check < code->count ? check + 1 : 0, g, arg);
 		if (index >= code->count)
 			note(site, "%s has no emulated instruction before its first branch", name);
 		break;
@@ -316,10 +204,10 @@ static size_t find_insn(const struct search *search, const struct place *place, 
 		if (place->callee) {
 			call++;
 		} else if (place->user_g) {
-			check = find_stack_check(code);
+			check = pw_code_stack_check(code);
 			call = check < code->count ? check + 1 : 0;
 		}
-		index = place->rule == RULE_STEP ? call : find_emulated(code, call, g, arg);
+		index = place->rule == RULE_STEP ? call : pw_code_first_emulated(code, call, g, arg);
 		if (index >= code->count)
 			note(site, "no emulated instruction behind the call of %s in %s", place->callee, name);
 		break;
@@ -335,14 +223,6 @@ static bool bytes_match(const struct search *search, const struct pw_insn *insn)
 	       pw_elf_read(search->elf, insn->addr, bytes, insn->size) >= 0 && !memcmp(bytes, insn->bytes, insn->size);
 }
 
-/* Is the frame of the function not built yet, so that a frame-pointer walk misses the immediate caller? */
-static bool frame_missing(const struct pw_code *code, size_t index)
-{
-	size_t check = find_stack_check(code);
-
-	return index == 0 || code->insn[index].kind == PW_INSN_PUSH || (check < code->count && index <= check + 1);
-}
-
 /* Checks the chosen instruction once more and fills the site. */
 static bool fill(const struct search *search, const struct place *place, const struct pw_function *function,
 		 size_t index, struct pw_site *site)
@@ -351,7 +231,7 @@ static bool fill(const struct search *search, const struct place *place, const s
 	bool emulated = pw_insn_emulated(search->arch, insn);
 	uint64_t offset;
 
-	if (in_loop(&function->code, index)) {
+	if (pw_code_in_loop(&function->code, index)) {
 		note(site, "%s+0x%llx is in a loop", function->func.name,
 		     (unsigned long long)(insn->addr - function->func.entry));
 		return false;
@@ -373,7 +253,7 @@ static bool fill(const struct search *search, const struct place *place, const s
 	site->addr = insn->addr;
 	site->file_offset = offset;
 	site->function_offset = (uint32_t)(insn->addr - function->func.entry);
-	site->caller_missing = frame_missing(&function->code, index);
+	site->caller_missing = pw_code_frame_missing(&function->code, index);
 	snprintf(site->function, sizeof(site->function), "%s", function->func.name);
 	snprintf(site->instruction, sizeof(site->instruction), "%s", insn->text);
 	return true;
@@ -390,8 +270,8 @@ static bool try_place(const struct search *search, const struct place *place, st
 {
 	_cleanup_(pw_function_done) struct pw_function function = {0};
 	bool has_arg = place->arg != VALUE_NONE && search->go_minor >= place->arg_since;
-	struct traced g = trace_start(value_reg(search->arch, place->g));
-	struct traced arg = trace_start(has_arg ? value_reg(search->arch, place->arg) : PW_REG_NONE);
+	struct pw_traced g = pw_trace_start(value_reg(search->arch, place->g));
+	struct pw_traced arg = pw_trace_start(has_arg ? value_reg(search->arch, place->arg) : PW_REG_NONE);
 	size_t index;
 	int r;
 
