@@ -18,6 +18,8 @@ static int read_batch(pid_t pid, struct pw_mem_range *ranges, size_t count)
 	size_t done = 0, left;
 	ssize_t n;
 
+	if (!count)
+		return 0;
 	for (size_t i = 0; i < count; i++) {
 		local[i] = (struct iovec){ranges[i].buffer, ranges[i].size};
 		remote[i] = (struct iovec){(void *)(uintptr_t)ranges[i].addr, ranges[i].size};
