@@ -58,18 +58,19 @@ static pw_string word(struct pw_record_builder *builder, uint64_t *seed)
 
 static struct pw_section some_section(uint64_t *seed)
 {
-	return (struct pw_section){ .present = coin(seed),
-				    .version = (uint8_t)rnd(seed),
-				    .quality = (uint8_t)rnd_below(seed, 4),
-				    .taken_ns = number(seed) };
+	return (struct pw_section){.present = coin(seed),
+				   .version = (uint8_t)rnd(seed),
+				   .quality = (uint8_t)rnd_below(seed, 4),
+				   .taken_ns = number(seed)};
 }
 
 static void random_identity(struct pw_record *draft, struct pw_record_builder *builder, uint64_t *seed)
 {
 	struct pw_record_identity *id = &draft->identity;
-	pw_string *strings[] = { &id->service,	 &id->process,	  &id->exe,	&id->unit,   &id->container,	  &id->pod,
-				 &id->build_id, &id->go_version, &id->main_path, &id->module, &id->module_version, &id->revision,
-				 &id->state };
+	pw_string *strings[] = {
+		&id->service,  &id->process,	&id->exe,	&id->unit,   &id->container,	  &id->pod,
+		&id->build_id, &id->go_version, &id->main_path, &id->module, &id->module_version, &id->revision,
+		&id->state};
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		*strings[i] = word(builder, seed);
@@ -86,20 +87,47 @@ static void random_identity(struct pw_record *draft, struct pw_record_builder *b
 static void random_numbers(struct pw_record *draft, struct pw_record_builder *builder, uint64_t *seed)
 {
 	uint64_t *numbers[] = {
-		&draft->sequence, &draft->boot_ns, &draft->wall_ns, &draft->interval_ns, &draft->cost.hits,
-		&draft->cost.census_ns, &draft->cost.bytes_read, &draft->events.spawned, &draft->events.exited,
-		&draft->events.parked, &draft->events.gc_cycles, &draft->events.gc_mark_terminations,
-		&draft->events.gc_sweeps, &draft->events.stw_starts, &draft->events.stw_ends,
-		&draft->events.stw_total_ns, &draft->events.last_cycle.start_ns,
-		&draft->events.last_cycle.mark_termination_ns, &draft->events.last_cycle.sweep_ns, &draft->census.total,
-		&draft->census.system, &draft->census.skipped, &draft->census.torn, &draft->drift.live_by_events,
-		&draft->drift.live_by_census, &draft->runtime.goroutines, &draft->runtime.spawn_total,
-		&draft->runtime.gomaxprocs, &draft->runtime.threads, &draft->runtime.gc_cycles, &draft->runtime.gc_forced,
-		&draft->runtime.gc_pause_total_ns, &draft->runtime.heap_live_bytes, &draft->runtime.heap_marked_bytes,
-		&draft->kernel.rss_bytes, &draft->kernel.threads, &draft->kernel.open_files, &draft->kernel.cpu_ns,
+		&draft->sequence,
+		&draft->boot_ns,
+		&draft->wall_ns,
+		&draft->interval_ns,
+		&draft->cost.hits,
+		&draft->cost.census_ns,
+		&draft->cost.bytes_read,
+		&draft->events.spawned,
+		&draft->events.exited,
+		&draft->events.parked,
+		&draft->events.gc_cycles,
+		&draft->events.gc_mark_terminations,
+		&draft->events.gc_sweeps,
+		&draft->events.stw_starts,
+		&draft->events.stw_ends,
+		&draft->events.stw_total_ns,
+		&draft->events.last_cycle.start_ns,
+		&draft->events.last_cycle.mark_termination_ns,
+		&draft->events.last_cycle.sweep_ns,
+		&draft->census.total,
+		&draft->census.system,
+		&draft->census.skipped,
+		&draft->census.torn,
+		&draft->drift.live_by_events,
+		&draft->drift.live_by_census,
+		&draft->runtime.goroutines,
+		&draft->runtime.spawn_total,
+		&draft->runtime.gomaxprocs,
+		&draft->runtime.threads,
+		&draft->runtime.gc_cycles,
+		&draft->runtime.gc_forced,
+		&draft->runtime.gc_pause_total_ns,
+		&draft->runtime.heap_live_bytes,
+		&draft->runtime.heap_marked_bytes,
+		&draft->kernel.rss_bytes,
+		&draft->kernel.threads,
+		&draft->kernel.open_files,
+		&draft->kernel.cpu_ns,
 	};
 	struct pw_section *sections[] = {
-		&draft->sites_section, &draft->drops_section,   &draft->cost.section,	 &draft->events.section,
+		&draft->sites_section,	&draft->drops_section, &draft->cost.section,	&draft->events.section,
 		&draft->census.section, &draft->drift.section, &draft->runtime.section, &draft->kernel.section,
 	};
 
@@ -234,8 +262,8 @@ struct pw_record *random_record(struct pw_record_builder *builder, uint64_t *see
 	return pw_record_builder_finish(builder, &record) == 0 ? record : NULL;
 }
 
-#define SAME(list, list_count)                                                                  \
-	(a->list_count == b->list_count &&                                                      \
+#define SAME(list, list_count)             \
+	(a->list_count == b->list_count && \
 	 (!a->list_count || memcmp(a->list, b->list, a->list_count * sizeof(*a->list)) == 0))
 
 bool records_equal(const struct pw_record *a, const struct pw_record *b)
@@ -329,8 +357,8 @@ static void add_step(struct pw_record_builder *builder, struct pw_record_group *
 	age->count = count;
 }
 
-static void program_group(const struct program *program, struct pw_record_builder *builder, uint32_t index, uint32_t second,
-			  uint64_t taken_ns)
+static void program_group(const struct program *program, struct pw_record_builder *builder, uint32_t index,
+			  uint32_t second, uint64_t taken_ns)
 {
 	const struct program_statement *from = program->statements[index];
 	struct pw_record_group *group = pw_record_builder_group(builder, NULL);
@@ -373,7 +401,7 @@ struct pw_record *program_record(const struct program *program, struct pw_record
 	draft->identity.start_time_ns = program->start_ns;
 	draft->identity.service = pw_record_builder_string(builder, program->service);
 	draft->identity.process = pw_record_builder_string(builder, "orders");
-	draft->census.section = (struct pw_section){ .present = true, .version = 1, .taken_ns = taken_ns };
+	draft->census.section = (struct pw_section){.present = true, .version = 1, .taken_ns = taken_ns};
 	if (program->events)
 		draft->events.section = draft->census.section;
 	for (uint32_t i = 0; i < program->count; i++) {

@@ -24,8 +24,8 @@ bool records_equal(const struct pw_record *a, const struct pw_record *b);
 /* --- a program --------------------------------------------------------------------------------------------------- */
 
 /*
- * A go statement of a program under simulation: births[i] goroutines were born in second i of the simulation and still live.
- * All of them are parked, in the state the test wants.
+ * A go statement of a program under simulation: births[i] goroutines were born in second i of the simulation and still
+ * live. All of them are parked, in the state the test wants.
  */
 #define PROGRAM_SECONDS 20000
 

@@ -297,21 +297,26 @@ static void set_creation(struct pw_alert *alert, const struct pw_record *record,
 	}
 }
 
+static void set_statement(struct pw_alert *alert, const struct pw_record *record, uint32_t index)
+{
+	const struct pw_record_statement *statement = &record->statements[index];
+
+	copy_text(alert->statement.function, sizeof(alert->statement.function), record, statement->function);
+	copy_text(alert->statement.file, sizeof(alert->statement.file), record, statement->file);
+	alert->statement.line = statement->line;
+}
+
 /* What stays the same over the life of an alert. */
 static void begin_alert(struct pw_alert *alert, const struct pw_analysis *analysis, const struct pw_record *record,
 			const struct pw_site *site, const struct pw_tick *tick)
 {
-	const struct pw_record_statement *statement = &record->statements[site->last.statement];
-
 	*alert = (struct pw_alert){.pid = record->identity.pid, .target_id = record->identity.target_id};
 	snprintf(alert->rule, sizeof(alert->rule), "PW-G08");
 	copy_text(alert->service, sizeof(alert->service), record, record->identity.service);
 	copy_text(alert->process, sizeof(alert->process), record, record->identity.process);
 	copy_text(alert->build_id, sizeof(alert->build_id), record, record->identity.build_id);
 	copy_text(alert->go_version, sizeof(alert->go_version), record, record->identity.go_version);
-	copy_text(alert->statement.function, sizeof(alert->statement.function), record, statement->function);
-	copy_text(alert->statement.file, sizeof(alert->statement.file), record, statement->file);
-	alert->statement.line = statement->line;
+	set_statement(alert, record, site->last.statement);
 	alert->baseline = pw_pileup_baseline(site, &analysis->config);
 	alert->level = alert->baseline < 0 ? PW_LEVEL_INFO : PW_LEVEL_WARNING;
 	snprintf(alert->confidence, sizeof(alert->confidence), "%s", alert->baseline < 0 ? "cold" : "suspected");
@@ -330,10 +335,12 @@ static void update_alert(struct pw_alert *alert, const struct pw_analysis *analy
 
 	alert->parked = site->last.parked;
 	if (site->last.parked) {
+		set_statement(alert, record, site->last.statement); /* the name may have become known since */
 		copy_text(alert->wait_reason, sizeof(alert->wait_reason), record, site->last.reason);
 		set_creation(alert, record, site->last.statement);
 	}
-	alert->growth_per_hour = hours > 0 ? ((double)alert->parked - (double)alert->parked_onset) / hours : 0;
+	/* By the old ones: how many young ones were there at the onset nobody may have looked at. */
+	alert->growth_per_hour = hours > 0 ? ((double)site->last.parked_old - (double)site->onset_old) / hours : 0;
 	evidence.parked_old = site->last.parked_old;
 	pw_explain_pileup(alert, &evidence);
 }
@@ -378,12 +385,16 @@ static void follow(struct pw_analysis *analysis, const struct pw_record *record,
 {
 	struct pw_incident *incident = site->incident;
 	bool low = pw_pileup_is_low(site, &analysis->config, incident->baseline, incident->peak);
-	bool over = pw_incident_step(incident, low, tick->taken_ns, analysis->config.g08_clear_ns, !tick->before_ns);
+	bool cold = incident->baseline < 0;
+	bool over = pw_incident_step(incident, low, tick->taken_ns, pw_pileup_clear_ns(&analysis->config, cold),
+				     !tick->before_ns);
 
 	incident->peak = PW_MAX(incident->peak, site->last.parked_old);
 	update_alert(&incident->alert, analysis, record, site, incident->peak, tick);
-	if (over)
-		end(analysis, site, PW_ALERT_RESOLVED, tick->wall_ns);
+	if (!over)
+		return;
+	pw_pileup_drained(site, incident->peak, cold);
+	end(analysis, site, PW_ALERT_RESOLVED, tick->wall_ns);
 }
 
 /* --- ticks ------------------------------------------------------------------------------------------------------- */

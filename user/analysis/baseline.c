@@ -63,10 +63,10 @@ static struct pw_baseline_bin *insert(struct pw_baseline *baseline, uint32_t at,
 	return &baseline->bins[at];
 }
 
-void pw_baseline_absorb(struct pw_baseline *baseline, uint64_t value, uint64_t count)
+static void absorb_bin(struct pw_baseline *baseline, uint32_t index, uint64_t count)
 {
-	uint32_t index = bin_of(value), at = 0;
 	struct pw_baseline_bin *bin;
+	uint32_t at = 0;
 
 	if (!count)
 		return;
@@ -82,6 +82,17 @@ void pw_baseline_absorb(struct pw_baseline *baseline, uint64_t value, uint64_t c
 	}
 	bin->count += (uint32_t)count;
 	baseline->samples += count;
+}
+
+void pw_baseline_absorb(struct pw_baseline *baseline, uint64_t value, uint64_t count)
+{
+	absorb_bin(baseline, bin_of(value), count);
+}
+
+void pw_baseline_merge(struct pw_baseline *baseline, const struct pw_baseline *other)
+{
+	for (uint32_t i = 0; i < other->bin_count; i++)
+		absorb_bin(baseline, other->bins[i].index, other->bins[i].count);
 }
 
 double pw_baseline_quantile(const struct pw_baseline *baseline, double q)

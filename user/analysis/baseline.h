@@ -24,8 +24,11 @@ struct pw_baseline {
 	struct pw_baseline_bin bins[PW_BASELINE_BINS]; /* by index */
 };
 
-/* Takes in count observations of value. */
+/* Takes in count observations of value. The oldest weigh less once 2^31 are in one bin. */
 void pw_baseline_absorb(struct pw_baseline *baseline, uint64_t value, uint64_t count);
+
+/* Takes in all that another one has seen. */
+void pw_baseline_merge(struct pw_baseline *baseline, const struct pw_baseline *other);
 
 /* The value that a share q of the samples does not exceed, within 2%; 0 without samples. */
 double pw_baseline_quantile(const struct pw_baseline *baseline, double q);

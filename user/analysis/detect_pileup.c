@@ -25,6 +25,7 @@
  */
 #define BASELINE_QUANTILE 0.999
 #define BASELINE_TICKS	  60			      /* at least, whatever the time: DETECTORS 7.1 */
+#define DRAINED_FACTOR	  1.5			      /* cold: so much more than what has drained before */
 #define BASELINE_YOUNG_NS (24 * 3600 * PW_NS_PER_SEC) /* until then the margin is doubled */
 
 static const struct pw_site_tick *tick_back(const struct pw_site *site, uint32_t back)
@@ -46,15 +47,17 @@ void pw_pileup_observe(struct pw_site *site, const struct pw_site_sample *sample
 		.live = sample->live, .arrivals = sample->arrivals, .started_minus_ended = sample->started_minus_ended};
 	uint64_t before = site->has_last ? site->last.parked_old : 0;
 
+	now.elapsed_ns = tick->before_ns ? tick->taken_ns - tick->before_ns : 0;
 	if (!tick->before_ns) { /* first tick, or after a gap: nothing to compare with */
 		site->rising = 0;
 		site->tick_count = 0;
 		now.arrivals = 0;
 	} else if (sample->parked_old > before) {
-		if (!site->rising++) {
+		if (!site->rising++ && !site->incident) {
 			site->onset_ns = tick->before_ns;
 			site->onset_wall_ns = tick->before_wall_ns;
-			site->onset_parked = site->has_last ? site->last.parked : 0;
+			site->onset_parked = site->has_last ? site->last.parked : sample->parked;
+			site->onset_old = before;
 		}
 	} else {
 		site->rising = 0;
@@ -82,13 +85,13 @@ static double threshold(const struct pw_site *site, const struct pw_rules_config
 	double margin = config->g08_baseline_margin, least = config->g08_min_count;
 
 	if (baseline < 0)
-		return least;
+		return PW_MAX(least, DRAINED_FACTOR * (double)site->drained);
 	if (site->baseline_ns < BASELINE_YOUNG_NS)
 		margin *= 2;
 	return PW_MAX(least, config->g08_baseline_factor * baseline + margin);
 }
 
-/* Do more start than end, over the last `ticks` ticks? */
+/* Do more start than end, of late? Half the window: what has stopped within it does not count. */
 static bool still_grows(const struct pw_site *site, uint32_t ticks)
 {
 	const struct pw_site_tick *newest = tick_back(site, 0), *oldest;
@@ -115,7 +118,7 @@ bool pw_pileup_fires(const struct pw_site *site, const struct pw_rules_config *c
 		exits += tick_back(site, i)->exits;
 	}
 	return arrivals > 0 && (double)exits < config->g08_exit_ratio * (double)arrivals &&
-	       still_grows(site, config->g08_rising_ticks);
+	       still_grows(site, PW_MAX(config->g08_rising_ticks / 2, 1U));
 }
 
 bool pw_pileup_is_low(const struct pw_site *site, const struct pw_rules_config *config, double baseline, uint64_t peak)
@@ -127,16 +130,51 @@ bool pw_pileup_is_low(const struct pw_site *site, const struct pw_rules_config *
 }
 
 /*
- * A tick is healthy when the process is past its warm-up, the data before it has no gap, nothing is open here, and the
- * site is not on its way to an alert.
+ * A tick is healthy when the process is past its warm-up, the data before it has no gap, and it is no part of an alert.
+ * The latter is known only once the window has passed, so it is the tick before the window that is learned.
  */
 void pw_pileup_learn(struct pw_site *site, const struct pw_rules_config *config, const struct pw_tick *tick)
 {
-	bool suspicious =
-		2 * site->rising > config->g08_rising_ticks && site->last.parked_old >= config->g08_min_count / 2;
+	uint32_t lag = PW_MIN(config->g08_rising_ticks + 1, PW_SITE_TICKS - 1U);
+	const struct pw_site_tick *learned;
 
-	if (!tick->before_ns || tick->uptime_ns < config->g08_warmup_ns || site->incident || suspicious)
+	if (site->incident) {
+		site->learn_after = lag;
+		pw_baseline_absorb(&site->held, site->last.parked_old, 1);
+		site->held_ns += tick_back(site, 0)->elapsed_ns;
 		return;
-	pw_baseline_absorb(&site->baseline, site->last.parked_old, 1);
-	site->baseline_ns += tick->taken_ns - tick->before_ns;
+	}
+	if (site->learn_after) {
+		site->learn_after--;
+		return;
+	}
+	if (site->tick_count <= lag || tick->uptime_ns < config->g08_warmup_ns)
+		return;
+	learned = tick_back(site, lag);
+	pw_baseline_absorb(&site->baseline, learned->parked_old, 1);
+	site->baseline_ns += learned->elapsed_ns;
+}
+
+/*
+ * A pile-up that nobody had a baseline for and that went down by itself was normal: a burst, a batch, a stalled peer
+ * that came back. It is learned with all it saw, and until there is a baseline the next one must be larger. One that
+ * rose above a baseline is not learned, whatever it did then.
+ */
+void pw_pileup_drained(struct pw_site *site, uint64_t peak, bool cold)
+{
+	if (cold) {
+		pw_baseline_merge(&site->baseline, &site->held);
+		site->baseline_ns += site->held_ns;
+		site->drained = PW_MAX(site->drained, peak);
+	}
+	site->held = (struct pw_baseline){};
+	site->held_ns = 0;
+}
+
+/* Going down by half and staying there for a window is all that a cold alert can be asked for. */
+uint64_t pw_pileup_clear_ns(const struct pw_rules_config *config, bool cold)
+{
+	uint64_t window_ns = config->g08_rising_ticks * config->g08_tick_ns;
+
+	return cold ? PW_MIN(window_ns, config->g08_clear_ns) : config->g08_clear_ns;
 }

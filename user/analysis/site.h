@@ -32,7 +32,8 @@ struct pw_site_sample {
 #define PW_SITE_TICKS 61 /* the rule's window is at most 60 ticks */
 
 struct pw_site_tick {
-	uint64_t live, arrivals, exits, started_minus_ended;
+	uint64_t live, parked_old, arrivals, exits, started_minus_ended;
+	uint64_t elapsed_ns; /* since the tick before; 0 after a gap */
 };
 
 struct pw_site {
@@ -41,11 +42,15 @@ struct pw_site {
 	bool has_last;
 	struct pw_site_tick ticks[PW_SITE_TICKS]; /* ring */
 	uint32_t tick_count, newest;
-	uint32_t rising;				/* ticks in a row in which parked_old rose */
-	uint64_t onset_ns, onset_wall_ns, onset_parked; /* the tick before the first of them */
+	uint32_t rising;					   /* ticks in a row in which parked_old rose */
+	uint64_t onset_ns, onset_wall_ns, onset_parked, onset_old; /* the tick before the first of them */
 	struct pw_baseline baseline;
 	uint64_t baseline_ns;	      /* healthy time behind the baseline */
+	uint64_t drained;	      /* highest peak that has gone down by itself */
+	uint32_t learn_after;	      /* ticks until one is reached that was not part of an alert */
 	struct pw_incident *incident; /* open one, or NULL */
+	struct pw_baseline held;      /* what a cold alert has seen so far: normal after all, if it drains */
+	uint64_t held_ns;
 	uint64_t seen_tick;
 };
 
@@ -69,5 +74,9 @@ bool pw_pileup_fires(const struct pw_site *site, const struct pw_rules_config *c
 bool pw_pileup_is_low(const struct pw_site *site, const struct pw_rules_config *config, double baseline, uint64_t peak);
 /* Lets a healthy tick teach the baseline. */
 void pw_pileup_learn(struct pw_site *site, const struct pw_rules_config *config, const struct pw_tick *tick);
+/* An alert of that peak is over because it went down; cold: it had no baseline. */
+void pw_pileup_drained(struct pw_site *site, uint64_t peak, bool cold);
+/* How long it must be low to be over. */
+uint64_t pw_pileup_clear_ns(const struct pw_rules_config *config, bool cold);
 
 #endif

@@ -23,7 +23,7 @@ struct curl_functions {
 
 static int curl_load(struct curl_functions *ret_curl, struct pw_why *reterr_why)
 {
-	static const char *const names[] = { "libcurl.so.4", "libcurl-gnutls.so.4", "libcurl-nss.so.4" };
+	static const char *const names[] = {"libcurl.so.4", "libcurl-gnutls.so.4", "libcurl-nss.so.4"};
 	void *library = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names) && !library; i++)
@@ -52,7 +52,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
 /* libcurl says only "could not connect", so ask first: the errno is what tells the person what to do. */
 static int check_socket(const char *path, struct pw_why *reterr_why)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
@@ -73,7 +73,7 @@ static int check_socket(const char *path, struct pw_why *reterr_why)
 int pw_httpc_get_local(const char *socket_path, const char *path, uint64_t timeout_ns, struct pw_buf *body,
 		       long *ret_status, struct pw_why *reterr_why)
 {
-	struct curl_functions curl = { 0 };
+	struct curl_functions curl = {0};
 	char url[512];
 	CURLcode code;
 	CURL *easy;

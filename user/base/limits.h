@@ -58,38 +58,39 @@
 #define PW_CODE_BYTES_MAX	  (128U << 10) /* of one function; the runtime's largest has 12 kB */
 
 /* reader */
-#define PW_READER_PCS_MAX	     1024U	   /* program counters per request: 8 kB, answered within a few ms */
-#define PW_READER_REQUEST_MAX	     (16U << 10)   /* bytes of a request; half of what the socket surely takes at once */
-#define PW_READER_ANSWER_MAX	     (16U << 20)   /* bytes of an answer; 1,024 pcs with 3 frames each are below 1 MB */
-#define PW_READER_FRAMES_MAX	     128U	   /* frames of one pc: PW_PCLNTAB_INLINE_MAX of them */
-#define PW_READER_STRING_MAX	     4096U	   /* of a function or file name; longer ones are cut */
-#define PW_READER_QUEUE_MAX	     512U	   /* requests that wait; each holds an open file */
-#define PW_READER_STRIKES_MAX	     256U	   /* files remembered for having killed the reader */
-#define PW_READER_STRIKES_TO_BAR     2U		   /* once may be bad luck (memory, a kill) */
-#define PW_READER_FACTS_DEADLINE_NS  10000000000ULL /* the largest binaries seen take 0.3 s */
+#define PW_READER_PCS_MAX	      1024U	  /* program counters per request: 8 kB, answered within a few ms */
+#define PW_READER_REQUEST_MAX	      (16U << 10) /* bytes of a request; half of what the socket surely takes at once */
+#define PW_READER_ANSWER_MAX	      (16U << 20) /* bytes of an answer; 1,024 pcs with 3 frames each are below 1 MB */
+#define PW_READER_FRAMES_MAX	      128U	  /* frames of one pc: PW_PCLNTAB_INLINE_MAX of them */
+#define PW_READER_STRING_MAX	      4096U	  /* of a function or file name; longer ones are cut */
+#define PW_READER_QUEUE_MAX	      512U	  /* requests that wait; each holds an open file */
+#define PW_READER_STRIKES_MAX	      256U	  /* files remembered for having killed the reader */
+#define PW_READER_STRIKES_TO_BAR      2U	  /* once may be bad luck (memory, a kill) */
+#define PW_READER_FACTS_DEADLINE_NS   10000000000ULL /* the largest binaries seen take 0.3 s */
 #define PW_READER_SYMBOLS_DEADLINE_NS 3000000000ULL
-#define PW_READER_IDLE_NS	     30000000000ULL /* then the process ends; starting one costs about 1 ms */
-#define PW_READER_FILES_MAX	     64U	   /* open files: 4 builds, the socket, and some room */
-#define PW_READER_ADDRESS_SPACE_MAX  (1536ULL << 20) /* tsgo's tables need 60 MB; a hostile file must not have it all */
+#define PW_READER_IDLE_NS	      30000000000ULL  /* then the process ends; starting one costs about 1 ms */
+#define PW_READER_FILES_MAX	      64U	      /* open files: 4 builds, the socket, and some room */
+#define PW_READER_ADDRESS_SPACE_MAX   (1536ULL << 20) /* tsgo's tables need 60 MB; a hostile file must not have it all \
+						       */
 
 /* target */
-#define PW_GOROUTINES_MAX	(1U << 20)    /* read per census; 84 MB of ours at that number, the rest is "skipped" */
-#define PW_ALLGLEN_MAX		(1ULL << 27)  /* a longer list is garbage: it would be 300 GB of stacks */
-#define PW_GOID_MAX		(1ULL << 56)  /* a billion go statements a second for two years */
-#define PW_GOID_BATCH		16U	      /* goids that a P takes at a time: _GoidCacheBatch, go1.19 to 1.27 */
-#define PW_G_SIZE_MAX		1024	      /* offsets inside g; it has 456 bytes in Go 1.27 */
-#define PW_P_SIZE_MAX		(64 << 10)    /* inside p; 16 kB in Go 1.27 */
-#define PW_SCHED_SIZE_MAX	(64 << 10)    /* inside schedt; 7 kB in Go 1.27 */
-#define PW_STACK_SIZE_MAX	(1ULL << 31)  /* of one goroutine; Go's own limit is 1 GB (runtime/debug.SetMaxStack) */
-#define PW_PS_MAX		4096U	      /* Ps; GOMAXPROCS is the number of CPUs */
-#define PW_USER_ADDRESS_MAX	(1ULL << 56)  /* user space with five-level page tables; 2^47 elsewhere */
-#define PW_BIRTHS_PICTURES_MAX	512U	      /* polls remembered; beyond a minute at 2% of the age */
-#define PW_BIRTHS_INTERVALS_MAX 65536U	      /* in all of them: 1 MB; 512 polls of 128 busy Ps */
+#define PW_GOROUTINES_MAX	(1U << 20)   /* read per census; 84 MB of ours at that number, the rest is "skipped" */
+#define PW_ALLGLEN_MAX		(1ULL << 27) /* a longer list is garbage: it would be 300 GB of stacks */
+#define PW_GOID_MAX		(1ULL << 56) /* a billion go statements a second for two years */
+#define PW_GOID_BATCH		16U	     /* goids that a P takes at a time: _GoidCacheBatch, go1.19 to 1.27 */
+#define PW_G_SIZE_MAX		1024	     /* offsets inside g; it has 456 bytes in Go 1.27 */
+#define PW_P_SIZE_MAX		(64 << 10)   /* inside p; 16 kB in Go 1.27 */
+#define PW_SCHED_SIZE_MAX	(64 << 10)   /* inside schedt; 7 kB in Go 1.27 */
+#define PW_STACK_SIZE_MAX	(1ULL << 31) /* of one goroutine; Go's own limit is 1 GB (runtime/debug.SetMaxStack) */
+#define PW_PS_MAX		4096U	     /* Ps; GOMAXPROCS is the number of CPUs */
+#define PW_USER_ADDRESS_MAX	(1ULL << 56) /* user space with five-level page tables; 2^47 elsewhere */
+#define PW_BIRTHS_PICTURES_MAX	512U	     /* polls remembered; beyond a minute at 2% of the age */
+#define PW_BIRTHS_INTERVALS_MAX 65536U	     /* in all of them: 1 MB; 512 polls of 128 busy Ps */
 #define PW_BIRTHS_EXACT_NS	66000000000ULL /* no poll younger than this is forgotten (model: PW_AGE_EXACT_NS) */
-#define PW_SYMBOLS_MAX		65536U	      /* pcs whose names are kept per process; a census sees some hundred */
+#define PW_SYMBOLS_MAX		65536U	       /* pcs whose names are kept per process; a census sees some hundred */
 #define PW_SYMBOL_STRINGS_MAX	65536U
 #define PW_SYMBOL_BYTES_MAX	(8U << 20)
-#define PW_DISCOVER_FILES_MAX	4096U	      /* executables remembered; a host runs some hundred */
-#define PW_DISCOVER_TARGETS_MAX 4096U	      /* Go processes followed at a time */
-#define PW_DISCOVER_ASKING_MAX	16U	      /* questions to the reader under way, so that others get through too */
-#define PW_OPEN_FILES_MAX	65536U	      /* descriptors counted one by one, before Linux 6.2 */
+#define PW_DISCOVER_FILES_MAX	4096U  /* executables remembered; a host runs some hundred */
+#define PW_DISCOVER_TARGETS_MAX 4096U  /* Go processes followed at a time */
+#define PW_DISCOVER_ASKING_MAX	16U    /* questions to the reader under way, so that others get through too */
+#define PW_OPEN_FILES_MAX	65536U /* descriptors counted one by one, before Linux 6.2 */

@@ -18,18 +18,18 @@ struct values {
 };
 
 static const struct pw_option options[] = {
-	{ "json", 0, NULL, "as JSON", PW_OPTION_JSON, offsetof(struct values, format), NULL },
-	{ "format", 0, "FORMAT", "text or json", PW_OPTION_FORMAT, offsetof(struct values, format), NULL },
-	{ "socket", 0, "PATH", "local socket of the daemon", PW_OPTION_SETTING, 0, "socket" },
+	{"json", 0, NULL, "as JSON", PW_OPTION_JSON, offsetof(struct values, format), NULL},
+	{"format", 0, "FORMAT", "text or json", PW_OPTION_FORMAT, offsetof(struct values, format), NULL},
+	{"socket", 0, "PATH", "local socket of the daemon", PW_OPTION_SETTING, 0, "socket"},
 };
 
 static int run(const struct pw_command *command, int argc, char **argv)
 {
 	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(ANSWER_BYTES_MAX);
 	_cleanup_(pw_config_done) struct pw_config config;
-	struct values values = { 0 };
+	struct values values = {0};
 	struct pw_options_result parsed;
-	struct pw_why why = { 0 };
+	struct pw_why why = {0};
 	long status = 0;
 	int r;
 
@@ -43,7 +43,8 @@ static int run(const struct pw_command *command, int argc, char **argv)
 		return PW_EXIT_USAGE;
 	}
 	pw_oneshot_socket(&config);
-	r = pw_httpc_get_local(config.socket, values.format == PW_FORMAT_JSON ? "/api/v1/alerts" : "/api/v1/alerts?format=text",
+	r = pw_httpc_get_local(config.socket,
+			       values.format == PW_FORMAT_JSON ? "/api/v1/alerts" : "/api/v1/alerts?format=text",
 			       ANSWER_NS, &out, &status, &why);
 	if (r < 0) {
 		pw_log_usage(r, "%s", pw_why_text(&why, r));

@@ -15,18 +15,19 @@ struct values {
 };
 
 static const struct pw_option options[] = {
-	{ "config", 'c', "FILE", "the file, instead of the operand", PW_OPTION_TEXT, offsetof(struct values, file), NULL },
-	{ "json", 0, NULL, "as JSON", PW_OPTION_JSON, offsetof(struct values, format), NULL },
-	{ "format", 0, "FORMAT", "text or json", PW_OPTION_FORMAT, offsetof(struct values, format), NULL },
+	{"config", 'c', "FILE", "the file, instead of the operand", PW_OPTION_TEXT, offsetof(struct values, file),
+	 NULL},
+	{"json", 0, NULL, "as JSON", PW_OPTION_JSON, offsetof(struct values, format), NULL},
+	{"format", 0, "FORMAT", "text or json", PW_OPTION_FORMAT, offsetof(struct values, format), NULL},
 };
 
 static int run(const struct pw_command *command, int argc, char **argv)
 {
 	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(4U << 20);
 	_cleanup_(pw_config_done) struct pw_config config;
-	struct values values = { 0 };
+	struct values values = {0};
 	struct pw_options_result parsed;
-	struct pw_why why = { 0 };
+	struct pw_why why = {0};
 	int r;
 
 	pw_config_init(&config);
@@ -54,7 +55,8 @@ const struct pw_command pw_cmd_check_config = {
 	.name = "check-config",
 	.operands = "[FILE]",
 	.summary = "Each effective setting and where it comes from",
-	.details = "Without FILE, " PW_CONFIG_PATH " if it is there. A mistake is named with line and column, exit status 3.",
+	.details = "Without FILE, " PW_CONFIG_PATH
+		   " if it is there. A mistake is named with line and column, exit status 3.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.run = run,

@@ -15,24 +15,24 @@ struct values {
 };
 
 static const struct pw_option options[] = {
-	{ "config", 'c', "FILE", "configuration [" PW_CONFIG_PATH " if it is there]", PW_OPTION_TEXT,
-	  offsetof(struct values, config), NULL },
-	{ "listen", 0, "ADDR:PORT", "address of /metrics and the page, or none", PW_OPTION_SETTING, 0, "listen" },
-	{ "web.listen-address", 0, "ADDR:PORT", "the same", PW_OPTION_SETTING, 0, "listen" },
-	{ "socket", 0, "PATH", "local socket for ps and alerts, or none", PW_OPTION_SETTING, 0, "socket" },
-	{ "interval", 0, "DURATION", "how often targets are looked at", PW_OPTION_SETTING, 0, "interval" },
-	{ "budget", 0, "PERCENT", "of one CPU that probes may cost a process, or none", PW_OPTION_SETTING, 0, "budget" },
-	{ "attach", 0, "METHOD", "auto, uprobe_multi or perf", PW_OPTION_SETTING, 0, "attach" },
-	{ "record", 0, "FILE", "write a recording for 'parkwatch replay'", PW_OPTION_SETTING, 0, "record" },
-	{ "log-level", 0, "LEVEL", "error, warning, info or debug", PW_OPTION_SETTING, 0, "log_level" },
+	{"config", 'c', "FILE", "configuration [" PW_CONFIG_PATH " if it is there]", PW_OPTION_TEXT,
+	 offsetof(struct values, config), NULL},
+	{"listen", 0, "ADDR:PORT", "address of /metrics and the page, or none", PW_OPTION_SETTING, 0, "listen"},
+	{"web.listen-address", 0, "ADDR:PORT", "the same", PW_OPTION_SETTING, 0, "listen"},
+	{"socket", 0, "PATH", "local socket for ps and alerts, or none", PW_OPTION_SETTING, 0, "socket"},
+	{"interval", 0, "DURATION", "how often targets are looked at", PW_OPTION_SETTING, 0, "interval"},
+	{"budget", 0, "PERCENT", "of one CPU that probes may cost a process, or none", PW_OPTION_SETTING, 0, "budget"},
+	{"attach", 0, "METHOD", "auto, uprobe_multi or perf", PW_OPTION_SETTING, 0, "attach"},
+	{"record", 0, "FILE", "write a recording for 'parkwatch replay'", PW_OPTION_SETTING, 0, "record"},
+	{"log-level", 0, "LEVEL", "error, warning, info or debug", PW_OPTION_SETTING, 0, "log_level"},
 };
 
 static int run(const struct pw_command *command, int argc, char **argv)
 {
-	struct pw_daemon daemon = { .procfs = PW_PROCFS_INIT };
-	struct values values = { 0 };
+	struct pw_daemon daemon = {.procfs = PW_PROCFS_INIT};
+	struct values values = {0};
 	struct pw_options_result parsed;
-	struct pw_why why = { 0 };
+	struct pw_why why = {0};
 	enum pw_exit status = PW_EXIT_USAGE;
 	int r;
 

@@ -15,8 +15,8 @@ struct values {
 };
 
 static const struct pw_option options[] = {
-	{ "json", 0, NULL, "as JSON", PW_OPTION_JSON, offsetof(struct values, format), NULL },
-	{ "format", 0, "FORMAT", "text or json", PW_OPTION_FORMAT, offsetof(struct values, format), NULL },
+	{"json", 0, NULL, "as JSON", PW_OPTION_JSON, offsetof(struct values, format), NULL},
+	{"format", 0, "FORMAT", "text or json", PW_OPTION_FORMAT, offsetof(struct values, format), NULL},
 };
 
 static bool memory_possible(const struct pw_features *features)
@@ -41,7 +41,10 @@ static void print_text(const struct pw_features *features, struct pw_buf *out)
 	for (int i = 0; i < _PW_FEATURE_MAX; i++) {
 		const struct pw_feature_state *state = &features->feature[i];
 
-		pw_buf_printf(out, "  %-4s %-22s %s\n", !state->tried ? "?" : state->ok ? "yes" : "no",
+		pw_buf_printf(out, "  %-4s %-22s %s\n",
+			      !state->tried ? "?"
+			      : state->ok   ? "yes"
+					    : "no",
 			      pw_feature_name((enum pw_feature)i), state->means);
 		if (state->reason[0])
 			pw_buf_printf(out, "       %-22s %s %s\n", "", state->ok ? "note:" : "because:", state->reason);
@@ -83,8 +86,8 @@ static int run(const struct pw_command *command, int argc, char **argv)
 {
 	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 20);
 	struct pw_options_result parsed;
-	struct pw_features features = { 0 };
-	struct values values = { 0 };
+	struct pw_features features = {0};
+	struct values values = {0};
 	enum pw_exit printed;
 	int r;
 

@@ -39,9 +39,9 @@ static int run_version(const struct pw_command *command, int argc, char **argv)
 	return PW_EXIT_OK;
 }
 
-const struct pw_command pw_cmd_help = {
-	.name = "help", .operands = "[COMMAND]", .summary = "What the commands are, or what one of them does", .run = run_help
-};
+const struct pw_command pw_cmd_help = {.name = "help",
+				       .operands = "[COMMAND]",
+				       .summary = "What the commands are, or what one of them does",
+				       .run = run_help};
 const struct pw_command pw_cmd_version = {
-	.name = "version", .operands = "", .summary = "Version of this program", .run = run_version
-};
+	.name = "version", .operands = "", .summary = "Version of this program", .run = run_version};

@@ -30,13 +30,13 @@ struct values {
 };
 
 static const struct pw_option options[] = {
-	{ "pid", 'p', "PID|NAME", "only this process", PW_OPTION_TEXT, offsetof(struct values, pid), NULL },
-	{ "sites", 0, NULL, "the probe sites of each process too", PW_OPTION_FLAG, offsetof(struct values, sites), NULL },
-	{ "json", 0, NULL, "as JSON, with the probe sites", PW_OPTION_JSON, offsetof(struct values, format), NULL },
-	{ "format", 0, "FORMAT", "text or json", PW_OPTION_FORMAT, offsetof(struct values, format), NULL },
-	{ "socket", 0, "PATH", "local socket of the daemon", PW_OPTION_SETTING, 0, "socket" },
-	{ "standalone", 0, NULL, "look ourselves even if a daemon runs", PW_OPTION_FLAG,
-	  offsetof(struct values, standalone), NULL },
+	{"pid", 'p', "PID|NAME", "only this process", PW_OPTION_TEXT, offsetof(struct values, pid), NULL},
+	{"sites", 0, NULL, "the probe sites of each process too", PW_OPTION_FLAG, offsetof(struct values, sites), NULL},
+	{"json", 0, NULL, "as JSON, with the probe sites", PW_OPTION_JSON, offsetof(struct values, format), NULL},
+	{"format", 0, "FORMAT", "text or json", PW_OPTION_FORMAT, offsetof(struct values, format), NULL},
+	{"socket", 0, "PATH", "local socket of the daemon", PW_OPTION_SETTING, 0, "socket"},
+	{"standalone", 0, NULL, "look ourselves even if a daemon runs", PW_OPTION_FLAG,
+	 offsetof(struct values, standalone), NULL},
 };
 
 struct records {
@@ -55,9 +55,8 @@ static void records_done(struct records *records)
 static int look_at(struct pw_oneshot *oneshot, struct pw_target *target, const struct pw_features *features,
 		   struct records *records)
 {
-	static const struct pw_observe_options observe = { .census_interval_ns = PW_NS_PER_SEC,
-							   .slice_ns = 20 * PW_NS_PER_MS,
-							   .kernel_figures = true };
+	static const struct pw_observe_options observe = {
+		.census_interval_ns = PW_NS_PER_SEC, .slice_ns = 20 * PW_NS_PER_MS, .kernel_figures = true};
 	struct pw_observation *observation = NULL;
 	struct pw_record *record = NULL;
 	int r;
@@ -91,7 +90,7 @@ static int by_pid(const void *a, const void *b)
 static enum pw_exit look_at_all(struct pw_oneshot *oneshot, const struct pw_features *features, struct records *records,
 				struct pw_why *ret_closed, size_t *ret_closed_count, size_t *ret_opted_out)
 {
-	struct pw_pid_vec pids = { 0 };
+	struct pw_pid_vec pids = {0};
 	int r = pw_procfs_pids(&oneshot->procfs, &pids);
 
 	if (r < 0) {
@@ -100,7 +99,7 @@ static enum pw_exit look_at_all(struct pw_oneshot *oneshot, const struct pw_feat
 	}
 	for (size_t i = 0; i < pids.count; i++) {
 		struct pw_target *target = NULL;
-		struct pw_why why = { 0 };
+		struct pw_why why = {0};
 
 		if (pids.items[i] == getpid())
 			continue;
@@ -120,7 +119,7 @@ static enum pw_exit look(struct pw_oneshot *oneshot, const struct values *values
 			 struct records *records)
 {
 	struct pw_target *target = NULL;
-	struct pw_why closed = { 0 };
+	struct pw_why closed = {0};
 	size_t closed_count = 0, opted_out = 0;
 	enum pw_exit status;
 	int pid, r;
@@ -154,8 +153,8 @@ static enum pw_exit look(struct pw_oneshot *oneshot, const struct values *values
 static int standalone(const struct values *values)
 {
 	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(ANSWER_BYTES_MAX);
-	struct pw_features features = { 0 };
-	struct records records = { 0 };
+	struct pw_features features = {0};
+	struct records records = {0};
 	struct pw_oneshot oneshot;
 	enum pw_exit status;
 
@@ -184,7 +183,7 @@ static int standalone(const struct values *values)
 static int ask_daemon(const struct values *values, const struct pw_config *config)
 {
 	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(ANSWER_BYTES_MAX);
-	struct pw_why why = { 0 };
+	struct pw_why why = {0};
 	long status = 0;
 	int r;
 
@@ -203,7 +202,7 @@ static int ask_daemon(const struct values *values, const struct pw_config *confi
 static int run(const struct pw_command *command, int argc, char **argv)
 {
 	_cleanup_(pw_config_done) struct pw_config config;
-	struct values values = { 0 };
+	struct values values = {0};
 	struct pw_options_result parsed;
 	int status;
 

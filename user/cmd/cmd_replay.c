@@ -25,10 +25,10 @@ struct values {
 };
 
 static const struct pw_option options[] = {
-	{ "config", 'c', "FILE", "judge by the rules of this file instead of the recorded ones", PW_OPTION_TEXT,
-	  offsetof(struct values, config), NULL },
-	{ "json", 0, NULL, "as JSON", PW_OPTION_JSON, offsetof(struct values, format), NULL },
-	{ "format", 0, "FORMAT", "text or json", PW_OPTION_FORMAT, offsetof(struct values, format), NULL },
+	{"config", 'c', "FILE", "judge by the rules of this file instead of the recorded ones", PW_OPTION_TEXT,
+	 offsetof(struct values, config), NULL},
+	{"json", 0, NULL, "as JSON", PW_OPTION_JSON, offsetof(struct values, format), NULL},
+	{"format", 0, "FORMAT", "text or json", PW_OPTION_FORMAT, offsetof(struct values, format), NULL},
 };
 
 struct replaying {
@@ -63,7 +63,7 @@ static int read_fd(void *context, void *buffer, size_t size)
 static int on_rules(struct replaying *replaying, const struct pw_entry *entry)
 {
 	struct pw_config config;
-	struct pw_why why = { 0 };
+	struct pw_why why = {0};
 	int r;
 
 	if (replaying->values->config)
@@ -106,8 +106,8 @@ static enum pw_exit replay(struct replaying *replaying, const char *path)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct pw_decoder *decoder = NULL;
-	struct pw_entry entry = { 0 };
-	struct pw_why why = { 0 };
+	struct pw_entry entry = {0};
+	struct pw_why why = {0};
 	int r;
 
 	if (fd < 0) {
@@ -153,10 +153,10 @@ static enum pw_exit show(struct replaying *replaying)
 
 static int run(const struct pw_command *command, int argc, char **argv)
 {
-	struct values values = { 0 };
-	struct replaying replaying = { .values = &values, .transitions = PW_BUF_INIT(ANSWER_BYTES_MAX) };
+	struct values values = {0};
+	struct replaying replaying = {.values = &values, .transitions = PW_BUF_INIT(ANSWER_BYTES_MAX)};
 	struct pw_options_result parsed;
-	struct pw_why why = { 0 };
+	struct pw_why why = {0};
 	enum pw_exit status = PW_EXIT_USAGE;
 	int r;
 
@@ -189,7 +189,8 @@ const struct pw_command pw_cmd_replay = {
 	.name = "replay",
 	.operands = "FILE",
 	.summary = "Judge a recording again",
-	.details = "FILE was written by 'parkwatch daemon --record FILE'. Prints each alert as it fires and is resolved: the\n"
+	.details = "FILE was written by 'parkwatch daemon --record FILE'. Prints each alert as it fires and is "
+		   "resolved: the\n"
 		   "same as the daemon did, unless -c names other rules.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),

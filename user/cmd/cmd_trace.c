@@ -29,13 +29,13 @@
  * One process, counted for a time. A window is the difference of two records, each made right after the maps and the
  * goid counter were read together, so that starts by probe and starts by goid speak of the same time.
  */
-#define ATTACH_NS	(30 * PW_NS_PER_SEC)
-#define SETTLE_NS	(5 * PW_NS_PER_SEC)
-#define BIRTHS_TRIES	50
+#define ATTACH_NS	  (30 * PW_NS_PER_SEC)
+#define SETTLE_NS	  (5 * PW_NS_PER_SEC)
+#define BIRTHS_TRIES	  50
 #define NAMING_ROUNDS_MAX 6
-#define SITES_SHOWN_MAX 20
-#define POLL_NS		PW_NS_PER_SEC
-#define ANSWER_BYTES_MAX (64U << 20)
+#define SITES_SHOWN_MAX	  20
+#define POLL_NS		  PW_NS_PER_SEC
+#define ANSWER_BYTES_MAX  (64U << 20)
 
 struct values {
 	const char *pid;
@@ -45,17 +45,18 @@ struct values {
 };
 
 static const struct pw_option options[] = {
-	{ "pid", 'p', "PID|NAME", "the process (required)", PW_OPTION_TEXT, offsetof(struct values, pid), NULL },
-	{ "duration", 'd', "DURATION", "how long [5s]", PW_OPTION_DURATION, offsetof(struct values, duration_ns), NULL },
-	{ "runs", 0, NULL, "count runs too: a probe that is hit at every switch", PW_OPTION_FLAG,
-	  offsetof(struct values, runs), NULL },
-	{ "all", 0, NULL, "every go statement, not only the first 20", PW_OPTION_FLAG, offsetof(struct values, all), NULL },
-	{ "attach", 0, "METHOD", "auto, uprobe_multi or perf", PW_OPTION_SETTING, 0, "attach" },
-	{ "budget", 0, "PERCENT", "of one CPU that probes may cost, or none", PW_OPTION_SETTING, 0, "budget" },
-	{ "json", 0, NULL, "as JSON", PW_OPTION_JSON, offsetof(struct values, format), NULL },
-	{ "format", 0, "FORMAT", "text or json", PW_OPTION_FORMAT, offsetof(struct values, format), NULL },
-	{ "quiet", 'q', NULL, "do not say on stderr when counting begins", PW_OPTION_FLAG, offsetof(struct values, quiet),
-	  NULL },
+	{"pid", 'p', "PID|NAME", "the process (required)", PW_OPTION_TEXT, offsetof(struct values, pid), NULL},
+	{"duration", 'd', "DURATION", "how long [5s]", PW_OPTION_DURATION, offsetof(struct values, duration_ns), NULL},
+	{"runs", 0, NULL, "count runs too: a probe that is hit at every switch", PW_OPTION_FLAG,
+	 offsetof(struct values, runs), NULL},
+	{"all", 0, NULL, "every go statement, not only the first 20", PW_OPTION_FLAG, offsetof(struct values, all),
+	 NULL},
+	{"attach", 0, "METHOD", "auto, uprobe_multi or perf", PW_OPTION_SETTING, 0, "attach"},
+	{"budget", 0, "PERCENT", "of one CPU that probes may cost, or none", PW_OPTION_SETTING, 0, "budget"},
+	{"json", 0, NULL, "as JSON", PW_OPTION_JSON, offsetof(struct values, format), NULL},
+	{"format", 0, "FORMAT", "text or json", PW_OPTION_FORMAT, offsetof(struct values, format), NULL},
+	{"quiet", 'q', NULL, "do not say on stderr when counting begins", PW_OPTION_FLAG,
+	 offsetof(struct values, quiet), NULL},
 };
 
 struct tracing {
@@ -86,13 +87,13 @@ static void tracing_done(struct tracing *tracing)
 static void wait_until(struct tracing *tracing, uint64_t end)
 {
 	struct pollfd fds[] = {
-		{ .fd = tracing->signal_fd, .events = POLLIN },
-		{ .fd = tracing->target->pidfd, .events = POLLIN },
-		{ .fd = pw_collect_fd(tracing->collect), .events = POLLIN },
-		{ .fd = pw_reader_fd(tracing->oneshot.reader), .events = POLLIN },
+		{.fd = tracing->signal_fd, .events = POLLIN},
+		{.fd = tracing->target->pidfd, .events = POLLIN},
+		{.fd = pw_collect_fd(tracing->collect), .events = POLLIN},
+		{.fd = pw_reader_fd(tracing->oneshot.reader), .events = POLLIN},
 	};
 	uint64_t now = pw_now_ns(), left = end > now ? end - now : 0;
-	struct timespec timeout = { (time_t)(left / PW_NS_PER_SEC), (long)(left % PW_NS_PER_SEC) };
+	struct timespec timeout = {(time_t)(left / PW_NS_PER_SEC), (long)(left % PW_NS_PER_SEC)};
 
 	if (ppoll(fds, ARRAY_SIZE(fds), &timeout, NULL) <= 0)
 		return;
@@ -167,8 +168,7 @@ static int complete_record(struct tracing *tracing, struct pw_record **ret_recor
 		if (record)
 			pw_record_unref(record);
 		record = NULL;
-		if (!tracing->gone &&
-		    pw_oneshot_settle(tracing->observation, tracing->target, SETTLE_NS) == -ESRCH)
+		if (!tracing->gone && pw_oneshot_settle(tracing->observation, tracing->target, SETTLE_NS) == -ESRCH)
 			tracing->gone = true;
 		if (tracing->target->symbolizer)
 			(void)pw_symbolizer_settle(tracing->target->symbolizer);
@@ -258,13 +258,13 @@ static enum pw_exit measure(struct tracing *tracing, const struct values *values
 
 static enum pw_exit start(struct tracing *tracing, const struct values *values, const struct pw_config *config)
 {
-	struct pw_collect_options collect = { .method = config->attach,
-					      .budget_percent = config->budget_percent,
-					      .runs = values->runs,
-					      .creation_stacks_first = 16,
-					      .creation_stacks_every = 256 };
-	struct pw_observe_options observe = { .census_interval_ns = PW_NS_PER_SEC, .slice_ns = 20 * PW_NS_PER_MS };
-	struct pw_why why = { 0 };
+	struct pw_collect_options collect = {.method = config->attach,
+					     .budget_percent = config->budget_percent,
+					     .runs = values->runs,
+					     .creation_stacks_first = 16,
+					     .creation_stacks_every = 256};
+	struct pw_observe_options observe = {.census_interval_ns = PW_NS_PER_SEC, .slice_ns = 20 * PW_NS_PER_MS};
+	struct pw_why why = {0};
 	enum pw_exit status;
 	sigset_t signals;
 	int pid, r;
@@ -289,7 +289,8 @@ static enum pw_exit start(struct tracing *tracing, const struct values *values, 
 	status = attach(tracing);
 	if (status != PW_EXIT_OK)
 		return status;
-	r = pw_observation_new(&tracing->observation, tracing->target, tracing->collect, &tracing->oneshot.procfs, &observe);
+	r = pw_observation_new(&tracing->observation, tracing->target, tracing->collect, &tracing->oneshot.procfs,
+			       &observe);
 	if (r < 0) {
 		pw_log_usage(r, "pid %d cannot be observed: %s", pid, strerror(-r));
 		return PW_EXIT_UNKNOWN;
@@ -300,10 +301,10 @@ static enum pw_exit start(struct tracing *tracing, const struct values *values, 
 static int run(const struct pw_command *command, int argc, char **argv)
 {
 	_cleanup_(pw_config_done) struct pw_config config;
-	struct values values = { .duration_ns = 5 * PW_NS_PER_SEC };
-	struct tracing tracing = { .oneshot.procfs = PW_PROCFS_INIT, .signal_fd = -1 };
+	struct values values = {.duration_ns = 5 * PW_NS_PER_SEC};
+	struct tracing tracing = {.oneshot.procfs = PW_PROCFS_INIT, .signal_fd = -1};
 	struct pw_options_result parsed;
-	struct pw_why why = { 0 };
+	struct pw_why why = {0};
 	enum pw_exit status;
 
 	pw_config_init(&config);

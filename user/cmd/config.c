@@ -27,20 +27,20 @@ static const struct setting_row {
 	double min, max;
 	const char *help;
 } rows[] = {
-	{ "listen", PW_SETTING_ADDRESS, AT(listen), 0, 0, "address of /metrics and the page; none: no TCP" },
-	{ "socket", PW_SETTING_PATH, AT(socket), 0, 0, "local socket that ps and alerts ask" },
-	{ "interval", PW_SETTING_DURATION, AT(interval_ns), 1e8, 6e10, "how often targets are looked at" },
-	{ "budget", PW_SETTING_BUDGET, AT(budget_percent), 0.01, 100,
-	  "percent of one CPU that probes may cost a process; none: no limit" },
-	{ "attach", PW_SETTING_ATTACH, AT(attach), 0, 0, "how probes are attached: auto, uprobe_multi, perf" },
-	{ "record", PW_SETTING_PATH, AT(record), 0, 0, "write a recording to this file" },
-	{ "log_level", PW_SETTING_LEVEL, AT(log_level), 0, 0, "error, warning, info or debug" },
-	{ "metrics_sites", PW_SETTING_U64, AT(metrics_sites), 1, 10000,
-	  "go statements of one process shown by name in /metrics; the rest is summed as other" },
+	{"listen", PW_SETTING_ADDRESS, AT(listen), 0, 0, "address of /metrics and the page; none: no TCP"},
+	{"socket", PW_SETTING_PATH, AT(socket), 0, 0, "local socket that ps and alerts ask"},
+	{"interval", PW_SETTING_DURATION, AT(interval_ns), 1e8, 6e10, "how often targets are looked at"},
+	{"budget", PW_SETTING_BUDGET, AT(budget_percent), 0.01, 100,
+	 "percent of one CPU that probes may cost a process; none: no limit"},
+	{"attach", PW_SETTING_ATTACH, AT(attach), 0, 0, "how probes are attached: auto, uprobe_multi, perf"},
+	{"record", PW_SETTING_PATH, AT(record), 0, 0, "write a recording to this file"},
+	{"log_level", PW_SETTING_LEVEL, AT(log_level), 0, 0, "error, warning, info or debug"},
+	{"metrics_sites", PW_SETTING_U64, AT(metrics_sites), 1, 10000,
+	 "go statements of one process shown by name in /metrics; the rest is summed as other"},
 };
 
-static const char *const attach_names[] = { "auto", "uprobe_multi", "perf" };
-static const char *const source_names[] = { "default", "file", "environment", "flag" };
+static const char *const attach_names[] = {"auto", "uprobe_multi", "perf"};
+static const char *const source_names[] = {"default", "file", "environment", "flag"};
 
 /* The rows above, then the parameters of all rules as the analysis declares them: "rules.PW-G08.tick". */
 bool pw_setting_at(size_t index, struct pw_setting *ret_setting)
@@ -56,7 +56,7 @@ bool pw_setting_at(size_t index, struct pw_setting *ret_setting)
 
 	if (index >= PW_SETTINGS_MAX)
 		return false;
-	*ret_setting = (struct pw_setting){ .index = index };
+	*ret_setting = (struct pw_setting){.index = index};
 	if (index < ARRAY_SIZE(rows)) {
 		snprintf(ret_setting->key, sizeof(ret_setting->key), "%s", rows[index].key);
 		ret_setting->kind = rows[index].kind;
@@ -109,7 +109,7 @@ void pw_config_init(struct pw_config *config)
 static void list_done(struct pw_config_list *list)
 {
 	free(list->items);
-	*list = (struct pw_config_list){ 0 };
+	*list = (struct pw_config_list){0};
 }
 
 void pw_config_done(struct pw_config *config)
@@ -136,7 +136,7 @@ int pw_config_copy(struct pw_config *ret_config, const struct pw_config *config)
 {
 	struct pw_config copy = *config;
 
-	copy.include = copy.exclude = copy.services = (struct pw_config_list){ 0 };
+	copy.include = copy.exclude = copy.services = (struct pw_config_list){0};
 	if (list_copy(&copy.include, &config->include) || list_copy(&copy.exclude, &config->exclude) ||
 	    list_copy(&copy.services, &config->services)) {
 		pw_config_done(&copy);
@@ -333,8 +333,8 @@ static void duration_text(uint64_t ns, char *text, size_t size)
 	static const struct {
 		uint64_t ns;
 		const char *unit;
-	} units[] = { { 3600 * PW_NS_PER_SEC, "h" }, { 60 * PW_NS_PER_SEC, "m" }, { PW_NS_PER_SEC, "s" },
-		      { PW_NS_PER_MS, "ms" },	     { PW_NS_PER_US, "us" },	  { 1, "ns" } };
+	} units[] = {{3600 * PW_NS_PER_SEC, "h"}, {60 * PW_NS_PER_SEC, "m"}, {PW_NS_PER_SEC, "s"},
+		     {PW_NS_PER_MS, "ms"},	  {PW_NS_PER_US, "us"},	     {1, "ns"}};
 
 	if (!ns) {
 		snprintf(text, size, "0");

@@ -52,9 +52,9 @@ struct pw_config {
 	struct pw_rules_config rules;
 	struct pw_config_list include, exclude, services;
 
-	char path[PW_CONFIG_TEXT_MAX]; /* file read, "" if none */
+	char path[PW_CONFIG_TEXT_MAX];		       /* file read, "" if none */
 	enum pw_config_source source[PW_SETTINGS_MAX]; /* by row of the settings table */
-	uint32_t line[PW_SETTINGS_MAX];		/* in the file, where source is FILE */
+	uint32_t line[PW_SETTINGS_MAX];		       /* in the file, where source is FILE */
 };
 
 void pw_config_init(struct pw_config *config); /* defaults */

@@ -13,9 +13,9 @@
 #include "cmd/config_settings.h"
 
 /*
- * The YAML file; the only file that knows libyaml. The document is loaded as a tree and walked by our schema only, three
- * levels deep, so that anchors and aliases cost nothing and cannot loop. Every error says file:line:column. Nothing of
- * the file is in force before all of it was right: it is read into a copy.
+ * The YAML file; the only file that knows libyaml. The document is loaded as a tree and walked by our schema only,
+ * three levels deep, so that anchors and aliases cost nothing and cannot loop. Every error says file:line:column.
+ * Nothing of the file is in force before all of it was right: it is read into a copy.
  */
 #define KEY_MAX 128
 
@@ -36,13 +36,14 @@ static int refuse(struct reading *reading, const yaml_mark_t *mark, const char *
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	return pw_why_set(reading->why, -EINVAL, "%s:%zu:%zu: %s", reading->name, mark->line + 1, mark->column + 1, text);
+	return pw_why_set(reading->why, -EINVAL, "%s:%zu:%zu: %s", reading->name, mark->line + 1, mark->column + 1,
+			  text);
 }
 
 /* What may stand behind prefix ("", "rules.", "rules.PW-G08.") as candidates for a suggestion. */
 static size_t candidates(const char *prefix, char (*words)[KEY_MAX], size_t max)
 {
-	static const char *const lists[] = { "include", "exclude", "services" };
+	static const char *const lists[] = {"include", "exclude", "services"};
 	size_t found = 0, skip = strlen(prefix);
 	struct pw_setting setting;
 
@@ -80,7 +81,7 @@ static const char *scalar(struct reading *reading, const yaml_node_t *node, cons
 	const char *text;
 
 	if (!node || node->type != YAML_SCALAR_NODE) {
-		refuse(reading, node ? &node->start_mark : &(yaml_mark_t){ 0 }, "%s must be a single value", what);
+		refuse(reading, node ? &node->start_mark : &(yaml_mark_t){0}, "%s must be a single value", what);
 		return NULL;
 	}
 	text = (const char *)node->data.scalar.value;
@@ -93,7 +94,7 @@ static const char *scalar(struct reading *reading, const yaml_node_t *node, cons
 
 static int unknown(struct reading *reading, const yaml_node_t *key_node, const char *full, const char *shown)
 {
-	struct pw_why why = { 0 };
+	struct pw_why why = {0};
 
 	pw_config_unknown_key(full, shown, &why);
 	return refuse(reading, &key_node->start_mark, "%s", why.text);
@@ -102,7 +103,7 @@ static int unknown(struct reading *reading, const yaml_node_t *key_node, const c
 static int read_setting(struct reading *reading, const char *key, size_t index, const yaml_node_t *key_node,
 			const yaml_node_t *node)
 {
-	struct pw_why why = { 0 };
+	struct pw_why why = {0};
 	const char *value;
 
 	if (reading->seen[index])
@@ -133,7 +134,7 @@ static int list_add(struct reading *reading, struct pw_config_list *list, const 
 	if (!grown)
 		return -ENOMEM;
 	list->items = grown;
-	grown[list->count] = (struct pw_config_pattern){ .line = (uint32_t)(at->start_mark.line + 1) };
+	grown[list->count] = (struct pw_config_pattern){.line = (uint32_t)(at->start_mark.line + 1)};
 	memcpy(grown[list->count].pattern, pattern, strlen(pattern) + 1);
 	memcpy(grown[list->count].value, value, strlen(value) + 1);
 	list->count++;
@@ -160,7 +161,8 @@ static int read_globs(struct reading *reading, const char *key, const yaml_node_
 	}
 	if (node->type != YAML_SEQUENCE_NODE)
 		return refuse(reading, &node->start_mark, "%s must be a list of patterns", key);
-	for (yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top && !r; item++) {
+	for (yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top && !r;
+	     item++) {
 		const yaml_node_t *entry = yaml_document_get_node(reading->document, *item);
 
 		text = scalar(reading, entry, "a pattern");
@@ -178,11 +180,13 @@ static int read_services(struct reading *reading, const yaml_node_t *node)
 		return 0;
 	if (node->type != YAML_MAPPING_NODE)
 		return refuse(reading, &node->start_mark, "services must be a mapping of patterns to names");
-	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top && !r; pair++) {
+	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top && !r;
+	     pair++) {
 		const yaml_node_t *key = yaml_document_get_node(reading->document, pair->key);
 		const char *pattern = scalar(reading, key, "a pattern");
 		const char *name = pattern ? scalar(reading, yaml_document_get_node(reading->document, pair->value),
-						    "a service name") : NULL;
+						    "a service name")
+					   : NULL;
 
 		r = name ? list_add(reading, &reading->config->services, key, pattern, name) : -EINVAL;
 	}
@@ -201,7 +205,8 @@ static int read_mapping(struct reading *reading, const char *prefix, const yaml_
 	if (node->type != YAML_MAPPING_NODE)
 		return refuse(reading, &node->start_mark, "%.*s must be a mapping of keys to values",
 			      *prefix ? (int)strlen(prefix) - 1 : 8, *prefix ? prefix : "the file");
-	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top && !r; pair++) {
+	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top && !r;
+	     pair++) {
 		const yaml_node_t *key_node = yaml_document_get_node(reading->document, pair->key);
 		const yaml_node_t *value = yaml_document_get_node(reading->document, pair->value);
 		const char *word = scalar(reading, key_node, "a key");
@@ -268,7 +273,7 @@ int pw_config_read_text(struct pw_config *config, const char *name, const char *
 			struct pw_why *reterr_why)
 {
 	struct pw_config copy;
-	struct reading reading = { .name = name, .config = &copy, .why = reterr_why };
+	struct reading reading = {.name = name, .config = &copy, .why = reterr_why};
 	yaml_parser_t parser;
 	int r;
 

@@ -22,8 +22,8 @@ enum pw_setting_kind {
 };
 
 struct pw_setting {
-	size_t index;  /* into pw_config.source and .line */
-	char key[96];  /* dotted path in the file */
+	size_t index; /* into pw_config.source and .line */
+	char key[96]; /* dotted path in the file */
 	enum pw_setting_kind kind;
 	size_t offset;	  /* in struct pw_config */
 	bool environment; /* PARKWATCH_<KEY> sets it */

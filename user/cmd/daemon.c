@@ -44,7 +44,7 @@ static void on_transition(void *context, const struct pw_alert *alert)
 static void on_service_name(void *context, struct pw_target *target)
 {
 	struct pw_daemon *daemon = context;
-	const char *const names[] = { target->process, target->exe, target->unit, target->service, target->container };
+	const char *const names[] = {target->process, target->exe, target->unit, target->service, target->container};
 	const char *service = pw_config_service(&daemon->config, names, ARRAY_SIZE(names));
 
 	if (service)
@@ -68,9 +68,10 @@ static void attach(struct pw_daemon *daemon, struct pw_target *target)
 static void on_found(void *context, struct pw_target *target)
 {
 	struct pw_daemon *daemon = context;
-	const struct pw_observe_options options = { .census_interval_ns = daemon->config.interval_ns,
-						    .slice_ns = SLICE_NS,
-						    .kernel_figures = true };
+	const struct pw_observe_options options = {.census_interval_ns = daemon->config.interval_ns,
+						   .slice_ns = SLICE_NS,
+						   .budget_percent = daemon->config.budget_percent,
+						   .kernel_figures = true};
 	struct pw_observed *observed = calloc(1, sizeof(*observed));
 	int r = observed ? 0 : -ENOMEM;
 
@@ -116,7 +117,7 @@ static int on_watchdog(struct pw_source *source pw_unused, uint64_t due_ns pw_un
 static void apply_filter(struct pw_daemon *daemon)
 {
 	const char *include[PW_CONFIG_LIST_MAX], *exclude[PW_CONFIG_LIST_MAX];
-	struct pw_discover_filter filter = { .include = include, .exclude = exclude };
+	struct pw_discover_filter filter = {.include = include, .exclude = exclude};
 
 	for (; filter.include_count < daemon->config.include.count; filter.include_count++)
 		include[filter.include_count] = daemon->config.include.items[filter.include_count].pattern;
@@ -135,7 +136,7 @@ static void warn_fixed(const char *key, bool changed)
 static void reload(struct pw_daemon *daemon)
 {
 	struct pw_config config;
-	struct pw_why why = { 0 };
+	struct pw_why why = {0};
 	int r;
 
 	pw_notify_reloading();
@@ -206,11 +207,11 @@ static int start_loop(struct pw_daemon *daemon)
 /* Events if this host has them; without them the daemon goes on by memory alone. */
 static void start_collect(struct pw_daemon *daemon)
 {
-	const struct pw_collect_options options = { .method = daemon->config.attach,
-						    .budget_percent = daemon->config.budget_percent,
-						    .creation_stacks_first = STACKS_FIRST,
-						    .creation_stacks_every = STACKS_EVERY };
-	struct pw_why why = { 0 };
+	const struct pw_collect_options options = {.method = daemon->config.attach,
+						   .budget_percent = daemon->config.budget_percent,
+						   .creation_stacks_first = STACKS_FIRST,
+						   .creation_stacks_every = STACKS_EVERY};
+	struct pw_why why = {0};
 	int r = pw_collect_new(&daemon->collect, &options, &why);
 
 	daemon->health.attach_method = "";
@@ -230,8 +231,7 @@ static void start_collect(struct pw_daemon *daemon)
 static int start_parts(struct pw_daemon *daemon, struct pw_why *reterr_why)
 {
 	const struct pw_discover_callbacks callbacks = {
-		.context = daemon, .found = on_found, .gone = on_gone, .service_name = on_service_name
-	};
+		.context = daemon, .found = on_found, .gone = on_gone, .service_name = on_service_name};
 	int r;
 
 	r = pw_procfs_open(&daemon->procfs, "/proc");
@@ -294,7 +294,7 @@ static void stop(struct pw_daemon *daemon)
 enum pw_exit pw_daemon_run(struct pw_daemon *daemon)
 {
 	enum pw_exit status = PW_EXIT_USAGE;
-	struct pw_why why = { 0 };
+	struct pw_why why = {0};
 	int r;
 
 	daemon->observed.max = PW_OBSERVED_MAX;

@@ -58,8 +58,8 @@ struct pw_daemon {
 		struct pw_observed **items;
 		size_t count, capacity, max;
 	} observed;
-	size_t cursor;	     /* whose turn it is: the unfinished of one tick come first in the next */
-	bool ticking;	     /* work of the last tick is not published yet */
+	size_t cursor; /* whose turn it is: the unfinished of one tick come first in the next */
+	bool ticking;  /* work of the last tick is not published yet */
 	bool ready_said;
 	uint64_t tick_started_ns;
 	struct pw_alert *alerts; /* PW_ALERTS_MAX, for publishing */

@@ -27,10 +27,10 @@
  * picture of all is published. Between slices the loop runs, so that a target with 10^6 goroutines, or one that is slow
  * to read, holds up nobody for longer than a slice.
  */
-#define SCAN_NS	   (10 * PW_NS_PER_MS) /* for /proc, per tick */
-#define WORK_NS	   (10 * PW_NS_PER_MS) /* of slices in one callback */
-#define WORK_IDLE_NS (2 * PW_NS_PER_MS)	/* when all that is left waits for the reader */
-#define SELF_STATM "/proc/self/statm"
+#define SCAN_NS	     (10 * PW_NS_PER_MS) /* for /proc, per tick */
+#define WORK_NS	     (10 * PW_NS_PER_MS) /* of slices in one callback */
+#define WORK_IDLE_NS (2 * PW_NS_PER_MS)	 /* when all that is left waits for the reader */
+#define SELF_STATM   "/proc/self/statm"
 
 void pw_observed_free(struct pw_observed *observed)
 {
@@ -293,7 +293,8 @@ int pw_daemon_tick_start(struct pw_daemon *daemon)
 	if (!r)
 		r = pw_loop_add_timer(daemon->loop, 3600 * PW_NS_PER_SEC, 0, on_work, daemon, &daemon->work_source);
 	if (!r)
-		r = pw_loop_add_timer(daemon->loop, 1, daemon->config.interval_ns, on_tick, daemon, &daemon->tick_source);
+		r = pw_loop_add_timer(daemon->loop, 1, daemon->config.interval_ns, on_tick, daemon,
+				      &daemon->tick_source);
 	return r;
 }
 

@@ -13,7 +13,7 @@
 
 int pw_notify(const char *state)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	const char *path = getenv("NOTIFY_SOCKET");
 	_cleanup_fd_ int fd = -1;
 	size_t size;
@@ -39,8 +39,7 @@ void pw_notify_reloading(void)
 {
 	char state[80];
 
-	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-		 (uint64_t)(pw_now_ns() / PW_NS_PER_US));
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, (uint64_t)(pw_now_ns() / PW_NS_PER_US));
 	(void)pw_notify(state);
 }
 

@@ -22,7 +22,7 @@ enum pw_exit pw_oneshot_open(struct pw_oneshot *oneshot)
 {
 	int r;
 
-	*oneshot = (struct pw_oneshot){ .procfs = PW_PROCFS_INIT };
+	*oneshot = (struct pw_oneshot){.procfs = PW_PROCFS_INIT};
 	r = pw_procfs_open(&oneshot->procfs, "/proc");
 	if (r < 0) {
 		pw_log_usage(r, "cannot open /proc: %s; is it mounted?", strerror(-r));
@@ -64,7 +64,7 @@ static bool is_called(struct pw_oneshot *oneshot, int pid, const char *name)
 
 enum pw_exit pw_oneshot_find(struct pw_oneshot *oneshot, const char *pid_or_name, int *ret_pid)
 {
-	struct pw_pid_vec pids = { 0 };
+	struct pw_pid_vec pids = {0};
 	size_t found = 0;
 	int pid = 0, r;
 
@@ -100,7 +100,7 @@ enum pw_exit pw_oneshot_find(struct pw_oneshot *oneshot, const char *pid_or_name
 
 enum pw_exit pw_oneshot_target(struct pw_oneshot *oneshot, int pid, struct pw_target **ret_target)
 {
-	struct pw_why why = { 0 };
+	struct pw_why why = {0};
 	int r = pw_target_open(ret_target, pid, &oneshot->procfs, oneshot->reader, &why);
 
 	if (r >= 0)
@@ -134,7 +134,7 @@ int pw_oneshot_settle(struct pw_observation *observation, struct pw_target *targ
 void pw_oneshot_judge_events(struct pw_target *target, const struct pw_features *features)
 {
 	const struct pw_feature_state *cause = NULL;
-	struct pw_why why = { 0 };
+	struct pw_why why = {0};
 
 	target->events_ok = false;
 	for (size_t i = 0; i < _PW_FEATURE_MAX && !cause; i++)
@@ -147,7 +147,8 @@ void pw_oneshot_judge_events(struct pw_target *target, const struct pw_features 
 		snprintf(target->events_reason, sizeof(target->events_reason), "%.*s",
 			 (int)sizeof(target->events_reason) - 1, why.text);
 	} else if (target->build && target->build->facts.why_no_events[0])
-		snprintf(target->events_reason, sizeof(target->events_reason), "%s", target->build->facts.why_no_events);
+		snprintf(target->events_reason, sizeof(target->events_reason), "%s",
+			 target->build->facts.why_no_events);
 	else {
 		target->events_ok = true;
 		target->events_reason[0] = '\0';
@@ -171,7 +172,7 @@ enum pw_exit pw_oneshot_print(const struct pw_buf *out)
 
 void pw_oneshot_socket(struct pw_config *config)
 {
-	struct pw_why why = { 0 };
+	struct pw_why why = {0};
 
 	/* A file that is not right is the daemon's to complain of; then the default holds. */
 	if (pw_config_read_file(config, PW_CONFIG_PATH, &why) < 0)

@@ -35,7 +35,7 @@ static int option_apply(const struct pw_command *command, const struct pw_option
 			void *values, struct pw_config *config)
 {
 	char *slot = (char *)values + option->offset;
-	struct pw_why why = { 0 };
+	struct pw_why why = {0};
 	int r = 0;
 
 	switch (option->kind) {
@@ -117,8 +117,8 @@ static void options_build(const struct pw_command *command, struct option *ret_l
 	for (; n < command->option_count && n < OPTIONS_MAX; n++) {
 		const struct pw_option *option = &command->options[n];
 
-		ret_long[n] = (struct option){ option->name, option->argument ? required_argument : no_argument, NULL,
-					       PARSE_BASE + (int)n };
+		ret_long[n] = (struct option){option->name, option->argument ? required_argument : no_argument, NULL,
+					      PARSE_BASE + (int)n};
 		if (!option->letter)
 			continue;
 		ret_short[letters++] = option->letter;
@@ -127,8 +127,8 @@ static void options_build(const struct pw_command *command, struct option *ret_l
 	}
 	ret_short[letters++] = 'h';
 	ret_short[letters] = '\0';
-	ret_long[n++] = (struct option){ "help", no_argument, NULL, HELP_CODE };
-	ret_long[n] = (struct option){ 0 };
+	ret_long[n++] = (struct option){"help", no_argument, NULL, HELP_CODE};
+	ret_long[n] = (struct option){0};
 }
 
 static void help_print(const struct pw_command *command)
@@ -148,7 +148,7 @@ int pw_options_parse(const struct pw_command *command, int argc, char **argv, vo
 	int code, r;
 
 	options_build(command, long_options, letters);
-	*ret_result = (struct pw_options_result){ 0 };
+	*ret_result = (struct pw_options_result){0};
 	opterr = 0;
 	optind = 0; /* glibc: start anew */
 	while ((code = getopt_long(argc, argv, letters, long_options, NULL)) >= 0) {
@@ -173,8 +173,9 @@ int pw_options_parse(const struct pw_command *command, int argc, char **argv, vo
 
 void pw_options_help(const struct pw_command *command, struct pw_buf *out)
 {
-	pw_buf_printf(out, "usage: parkwatch %s%s%s%s\n\n%s.\n", command->name, command->option_count ? " [options]" : "",
-		      command->operands[0] ? " " : "", command->operands, command->summary);
+	pw_buf_printf(out, "usage: parkwatch %s%s%s%s\n\n%s.\n", command->name,
+		      command->option_count ? " [options]" : "", command->operands[0] ? " " : "", command->operands,
+		      command->summary);
 	if (command->details)
 		pw_buf_printf(out, "\n%s\n", command->details);
 	pw_buf_puts(out, "\n");
@@ -196,8 +197,9 @@ void pw_options_help(const struct pw_command *command, struct pw_buf *out)
 
 void pw_options_overview(struct pw_buf *out)
 {
-	pw_buf_puts(out, "usage: parkwatch <command> [options]\n\n"
-			 "Watches the goroutines of running Go programs from outside: no restart, no change, no pause.\n\n");
+	pw_buf_puts(out,
+		    "usage: parkwatch <command> [options]\n\n"
+		    "Watches the goroutines of running Go programs from outside: no restart, no change, no pause.\n\n");
 	for (size_t i = 0; i < pw_command_count; i++) {
 		char left[64];
 
@@ -205,6 +207,7 @@ void pw_options_overview(struct pw_buf *out)
 			 pw_commands[i]->operands);
 		pw_buf_printf(out, "  %-24s %s\n", left, pw_commands[i]->summary);
 	}
-	pw_buf_puts(out, "\n'parkwatch <command> --help' explains one. Exit status: 0 fine, 2 could not tell, 3 usage or "
-			 "environment.\n");
+	pw_buf_puts(out,
+		    "\n'parkwatch <command> --help' explains one. Exit status: 0 fine, 2 could not tell, 3 usage or "
+		    "environment.\n");
 }

@@ -35,8 +35,8 @@ struct pw_option {
 	const char *argument; /* "DURATION"; NULL: takes none */
 	const char *help;
 	enum pw_option_kind kind;
-	size_t offset;	      /* of the value in the command's own struct; not for SETTING */
-	const char *setting;  /* SETTING: its key in the configuration file */
+	size_t offset;	     /* of the value in the command's own struct; not for SETTING */
+	const char *setting; /* SETTING: its key in the configuration file */
 };
 
 /* A subcommand: a row of the table in main.c and a file cmd_NAME.c. */
@@ -47,15 +47,16 @@ struct pw_command {
 	const char *details;  /* for --help: what it does, what it needs; may be NULL */
 	const struct pw_option *options;
 	size_t option_count;
-	int (*run)(const struct pw_command *command, int argc, char **argv); /* argv[0] is the name; returns enum pw_exit */
+	int (*run)(const struct pw_command *command, int argc,
+		   char **argv); /* argv[0] is the name; returns enum pw_exit */
 };
 
 extern const struct pw_command *const pw_commands[];
 extern const size_t pw_command_count;
 
 struct pw_options_result {
-	bool help;	/* --help was given and has been printed: exit 0 */
-	int first;	/* index of the first operand in argv, which is permuted */
+	bool help; /* --help was given and has been printed: exit 0 */
+	int first; /* index of the first operand in argv, which is permuted */
 	int operands;
 };
 

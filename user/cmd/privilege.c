@@ -16,7 +16,7 @@ static const uint64_t attaching = BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_RESOURCE);
 
 static int capabilities_get(struct __user_cap_data_struct data[2])
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 
 	return syscall(SYS_capget, &header, data) < 0 ? -errno : 0;
 }
@@ -28,15 +28,16 @@ static uint64_t mask_of(uint32_t low, uint32_t high)
 
 static int keep_only(uint64_t kept, struct pw_why *reterr_why)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { 0 };
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
 	uint64_t permitted;
 	int r;
 
 	r = capabilities_get(data);
 	if (r < 0)
 		return pw_why_set(reterr_why, r, "cannot read capabilities: %s", strerror(-r));
-	/* The bounding set first: shrinking it takes CAP_SETPCAP, which goes next. Without it, nothing can be regained. */
+	/* The bounding set first: shrinking it takes CAP_SETPCAP, which goes next. Without it, nothing can be regained.
+	 */
 	for (int capability = 0; capability <= CAP_LAST_CAP; capability++)
 		if (!(kept & BIT(capability)))
 			(void)prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
@@ -64,7 +65,7 @@ int pw_privilege_drop_admin(struct pw_why *reterr_why)
 
 bool pw_privilege_sufficient(struct pw_why *reterr_why)
 {
-	struct __user_cap_data_struct data[2] = { 0 };
+	struct __user_cap_data_struct data[2] = {0};
 	uint64_t effective;
 
 	if (capabilities_get(data) < 0)

@@ -110,8 +110,7 @@ void pw_recording_record(struct pw_recording *recording, const struct pw_record 
 void pw_recording_gone(struct pw_recording *recording, uint64_t target_id, uint64_t boot_ns, uint64_t wall_ns)
 {
 	if (recording)
-		write_out(recording,
-			  pw_encoder_gone(recording->encoder, target_id, boot_ns, wall_ns, &recording->buf));
+		write_out(recording, pw_encoder_gone(recording->encoder, target_id, boot_ns, wall_ns, &recording->buf));
 }
 
 uint64_t pw_recording_bytes(const struct pw_recording *recording)

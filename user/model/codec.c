@@ -113,8 +113,8 @@ static void walk_double(struct walk *walk, double *now, double old)
 }
 
 /*
- * A range of a list that others share: mostly it begins where the one before it ended, whatever has changed in the list,
- * and an empty one at 0.
+ * A range of a list that others share: mostly it begins where the one before it ended, whatever has changed in the
+ * list, and an empty one at 0.
  */
 static void walk_range(struct walk *walk, uint32_t *first, uint32_t *count, uint32_t old_count, uint32_t *next)
 {
@@ -320,8 +320,9 @@ static void walk_numbers(struct walk *walk, struct pw_record *now, const struct 
 /* --- arrays ------------------------------------------------------------------------------------------------------ */
 
 /*
- * Is b in the old record what a is now? Elements come and go (groups of running goroutines, rows, ages), so each is held
- * against the old element it continues, and says which that is: mostly the one behind its predecessor's, which costs nothing.
+ * Is b in the old record what a is now? Elements come and go (groups of running goroutines, rows, ages), so each is
+ * held against the old element it continues, and says which that is: mostly the one behind its predecessor's, which
+ * costs nothing.
  */
 static bool same_site(const struct pw_record_site *a, const struct pw_record_site *b)
 {
@@ -380,38 +381,38 @@ static bool same_stack(const struct pw_record_stack *a, const struct pw_record_s
  * Walks the array `list` of `type` by walk_element. Decoding, it is allocated first; the draft owns it. An element that
  * continues none is held against its own predecessor, because neighbours are alike (goids, addresses, times).
  */
-#define DEFINE_WALK_LIST(name, type, list, list_count, max, walk_element, same)                                        \
-	static size_t find_##name(const struct pw_record *old, const type *element, size_t expected)                   \
-	{                                                                                                              \
-		for (size_t i = expected; i < old->list_count && i - expected < LOOK_AHEAD; i++)                       \
-			if (same(element, &old->list[i]))                                                              \
-				return i;                                                                              \
-		return old->list_count;                                                                                \
-	}                                                                                                              \
-                                                                                                                       \
-	static void name(struct walk *walk, struct pw_record *now, const struct pw_record *old)                        \
-	{                                                                                                              \
-		static const type nothing;                                                                             \
-		size_t count = (size_t)walk_value(walk, now->list_count, old->list_count, max), expected = 0;          \
-                                                                                                                       \
-		if (walk->failed || !count)                                                                            \
-			return;                                                                                        \
-		if (!walk->encoding) {                                                                                 \
-			now->list = calloc(count, sizeof(type));                                                       \
-			walk->failed = walk->no_memory = !now->list;                                                   \
-			now->list_count = now->list ? count : 0;                                                       \
-		}                                                                                                      \
-		for (size_t i = 0; i < count && !walk->failed; i++) {                                                  \
-			size_t from = walk->encoding ? find_##name(old, &now->list[i], expected) : 0;                  \
-                                                                                                                       \
-			from = (size_t)walk_value(walk, from, expected, old->list_count);                              \
-			if (from < old->list_count)                                                                    \
-				expected = from + 1;                                                                   \
-			walk_element(walk, &now->list[i],                                                              \
-				     from < old->list_count ? &old->list[from] :                                       \
-				     i			    ? &now->list[i - 1] :                                      \
-							      &nothing);                                               \
-		}                                                                                                      \
+#define DEFINE_WALK_LIST(name, type, list, list_count, max, walk_element, same)                               \
+	static size_t find_##name(const struct pw_record *old, const type *element, size_t expected)          \
+	{                                                                                                     \
+		for (size_t i = expected; i < old->list_count && i - expected < LOOK_AHEAD; i++)              \
+			if (same(element, &old->list[i]))                                                     \
+				return i;                                                                     \
+		return old->list_count;                                                                       \
+	}                                                                                                     \
+                                                                                                              \
+	static void name(struct walk *walk, struct pw_record *now, const struct pw_record *old)               \
+	{                                                                                                     \
+		static const type nothing;                                                                    \
+		size_t count = (size_t)walk_value(walk, now->list_count, old->list_count, max), expected = 0; \
+                                                                                                              \
+		if (walk->failed || !count)                                                                   \
+			return;                                                                               \
+		if (!walk->encoding) {                                                                        \
+			now->list = calloc(count, sizeof(type));                                              \
+			walk->failed = walk->no_memory = !now->list;                                          \
+			now->list_count = now->list ? count : 0;                                              \
+		}                                                                                             \
+		for (size_t i = 0; i < count && !walk->failed; i++) {                                         \
+			size_t from = walk->encoding ? find_##name(old, &now->list[i], expected) : 0;         \
+                                                                                                              \
+			from = (size_t)walk_value(walk, from, expected, old->list_count);                     \
+			if (from < old->list_count)                                                           \
+				expected = from + 1;                                                          \
+			walk_element(walk, &now->list[i],                                                     \
+				     from < old->list_count ? &old->list[from]                                \
+				     : i		    ? &now->list[i - 1]                               \
+							    : &nothing);                                                         \
+		}                                                                                             \
 	}
 
 DEFINE_WALK_LIST(walk_sites, struct pw_record_site, sites, site_count, PW_RECORD_SITES_MAX, walk_site, same_site)

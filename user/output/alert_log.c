@@ -49,22 +49,22 @@ int pw_alert_log(const struct pw_alert *alert)
 	if (alert->onset_wall_ns)
 		pw_time_rfc3339(alert->onset_wall_ns, since);
 	const struct pw_log_field fields[] = {
-		{ "PARKWATCH_RULE", alert->rule },
-		{ "PARKWATCH_STATE", pw_alert_state_name(alert->state) },
-		{ "PARKWATCH_LEVEL", pw_alert_level_name(alert->level) },
-		{ "PARKWATCH_CONFIDENCE", alert->confidence },
-		{ "PARKWATCH_ALERT_ID", alert->id },
-		{ "PARKWATCH_SERVICE", alert->service },
-		{ "PARKWATCH_PROCESS", alert->process },
-		{ "PARKWATCH_PID", pid },
-		{ "PARKWATCH_GO_STATEMENT", pw_buf_text(&statement) },
-		{ "PARKWATCH_WAIT_REASON", alert->wait_reason },
-		{ "PARKWATCH_COUNT", count },
-		{ "PARKWATCH_COUNT_AT_ONSET", onset },
-		{ "PARKWATCH_BASELINE", baseline },
-		{ "PARKWATCH_GROWTH_PER_HOUR", growth },
-		{ "PARKWATCH_SINCE", since },
-		{ "PARKWATCH_CREATION_STACK", pw_buf_text(&stack) },
+		{"PARKWATCH_RULE", alert->rule},
+		{"PARKWATCH_STATE", pw_alert_state_name(alert->state)},
+		{"PARKWATCH_LEVEL", pw_alert_level_name(alert->level)},
+		{"PARKWATCH_CONFIDENCE", alert->confidence},
+		{"PARKWATCH_ALERT_ID", alert->id},
+		{"PARKWATCH_SERVICE", alert->service},
+		{"PARKWATCH_PROCESS", alert->process},
+		{"PARKWATCH_PID", pid},
+		{"PARKWATCH_GO_STATEMENT", pw_buf_text(&statement)},
+		{"PARKWATCH_WAIT_REASON", alert->wait_reason},
+		{"PARKWATCH_COUNT", count},
+		{"PARKWATCH_COUNT_AT_ONSET", onset},
+		{"PARKWATCH_BASELINE", baseline},
+		{"PARKWATCH_GROWTH_PER_HOUR", growth},
+		{"PARKWATCH_SINCE", since},
+		{"PARKWATCH_CREATION_STACK", pw_buf_text(&stack)},
 	};
 
 	return pw_log_event(level_of(alert), fields, ARRAY_SIZE(fields), alert->text);

@@ -19,8 +19,9 @@
 #include "output/publish.h"
 
 /*
- * libmicrohttpd, and nobody else knows it. A reply's body belongs to a published picture: the response holds a reference
- * until its last byte is sent, so that a slow reader never makes us copy and never sees half of the next picture.
+ * libmicrohttpd, and nobody else knows it. A reply's body belongs to a published picture: the response holds a
+ * reference until its last byte is sent, so that a slow reader never makes us copy and never sees half of the next
+ * picture.
  */
 #define CONNECTIONS_MAX	   64
 #define CONNECTION_BYTES   (16U << 10) /* request line and headers; more is refused by the library */
@@ -42,17 +43,17 @@ static const struct route {
 	enum pw_page page;
 	const char *type;
 } routes[] = {
-	{ "/", PW_PAGE_INDEX, "text/html; charset=utf-8" },
-	{ "/metrics", PW_PAGE_METRICS, "text/plain; version=0.0.4; charset=utf-8" },
-	{ "/api/v1/ps", PW_PAGE_PS_JSON, "application/json" },
-	{ "/api/v1/alerts", PW_PAGE_ALERTS_JSON, "application/json" },
+	{"/", PW_PAGE_INDEX, "text/html; charset=utf-8"},
+	{"/metrics", PW_PAGE_METRICS, "text/plain; version=0.0.4; charset=utf-8"},
+	{"/api/v1/ps", PW_PAGE_PS_JSON, "application/json"},
+	{"/api/v1/alerts", PW_PAGE_ALERTS_JSON, "application/json"},
 };
-static const struct route openmetrics = { "/metrics", PW_PAGE_OPENMETRICS,
-					  "application/openmetrics-text; version=1.0.0; charset=utf-8" };
+static const struct route openmetrics = {"/metrics", PW_PAGE_OPENMETRICS,
+					 "application/openmetrics-text; version=1.0.0; charset=utf-8"};
 static const struct route texts[] = {
-	{ "/api/v1/ps", PW_PAGE_PS_TEXT, "text/plain; charset=utf-8" },
-	{ "/api/v1/ps", PW_PAGE_PS_TEXT_SITES, "text/plain; charset=utf-8" },
-	{ "/api/v1/alerts", PW_PAGE_ALERTS_TEXT, "text/plain; charset=utf-8" },
+	{"/api/v1/ps", PW_PAGE_PS_TEXT, "text/plain; charset=utf-8"},
+	{"/api/v1/ps", PW_PAGE_PS_TEXT_SITES, "text/plain; charset=utf-8"},
+	{"/api/v1/alerts", PW_PAGE_ALERTS_TEXT, "text/plain; charset=utf-8"},
 };
 
 static enum MHD_Result send_response(struct MHD_Connection *connection, unsigned int status, const char *type,
@@ -73,9 +74,9 @@ static enum MHD_Result send_response(struct MHD_Connection *connection, unsigned
 
 static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned int status, const char *text)
 {
-	return send_response(connection, status, "text/plain; charset=utf-8",
-			     MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text,
-							     MHD_RESPMEM_PERSISTENT));
+	return send_response(
+		connection, status, "text/plain; charset=utf-8",
+		MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT));
 }
 
 /* The body is a page of a picture; the reference is dropped when the library is done with it. */
@@ -185,7 +186,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 
 static int listen_tcp(const char *address, uint16_t *ret_port, struct pw_why *reterr_why)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *found = NULL;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
 	struct sockaddr_storage bound;
 	socklen_t size = sizeof(bound);
 	_cleanup_fd_ int fd = -1;
@@ -212,7 +213,7 @@ static int listen_tcp(const char *address, uint16_t *ret_port, struct pw_why *re
 		return pw_why_set(reterr_why, r, "cannot listen on %s: %s", address, strerror(-r));
 	if (!getsockname(fd, (struct sockaddr *)&bound, &size))
 		port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-							  : ((struct sockaddr_in *)&bound)->sin_port);
+							 : ((struct sockaddr_in *)&bound)->sin_port);
 	*ret_port = port;
 	return TAKE_FD(fd);
 }
@@ -241,7 +242,7 @@ static void make_parent(const char *path)
 
 static int listen_local(struct pw_http *http, const char *path, struct pw_why *reterr_why)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	_cleanup_fd_ int fd = -1;
 	struct stat status;
 	mode_t mask;
@@ -254,9 +255,9 @@ static int listen_local(struct pw_http *http, const char *path, struct pw_why *r
 	make_parent(path);
 	if (!lstat(path, &status) && S_ISSOCK(status.st_mode)) {
 		if (socket_alive(&address))
-			return pw_why_set(reterr_why, -EADDRINUSE,
-					  "another parkwatch daemon answers on '%s': stop it, or choose another --socket",
-					  path);
+			return pw_why_set(
+				reterr_why, -EADDRINUSE,
+				"another parkwatch daemon answers on '%s': stop it, or choose another --socket", path);
 		(void)unlink(path);
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -280,12 +281,11 @@ static int listen_local(struct pw_http *http, const char *path, struct pw_why *r
 /* Takes fd over, also on failure. */
 static int serve(struct pw_http *http, int fd, struct MHD_Daemon **ret_daemon, struct pw_why *reterr_why)
 {
-	*ret_daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUPPRESS_DATE_NO_CLOCK, 0, NULL, NULL, handle,
-				       http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-				       (unsigned int)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-				       (unsigned int)CONNECTION_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				       (size_t)CONNECTION_BYTES, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES,
-				       MHD_OPTION_END);
+	*ret_daemon = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUPPRESS_DATE_NO_CLOCK, 0, NULL, NULL, handle, http,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)CONNECTION_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)CONNECTION_BYTES, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES, MHD_OPTION_END);
 	if (*ret_daemon)
 		return 0;
 	close(fd);

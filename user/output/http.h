@@ -9,13 +9,13 @@ struct pw_board;
 struct pw_why;
 
 /*
- * The web faces: a TCP address (loopback unless told otherwise) and a local socket, each with one thread of its own that
- * sees nothing but the board. GET and HEAD only; sizes, connections and times are limited.
+ * The web faces: a TCP address (loopback unless told otherwise) and a local socket, each with one thread of its own
+ * that sees nothing but the board. GET and HEAD only; sizes, connections and times are limited.
  */
 struct pw_http;
 
-/* listen: "host:port", or "" for none. socket_path: "" for none; made with mode 0660, an old one is replaced. -EADDRINUSE
- * and the like with a sentence. Starts threads: call last. */
+/* listen: "host:port", or "" for none. socket_path: "" for none; made with mode 0660, an old one is replaced.
+ * -EADDRINUSE and the like with a sentence. Starts threads: call last. */
 int pw_http_start(struct pw_http **ret_http, struct pw_board *board, const char *listen, const char *socket_path,
 		  struct pw_why *reterr_why) __attribute__((warn_unused_result));
 /* Ends the threads and removes the socket. */

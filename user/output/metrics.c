@@ -16,8 +16,8 @@
  * The registry renders family by family, because both formats want all samples of a family in one block: HELP and TYPE
  * are written before the first sample, so that a family nobody has numbers for does not appear.
  *
- * The formats differ in three places: OpenMetrics names a counter family without its _total, has UNIT lines, and ends in
- * # EOF.
+ * The formats differ in three places: OpenMetrics names a counter family without its _total, has UNIT lines, and ends
+ * in # EOF.
  */
 #define LABEL_VALUE_MAX 256
 
@@ -31,7 +31,7 @@ struct pw_writer {
 
 static void write_head(struct pw_writer *writer)
 {
-	static const char *const types[] = { "gauge", "counter", "summary" };
+	static const char *const types[] = {"gauge", "counter", "summary"};
 	const struct pw_metric_family *family = writer->family;
 	int size = (int)strlen(family->name);
 
@@ -124,9 +124,9 @@ static int target_init(struct pw_metric_target *target, const struct pw_record *
 		const char *name;
 		size_t offset;
 	} optional[] = {
-		{ "unit", offsetof(struct pw_record_identity, unit) },
-		{ "container", offsetof(struct pw_record_identity, container) },
-		{ "pod", offsetof(struct pw_record_identity, pod) },
+		{"unit", offsetof(struct pw_record_identity, unit)},
+		{"container", offsetof(struct pw_record_identity, container)},
+		{"pod", offsetof(struct pw_record_identity, pod)},
 	};
 	char pid[16];
 
@@ -160,7 +160,7 @@ static void write_family(struct pw_writer *writer, const struct pw_metric_family
 
 void pw_metrics_render(struct pw_buf *out, const struct pw_published *published, bool openmetrics)
 {
-	struct pw_writer writer = { .out = out, .published = published, .openmetrics = openmetrics };
+	struct pw_writer writer = {.out = out, .published = published, .openmetrics = openmetrics};
 	struct pw_metric_target *targets = calloc(published->record_count + 1, sizeof(*targets));
 	int r = targets ? 0 : -ENOMEM;
 

@@ -97,7 +97,8 @@ static void build_info(struct pw_writer *w, const struct pw_published *published
 	_cleanup_buf_ struct pw_buf labels = PW_BUF_INIT(8192);
 
 	pw_write_label(&labels, "version", PW_VERSION);
-	pw_write_label(&labels, "attach_method", published->health.attach_method ? published->health.attach_method : "");
+	pw_write_label(&labels, "attach_method",
+		       published->health.attach_method ? published->health.attach_method : "");
 	pw_write_u64(w, "", pw_buf_text(&labels), NULL, 1);
 }
 
@@ -126,15 +127,15 @@ static void left_alone(struct pw_writer *w, const struct pw_published *published
 	pw_write_u64(w, "", "reason=\"failed\"", NULL, published->health.open_failures);
 }
 
-#define SELF_NUMBER(function, member)                                                     \
-	static void function(struct pw_writer *w, const struct pw_published *published)   \
-	{                                                                                 \
-		pw_write_u64(w, "", NULL, NULL, published->health.member);                \
+#define SELF_NUMBER(function, member)                                                   \
+	static void function(struct pw_writer *w, const struct pw_published *published) \
+	{                                                                               \
+		pw_write_u64(w, "", NULL, NULL, published->health.member);              \
 	}
-#define SELF_SECONDS(function, member)                                                    \
-	static void function(struct pw_writer *w, const struct pw_published *published)   \
-	{                                                                                 \
-		pw_write_seconds(w, "", NULL, NULL, published->health.member);            \
+#define SELF_SECONDS(function, member)                                                  \
+	static void function(struct pw_writer *w, const struct pw_published *published) \
+	{                                                                               \
+		pw_write_seconds(w, "", NULL, NULL, published->health.member);          \
 	}
 SELF_NUMBER(ticks, ticks)
 SELF_NUMBER(ticks_missed, ticks_missed)
@@ -172,58 +173,63 @@ SELF_NUMBER(recording_failures, recording_failures)
 #define G PW_METRIC_GAUGE
 #define C PW_METRIC_COUNTER
 const struct pw_metric_family pw_metrics_self[] = {
-	{ "parkwatch_alert", G, NULL, "1 for each alert that fires; parkwatch alerts shows its evidence.", NULL, alert },
-	{ "parkwatch_alert_goroutines", G, NULL, "Parked goroutines of an alert that fires.", NULL, alert_goroutines },
-	{ "parkwatch_alert_growth_per_hour", G, NULL, "Growth of an alert that fires, goroutines per hour.", NULL,
-	  alert_growth },
-	{ "parkwatch_alert_transitions_total", C, NULL, "Alerts that fired and were resolved.", NULL, alerts_total },
-	{ "parkwatch_alert_log_failures_total", C, NULL, "Alerts that could not be written to the log.", NULL,
-	  alert_log_failures },
-	{ "parkwatch_rule_evaluations_total", C, NULL, "Records judged.", NULL, judged },
-	{ "parkwatch_rule_sites", G, NULL, "Go statements under judgement.", NULL, rule_sites },
-	{ "parkwatch_rule_sites_dropped_total", C, NULL, "Go statements not judged for want of room.", NULL,
-	  rule_sites_dropped },
-	{ "parkwatch_build_info", G, NULL, "Version of parkwatch, and how it attaches.", NULL, build_info },
-	{ "parkwatch_targets", G, NULL, "Go processes observed.", NULL, targets },
-	{ "parkwatch_targets_attached", G, NULL, "Go processes with probes attached.", NULL, attached_targets },
-	{ "parkwatch_attach_failures_total", C, NULL, "Attempts to attach probes that failed.", NULL, attach_failures },
-	{ "parkwatch_events_possible", G, NULL, "Whether this host lets us attach probes; parkwatch doctor says why not.",
-	  NULL, events_possible },
-	{ "parkwatch_budget_percent", G, NULL, "What probes may cost a process, percent of one CPU; absent: no limit.",
-	  NULL, budget },
-	{ "parkwatch_scans_total", C, NULL, "Scans of /proc.", NULL, scans },
-	{ "parkwatch_processes_seen_total", C, NULL, "New processes looked at.", NULL, processes_seen },
-	{ "parkwatch_processes_left_alone_total", C, NULL, "Processes that are not observed, by reason.", NULL, left_alone },
-	{ "parkwatch_ticks_total", C, NULL, "Ticks.", NULL, ticks },
-	{ "parkwatch_ticks_missed_total", C, NULL, "Ticks left out because an earlier one took too long.", NULL,
-	  ticks_missed },
-	{ "parkwatch_tick_late_seconds", G, "seconds", "How late the last tick began.", NULL, tick_late },
-	{ "parkwatch_tick_late_max_seconds", G, "seconds", "How late the latest tick so far began.", NULL, tick_late_max },
-	{ "parkwatch_tick_duration_seconds", G, "seconds", "From the last tick to its picture being published.", NULL,
-	  tick_duration },
-	{ "parkwatch_longest_callback_seconds", G, "seconds", "Longest that the loop was held up so far.", NULL,
-	  longest_callback },
-	{ "parkwatch_poll_duration_seconds", G, "seconds", "Time the last poll of the BPF maps took.", NULL, poll_seconds },
-	{ "parkwatch_polls_total", C, NULL, "Polls of the BPF maps.", NULL, polls },
-	{ "parkwatch_map_memory_bytes", G, "bytes", "Memory of all BPF maps.", NULL, map_memory },
-	{ "parkwatch_reader_requests_total", C, NULL, "Requests to the sandboxed reader of files.", NULL, reader_requests },
-	{ "parkwatch_reader_timeouts_total", C, NULL, "Requests that the reader did not answer in time.", NULL,
-	  reader_timeouts },
-	{ "parkwatch_reader_crashes_total", C, NULL, "Crashes of the reader.", NULL, reader_crashes },
-	{ "parkwatch_reader_restarts_total", C, NULL, "Restarts of the reader.", NULL, reader_restarts },
-	{ "parkwatch_reader_barred_builds", G, NULL, "Builds that are not read any more because they killed the reader.",
-	  NULL, reader_barred },
-	{ "parkwatch_observe_failures_total", C, NULL, "Observations of a target that failed.", NULL, observe_failures },
-	{ "parkwatch_recording", G, NULL, "Whether a recording is written.", NULL, recording },
-	{ "parkwatch_recording_written_bytes_total", C, NULL, "Bytes written to the recording.", NULL, recording_bytes },
-	{ "parkwatch_recording_failures_total", C, NULL, "Entries that could not be written to the recording.", NULL,
-	  recording_failures },
-	{ "parkwatch_config_last_reload_successful", G, NULL, "Whether the last configuration read was right.", NULL,
-	  reload_ok },
-	{ "parkwatch_config_last_reload_success_timestamp_seconds", G, "seconds",
-	  "When the configuration in force was read.", NULL, reload_time },
-	{ "process_cpu_seconds_total", C, "seconds", "CPU time of parkwatch, without its reader.", NULL, self_cpu },
-	{ "process_resident_memory_bytes", G, "bytes", "Resident memory of parkwatch, without its reader.", NULL, self_rss },
-	{ "process_start_time_seconds", G, "seconds", "When parkwatch was started.", NULL, self_start },
+	{"parkwatch_alert", G, NULL, "1 for each alert that fires; parkwatch alerts shows its evidence.", NULL, alert},
+	{"parkwatch_alert_goroutines", G, NULL, "Parked goroutines of an alert that fires.", NULL, alert_goroutines},
+	{"parkwatch_alert_growth_per_hour", G, NULL, "Growth of an alert that fires, goroutines per hour.", NULL,
+	 alert_growth},
+	{"parkwatch_alert_transitions_total", C, NULL, "Alerts that fired and were resolved.", NULL, alerts_total},
+	{"parkwatch_alert_log_failures_total", C, NULL, "Alerts that could not be written to the log.", NULL,
+	 alert_log_failures},
+	{"parkwatch_rule_evaluations_total", C, NULL, "Records judged.", NULL, judged},
+	{"parkwatch_rule_sites", G, NULL, "Go statements under judgement.", NULL, rule_sites},
+	{"parkwatch_rule_sites_dropped_total", C, NULL, "Go statements not judged for want of room.", NULL,
+	 rule_sites_dropped},
+	{"parkwatch_build_info", G, NULL, "Version of parkwatch, and how it attaches.", NULL, build_info},
+	{"parkwatch_targets", G, NULL, "Go processes observed.", NULL, targets},
+	{"parkwatch_targets_attached", G, NULL, "Go processes with probes attached.", NULL, attached_targets},
+	{"parkwatch_attach_failures_total", C, NULL, "Attempts to attach probes that failed.", NULL, attach_failures},
+	{"parkwatch_events_possible", G, NULL,
+	 "Whether this host lets us attach probes; parkwatch doctor says why not.", NULL, events_possible},
+	{"parkwatch_budget_percent", G, NULL, "What probes may cost a process, percent of one CPU; absent: no limit.",
+	 NULL, budget},
+	{"parkwatch_scans_total", C, NULL, "Scans of /proc.", NULL, scans},
+	{"parkwatch_processes_seen_total", C, NULL, "New processes looked at.", NULL, processes_seen},
+	{"parkwatch_processes_left_alone_total", C, NULL, "Processes that are not observed, by reason.", NULL,
+	 left_alone},
+	{"parkwatch_ticks_total", C, NULL, "Ticks.", NULL, ticks},
+	{"parkwatch_ticks_missed_total", C, NULL, "Ticks left out because an earlier one took too long.", NULL,
+	 ticks_missed},
+	{"parkwatch_tick_late_seconds", G, "seconds", "How late the last tick began.", NULL, tick_late},
+	{"parkwatch_tick_late_max_seconds", G, "seconds", "How late the latest tick so far began.", NULL,
+	 tick_late_max},
+	{"parkwatch_tick_duration_seconds", G, "seconds", "From the last tick to its picture being published.", NULL,
+	 tick_duration},
+	{"parkwatch_longest_callback_seconds", G, "seconds", "Longest that the loop was held up so far.", NULL,
+	 longest_callback},
+	{"parkwatch_poll_duration_seconds", G, "seconds", "Time the last poll of the BPF maps took.", NULL,
+	 poll_seconds},
+	{"parkwatch_polls_total", C, NULL, "Polls of the BPF maps.", NULL, polls},
+	{"parkwatch_map_memory_bytes", G, "bytes", "Memory of all BPF maps.", NULL, map_memory},
+	{"parkwatch_reader_requests_total", C, NULL, "Requests to the sandboxed reader of files.", NULL,
+	 reader_requests},
+	{"parkwatch_reader_timeouts_total", C, NULL, "Requests that the reader did not answer in time.", NULL,
+	 reader_timeouts},
+	{"parkwatch_reader_crashes_total", C, NULL, "Crashes of the reader.", NULL, reader_crashes},
+	{"parkwatch_reader_restarts_total", C, NULL, "Restarts of the reader.", NULL, reader_restarts},
+	{"parkwatch_reader_barred_builds", G, NULL, "Builds that are not read any more because they killed the reader.",
+	 NULL, reader_barred},
+	{"parkwatch_observe_failures_total", C, NULL, "Observations of a target that failed.", NULL, observe_failures},
+	{"parkwatch_recording", G, NULL, "Whether a recording is written.", NULL, recording},
+	{"parkwatch_recording_written_bytes_total", C, NULL, "Bytes written to the recording.", NULL, recording_bytes},
+	{"parkwatch_recording_failures_total", C, NULL, "Entries that could not be written to the recording.", NULL,
+	 recording_failures},
+	{"parkwatch_config_last_reload_successful", G, NULL, "Whether the last configuration read was right.", NULL,
+	 reload_ok},
+	{"parkwatch_config_last_reload_success_timestamp_seconds", G, "seconds",
+	 "When the configuration in force was read.", NULL, reload_time},
+	{"process_cpu_seconds_total", C, "seconds", "CPU time of parkwatch, without its reader.", NULL, self_cpu},
+	{"process_resident_memory_bytes", G, "bytes", "Resident memory of parkwatch, without its reader.", NULL,
+	 self_rss},
+	{"process_start_time_seconds", G, "seconds", "When parkwatch was started.", NULL, self_start},
 };
 const size_t pw_metrics_self_count = ARRAY_SIZE(pw_metrics_self);

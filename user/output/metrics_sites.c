@@ -118,15 +118,16 @@ static int drafts_fill(struct draft *drafts, const struct pw_record *record)
 
 		if (count->statement >= record->statement_count)
 			continue;
-		row_add(&drafts[count->statement].sum, &(struct pw_site_row){ .counted = true,
-									      .spawned = count->spawned,
-									      .exited = count->exited,
-									      .parked = count->parked });
+		row_add(&drafts[count->statement].sum, &(struct pw_site_row){.counted = true,
+									     .spawned = count->spawned,
+									     .exited = count->exited,
+									     .parked = count->parked});
 	}
 	return 0;
 }
 
-/* Sorts by labels and makes one row of equal ones; row_of[statement] is its row. Owned labels of merged ones are freed. */
+/* Sorts by labels and makes one row of equal ones; row_of[statement] is its row. Owned labels of merged ones are freed.
+ */
 static void drafts_merge(struct draft *drafts, size_t count, struct pw_site_table *table, uint32_t *row_of)
 {
 	qsort(drafts, count, sizeof(*drafts), by_labels);
@@ -150,7 +151,7 @@ static int rows_fold(struct pw_site_table *table, size_t series_sites, uint32_t 
 	struct draft *order = calloc(table->row_count + 1, sizeof(*order));
 	_cleanup_free_ uint32_t *moved = calloc(table->row_count + 1, sizeof(*moved));
 	_cleanup_free_ bool *named = calloc(table->row_count + 1, sizeof(*named));
-	struct pw_site_row other = { 0 };
+	struct pw_site_row other = {0};
 	size_t left = series_sites, kept = 0;
 
 	if (!order || !moved || !named) {
@@ -158,7 +159,7 @@ static int rows_fold(struct pw_site_table *table, size_t series_sites, uint32_t 
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < table->row_count; i++)
-		order[i] = (struct draft){ .row = (uint32_t)i, .sum = table->rows[i] };
+		order[i] = (struct draft){.row = (uint32_t)i, .sum = table->rows[i]};
 	qsort(order, table->row_count, sizeof(*order), by_live);
 	for (size_t i = 0; i < table->row_count && left > series_sites / 2; i++, left--)
 		named[order[i].row] = true;
@@ -236,9 +237,9 @@ static int groups_fill(struct pw_site_table *table, const struct pw_record *reco
 		const struct pw_record_group *group = &record->census.groups[i];
 
 		if (group->statement < record->statement_count)
-			table->groups[count++] = (struct pw_site_group){
-				row_of[group->statement], group->status, pw_record_string(record, group->reason), group->count
-			};
+			table->groups[count++] =
+				(struct pw_site_group){row_of[group->statement], group->status,
+						       pw_record_string(record, group->reason), group->count};
 	}
 	qsort(table->groups, count, sizeof(*table->groups), by_group);
 	for (size_t i = 0; i < count; i++) {
@@ -272,8 +273,7 @@ static int parks_fill(struct pw_site_table *table, const struct pw_record *recor
 			const struct pw_record_reason_count *reason = &record->reasons[events->first_reason + n];
 
 			table->parks[count++] = (struct pw_site_parks){
-				row_of[events->statement], pw_record_string(record, reason->reason), reason->count
-			};
+				row_of[events->statement], pw_record_string(record, reason->reason), reason->count};
 		}
 	}
 	qsort(table->parks, count, sizeof(*table->parks), by_parks);

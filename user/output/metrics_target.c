@@ -46,11 +46,11 @@ static void gc_duration(struct pw_writer *w, const struct pw_metric_target *t)
 	pw_write_u64(w, "_count", t->labels, NULL, record->runtime.gc_cycles);
 }
 
-#define RUNTIME_NUMBER(function, member)                                                      \
-	static void function(struct pw_writer *w, const struct pw_metric_target *t)           \
-	{                                                                                     \
-		if (t->record->runtime.section.present)                                       \
-			pw_write_u64(w, "", t->labels, NULL, t->record->runtime.member);      \
+#define RUNTIME_NUMBER(function, member)                                                 \
+	static void function(struct pw_writer *w, const struct pw_metric_target *t)      \
+	{                                                                                \
+		if (t->record->runtime.section.present)                                  \
+			pw_write_u64(w, "", t->labels, NULL, t->record->runtime.member); \
 	}
 RUNTIME_NUMBER(gomaxprocs, gomaxprocs)
 RUNTIME_NUMBER(spawned_by_goid, spawn_total)
@@ -59,11 +59,11 @@ RUNTIME_NUMBER(gc_cycles_forced, gc_forced)
 RUNTIME_NUMBER(heap_live, heap_live_bytes)
 RUNTIME_NUMBER(heap_marked, heap_marked_bytes)
 
-#define KERNEL_NUMBER(function, member)                                                       \
-	static void function(struct pw_writer *w, const struct pw_metric_target *t)           \
-	{                                                                                     \
-		if (t->record->kernel.section.present)                                        \
-			pw_write_u64(w, "", t->labels, NULL, t->record->kernel.member);       \
+#define KERNEL_NUMBER(function, member)                                                 \
+	static void function(struct pw_writer *w, const struct pw_metric_target *t)     \
+	{                                                                               \
+		if (t->record->kernel.section.present)                                  \
+			pw_write_u64(w, "", t->labels, NULL, t->record->kernel.member); \
 	}
 KERNEL_NUMBER(process_rss, rss_bytes)
 KERNEL_NUMBER(process_fds, open_files)
@@ -107,13 +107,12 @@ static void goroutines_system(struct pw_writer *w, const struct pw_metric_target
 		pw_write_u64(w, "", t->labels, NULL, t->record->census.system);
 }
 
-#define SITE_NUMBER(function, member)                                                                          \
-	static void function(struct pw_writer *w, const struct pw_metric_target *t)                            \
-	{                                                                                                      \
-		for (size_t i = 0; i < t->sites->row_count; i++)                                               \
-			if (t->sites->rows[i].counted)                                                         \
-				pw_write_u64(w, "", t->labels, t->sites->rows[i].labels,                       \
-					     t->sites->rows[i].member);                                        \
+#define SITE_NUMBER(function, member)                                                                               \
+	static void function(struct pw_writer *w, const struct pw_metric_target *t)                                 \
+	{                                                                                                           \
+		for (size_t i = 0; i < t->sites->row_count; i++)                                                    \
+			if (t->sites->rows[i].counted)                                                              \
+				pw_write_u64(w, "", t->labels, t->sites->rows[i].labels, t->sites->rows[i].member); \
 	}
 SITE_NUMBER(spawned, spawned)
 SITE_NUMBER(exited, exited)
@@ -131,11 +130,11 @@ static void parks(struct pw_writer *w, const struct pw_metric_target *t)
 	}
 }
 
-#define EVENTS_NUMBER(function, member)                                                       \
-	static void function(struct pw_writer *w, const struct pw_metric_target *t)           \
-	{                                                                                     \
-		if (t->record->events.section.present)                                        \
-			pw_write_u64(w, "", t->labels, NULL, t->record->events.member);       \
+#define EVENTS_NUMBER(function, member)                                                 \
+	static void function(struct pw_writer *w, const struct pw_metric_target *t)     \
+	{                                                                               \
+		if (t->record->events.section.present)                                  \
+			pw_write_u64(w, "", t->labels, NULL, t->record->events.member); \
 	}
 EVENTS_NUMBER(gc_cycles, gc_cycles)
 EVENTS_NUMBER(gc_mark_terminations, gc_mark_terminations)
@@ -166,11 +165,14 @@ static void target_info(struct pw_writer *w, const struct pw_metric_target *t)
 		const char *name;
 		pw_string text;
 	} labels[] = {
-		{ "exe", identity->exe },	     { "go_version", identity->go_version },
-		{ "main", identity->main_path },     { "module", identity->module },
-		{ "module_version", identity->module_version },
-		{ "revision", identity->revision },  { "build_id", identity->build_id },
-		{ "state", identity->state },
+		{"exe", identity->exe},
+		{"go_version", identity->go_version},
+		{"main", identity->main_path},
+		{"module", identity->module},
+		{"module_version", identity->module_version},
+		{"revision", identity->revision},
+		{"build_id", identity->build_id},
+		{"state", identity->state},
 	};
 	_cleanup_buf_ struct pw_buf more = PW_BUF_INIT(LABELS_MAX);
 
@@ -182,8 +184,8 @@ static void target_info(struct pw_writer *w, const struct pw_metric_target *t)
 
 static void target_ability(struct pw_writer *w, const struct pw_metric_target *t)
 {
-	static const char *const names[_PW_ABILITY_MAX] = { "ability=\"events\"", "ability=\"memory\"",
-							    "ability=\"symbols\"" };
+	static const char *const names[_PW_ABILITY_MAX] = {"ability=\"events\"", "ability=\"memory\"",
+							   "ability=\"symbols\""};
 
 	for (size_t i = 0; i < _PW_ABILITY_MAX; i++)
 		pw_write_u64(w, "", t->labels, names[i], t->record->abilities[i].ok);
@@ -293,8 +295,10 @@ static void data_age(struct pw_writer *w, const struct pw_metric_target *t)
 		const char *label;
 		const struct pw_section *section;
 	} sections[] = {
-		{ "section=\"events\"", &record->events.section },   { "section=\"census\"", &record->census.section },
-		{ "section=\"runtime\"", &record->runtime.section }, { "section=\"kernel\"", &record->kernel.section },
+		{"section=\"events\"", &record->events.section},
+		{"section=\"census\"", &record->census.section},
+		{"section=\"runtime\"", &record->runtime.section},
+		{"section=\"kernel\"", &record->kernel.section},
 	};
 	uint64_t now = pw_writer_boot_ns(w);
 
@@ -309,60 +313,64 @@ static void data_age(struct pw_writer *w, const struct pw_metric_target *t)
 #define G PW_METRIC_GAUGE
 #define C PW_METRIC_COUNTER
 const struct pw_metric_family pw_metrics_target[] = {
-	{ "go_goroutines", G, NULL, "Goroutines that exist, as runtime.NumGoroutine counts them.", runtime_goroutines, NULL },
-	{ "go_threads", G, NULL, "OS threads of the process.", runtime_threads, NULL },
-	{ "go_info", G, NULL, "Go version of the program.", go_info, NULL },
-	{ "go_gc_duration_seconds", PW_METRIC_SUMMARY, "seconds", "Wall-time pauses of garbage collection cycles.",
-	  gc_duration, NULL },
-	{ "go_sched_gomaxprocs_threads", G, "threads", "GOMAXPROCS.", gomaxprocs, NULL },
-	{ "go_gc_cycles_total_gc_cycles_total", C, NULL, "Completed garbage collection cycles.", gc_cycles_completed, NULL },
-	{ "go_gc_cycles_forced_gc_cycles_total", C, NULL, "Of them forced by the application.", gc_cycles_forced, NULL },
-	{ "go_gc_heap_live_bytes", G, "bytes", "Heap marked live by the last garbage collection.", heap_marked, NULL },
-	{ "parkwatch_heap_live_bytes", G, "bytes", "Heap in use now: marked by the last collection or allocated since.",
-	  heap_live, NULL },
-	{ "parkwatch_process_resident_memory_bytes", G, "bytes", "Resident memory of the process.", process_rss, NULL },
-	{ "parkwatch_process_open_fds", G, NULL, "Open file descriptors of the process.", process_fds, NULL },
-	{ "parkwatch_process_cpu_seconds_total", C, "seconds", "CPU time of the process.", process_cpu, NULL },
-	{ "parkwatch_goroutines", G, NULL,
-	  "Goroutines by go statement, status and wait reason; small sites are summed as other.", goroutines, NULL },
-	{ "parkwatch_goroutines_aged_30s", G, NULL, "Goroutines surely at least 30 s old, by go statement.", goroutines_old,
-	  NULL },
-	{ "parkwatch_goroutine_oldest_age_seconds", G, "seconds",
-	  "Age of the oldest goroutine of a go statement, a lower bound.", goroutines_oldest, NULL },
-	{ "parkwatch_goroutines_system", G, NULL, "Goroutines of the runtime itself.", goroutines_system, NULL },
-	{ "parkwatch_spawned_total", C, NULL, "Goroutines started since attach, by go statement.", spawned, NULL },
-	{ "parkwatch_exited_total", C, NULL, "Goroutines ended since attach, by go statement that started them.", exited,
-	  NULL },
-	{ "parkwatch_parked_total", C, NULL, "Parks since attach, by go statement of the goroutine.", parked, NULL },
-	{ "parkwatch_parked_by_reason_total", C, NULL, "Parks since attach, by go statement and wait reason.", parks, NULL },
-	{ "parkwatch_goroutines_spawned_by_goid_total", C, NULL,
-	  "Goroutines started since the process began, by the runtime's own numbering: exact without a probe.",
-	  spawned_by_goid, NULL },
-	{ "parkwatch_goroutines_drift", G, NULL,
-	  "Goroutines by census minus goroutines by events: what one of them has missed.", drift, NULL },
-	{ "parkwatch_sites_folded", G, NULL, "Go statements that are summed as other.", folded, NULL },
-	{ "parkwatch_gc_cycles_total", C, NULL, "Garbage collection cycles begun since attach.", gc_cycles, NULL },
-	{ "parkwatch_gc_mark_terminations_total", C, NULL, "Mark terminations since attach.", gc_mark_terminations, NULL },
-	{ "parkwatch_gc_sweeps_total", C, NULL, "Sweeps begun since attach.", gc_sweeps, NULL },
-	{ "parkwatch_stw_total", C, NULL, "Stops of the world since attach.", stw_starts, NULL },
-	{ "parkwatch_stw_seconds_total", C, "seconds", "Time the world was stopped since attach.", stw_seconds, NULL },
-	{ "parkwatch_target_info", G, NULL, "What is observed.", target_info, NULL },
-	{ "parkwatch_target_ability", G, NULL, "Whether this can be observed of the process; parkwatch ps says why not.",
-	  target_ability, NULL },
-	{ "parkwatch_probe_attached", G, NULL, "Whether the probe of this event is attached.", probe_attached, NULL },
-	{ "parkwatch_probe_hits_total", C, NULL, "Probe hits since attach.", probe_hits, NULL },
-	{ "parkwatch_probe_hit_cost_seconds", G, "seconds", "Cost of one hit, calibrated on this host.", probe_hit_cost,
-	  NULL },
-	{ "parkwatch_probe_cost_percent", G, NULL, "Estimated cost of all probes to the process, percent of one CPU.",
-	  probe_cost, NULL },
-	{ "parkwatch_probe_budget_percent", G, NULL, "What probes may cost the process; absent: no limit.", probe_budget,
-	  NULL },
-	{ "parkwatch_probe_guard", G, NULL, "1 at the state of the guard that keeps the budget.", probe_guard, NULL },
-	{ "parkwatch_drops_total", C, NULL, "What was lost, by reason.", drops, NULL },
-	{ "parkwatch_census_duration_seconds", G, "seconds", "Time the last walk of all goroutines took us.",
-	  census_seconds, NULL },
-	{ "parkwatch_census_read_bytes", G, "bytes", "Memory of the process read by the last walk.", census_bytes, NULL },
-	{ "parkwatch_census_left_out", G, NULL, "Goroutines that the last walk could not use.", census_left_out, NULL },
-	{ "parkwatch_data_age_seconds", G, "seconds", "Age of the data shown, by what it is.", data_age, NULL },
+	{"go_goroutines", G, NULL, "Goroutines that exist, as runtime.NumGoroutine counts them.", runtime_goroutines,
+	 NULL},
+	{"go_threads", G, NULL, "OS threads of the process.", runtime_threads, NULL},
+	{"go_info", G, NULL, "Go version of the program.", go_info, NULL},
+	{"go_gc_duration_seconds", PW_METRIC_SUMMARY, "seconds", "Wall-time pauses of garbage collection cycles.",
+	 gc_duration, NULL},
+	{"go_sched_gomaxprocs_threads", G, "threads", "GOMAXPROCS.", gomaxprocs, NULL},
+	{"go_gc_cycles_total_gc_cycles_total", C, NULL, "Completed garbage collection cycles.", gc_cycles_completed,
+	 NULL},
+	{"go_gc_cycles_forced_gc_cycles_total", C, NULL, "Of them forced by the application.", gc_cycles_forced, NULL},
+	{"go_gc_heap_live_bytes", G, "bytes", "Heap marked live by the last garbage collection.", heap_marked, NULL},
+	{"parkwatch_heap_live_bytes", G, "bytes", "Heap in use now: marked by the last collection or allocated since.",
+	 heap_live, NULL},
+	{"parkwatch_process_resident_memory_bytes", G, "bytes", "Resident memory of the process.", process_rss, NULL},
+	{"parkwatch_process_open_fds", G, NULL, "Open file descriptors of the process.", process_fds, NULL},
+	{"parkwatch_process_cpu_seconds_total", C, "seconds", "CPU time of the process.", process_cpu, NULL},
+	{"parkwatch_goroutines", G, NULL,
+	 "Goroutines by go statement, status and wait reason; small sites are summed as other.", goroutines, NULL},
+	{"parkwatch_goroutines_aged_30s", G, NULL, "Goroutines surely at least 30 s old, by go statement.",
+	 goroutines_old, NULL},
+	{"parkwatch_goroutine_oldest_age_seconds", G, "seconds",
+	 "Age of the oldest goroutine of a go statement, a lower bound.", goroutines_oldest, NULL},
+	{"parkwatch_goroutines_system", G, NULL, "Goroutines of the runtime itself.", goroutines_system, NULL},
+	{"parkwatch_spawned_total", C, NULL, "Goroutines started since attach, by go statement.", spawned, NULL},
+	{"parkwatch_exited_total", C, NULL, "Goroutines ended since attach, by go statement that started them.", exited,
+	 NULL},
+	{"parkwatch_parked_total", C, NULL, "Parks since attach, by go statement of the goroutine.", parked, NULL},
+	{"parkwatch_parked_by_reason_total", C, NULL, "Parks since attach, by go statement and wait reason.", parks,
+	 NULL},
+	{"parkwatch_goroutines_spawned_by_goid_total", C, NULL,
+	 "Goroutines started since the process began, by the runtime's own numbering: exact without a probe.",
+	 spawned_by_goid, NULL},
+	{"parkwatch_goroutines_drift", G, NULL,
+	 "Goroutines by census minus goroutines by events: what one of them has missed.", drift, NULL},
+	{"parkwatch_sites_folded", G, NULL, "Go statements that are summed as other.", folded, NULL},
+	{"parkwatch_gc_cycles_total", C, NULL, "Garbage collection cycles begun since attach.", gc_cycles, NULL},
+	{"parkwatch_gc_mark_terminations_total", C, NULL, "Mark terminations since attach.", gc_mark_terminations,
+	 NULL},
+	{"parkwatch_gc_sweeps_total", C, NULL, "Sweeps begun since attach.", gc_sweeps, NULL},
+	{"parkwatch_stw_total", C, NULL, "Stops of the world since attach.", stw_starts, NULL},
+	{"parkwatch_stw_seconds_total", C, "seconds", "Time the world was stopped since attach.", stw_seconds, NULL},
+	{"parkwatch_target_info", G, NULL, "What is observed.", target_info, NULL},
+	{"parkwatch_target_ability", G, NULL, "Whether this can be observed of the process; parkwatch ps says why not.",
+	 target_ability, NULL},
+	{"parkwatch_probe_attached", G, NULL, "Whether the probe of this event is attached.", probe_attached, NULL},
+	{"parkwatch_probe_hits_total", C, NULL, "Probe hits since attach.", probe_hits, NULL},
+	{"parkwatch_probe_hit_cost_seconds", G, "seconds", "Cost of one hit, calibrated on this host.", probe_hit_cost,
+	 NULL},
+	{"parkwatch_probe_cost_percent", G, NULL, "Estimated cost of all probes to the process, percent of one CPU.",
+	 probe_cost, NULL},
+	{"parkwatch_probe_budget_percent", G, NULL, "What probes may cost the process; absent: no limit.", probe_budget,
+	 NULL},
+	{"parkwatch_probe_guard", G, NULL, "1 at the state of the guard that keeps the budget.", probe_guard, NULL},
+	{"parkwatch_drops_total", C, NULL, "What was lost, by reason.", drops, NULL},
+	{"parkwatch_census_duration_seconds", G, "seconds", "Time the last walk of all goroutines took us.",
+	 census_seconds, NULL},
+	{"parkwatch_census_read_bytes", G, "bytes", "Memory of the process read by the last walk.", census_bytes, NULL},
+	{"parkwatch_census_left_out", G, NULL, "Goroutines that the last walk could not use.", census_left_out, NULL},
+	{"parkwatch_data_age_seconds", G, "seconds", "Age of the data shown, by what it is.", data_age, NULL},
 };
 const size_t pw_metrics_target_count = ARRAY_SIZE(pw_metrics_target);

@@ -22,7 +22,8 @@ struct pw_metric_target {
 	struct pw_site_table *sites;
 };
 
-/* One row per metric family; counters are named with their _total. Emits for one target, or once for parkwatch itself. */
+/* One row per metric family; counters are named with their _total. Emits for one target, or once for parkwatch itself.
+ */
 struct pw_metric_family {
 	const char *name;
 	enum pw_metric_type type;
@@ -59,7 +60,7 @@ struct pw_site_row {
 	uint64_t live;	  /* by the census */
 	uint64_t old_30s; /* of them surely at least 30 s old */
 	uint64_t oldest_ns;
-	bool counted;	  /* spawned, exited, parked are known */
+	bool counted; /* spawned, exited, parked are known */
 	uint64_t spawned, exited, parked;
 };
 struct pw_site_group { /* by row, status and wait reason; sorted, merged */

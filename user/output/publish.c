@@ -69,15 +69,16 @@ uint64_t pw_published_boot_ns(const struct pw_published *published)
 
 static void render_index(struct pw_buf *out, const struct pw_published *published)
 {
-	pw_buf_printf(out,
-		      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>parkwatch</title></head>\n"
-		      "<body><h1>parkwatch</h1>\n<p>%zu Go processes observed, %zu alerts.</p>\n<ul>\n"
-		      "<li><a href=\"/metrics\">/metrics</a> for Prometheus</li>\n"
-		      "<li><a href=\"/api/v1/ps\">/api/v1/ps</a> processes and what can be observed of them</li>\n"
-		      "<li><a href=\"/api/v1/alerts\">/api/v1/alerts</a> what fires now and what ended lately</li>\n"
-		      "<li><a href=\"/-/healthy\">/-/healthy</a>, <a href=\"/-/ready\">/-/ready</a></li>\n"
-		      "</ul></body></html>\n",
-		      published->record_count, published->alert_count);
+	pw_buf_printf(
+		out,
+		"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>parkwatch</title></head>\n"
+		"<body><h1>parkwatch</h1>\n<p>%zu Go processes observed, %zu alerts.</p>\n<ul>\n"
+		"<li><a href=\"/metrics\">/metrics</a> for Prometheus</li>\n"
+		"<li><a href=\"/api/v1/ps\">/api/v1/ps</a> processes and what can be observed of them</li>\n"
+		"<li><a href=\"/api/v1/alerts\">/api/v1/alerts</a> what fires now and what ended lately</li>\n"
+		"<li><a href=\"/-/healthy\">/-/healthy</a>, <a href=\"/-/ready\">/-/ready</a></li>\n"
+		"</ul></body></html>\n",
+		published->record_count, published->alert_count);
 }
 
 static void render(struct pw_published *published, enum pw_page page, struct pw_buf *out)

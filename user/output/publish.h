@@ -11,9 +11,9 @@
 struct pw_record;
 
 /*
- * What the faces of the daemon show: an immutable picture of all targets at one tick. The loop thread makes one per tick
- * and swaps it in; HTTP threads take a reference and render from it. Pages are rendered when somebody first asks, once
- * per picture, so that a daemon that nobody scrapes renders nothing.
+ * What the faces of the daemon show: an immutable picture of all targets at one tick. The loop thread makes one per
+ * tick and swaps it in; HTTP threads take a reference and render from it. Pages are rendered when somebody first asks,
+ * once per picture, so that a daemon that nobody scrapes renders nothing.
  */
 struct pw_health { /* of parkwatch itself; totals since start unless said */
 	uint64_t started_wall_ns;

@@ -38,7 +38,7 @@ static void put_place(struct pw_buf *out, const char *function, const char *file
 
 static void ps_reasons(struct pw_buf *out, const struct pw_record *record)
 {
-	static const char *const names[_PW_ABILITY_MAX] = { "events", "memory", "symbols" };
+	static const char *const names[_PW_ABILITY_MAX] = {"events", "memory", "symbols"};
 
 	for (size_t i = 0; i < _PW_ABILITY_MAX; i++) {
 		const char *reason = pw_record_string(record, record->abilities[i].reason);
@@ -55,7 +55,7 @@ static void ps_reasons(struct pw_buf *out, const struct pw_record *record)
 
 static void ps_sites(struct pw_buf *out, const struct pw_record *record)
 {
-	struct pw_text_table table = { 0 };
+	struct pw_text_table table = {0};
 	char text[160];
 
 	pw_buf_printf(out, "\nprobe sites of %d ", record->identity.pid);
@@ -80,8 +80,8 @@ static void ps_sites(struct pw_buf *out, const struct pw_record *record)
 		pw_text_table_cell(&table, site->found ? text : "-", 20);
 		pw_text_table_cell(&table, site->found ? pw_record_string(record, site->instruction) : "-", 40);
 		if (site->cost_ns)
-			snprintf(text, sizeof(text), "%s, %" PRIu64 " ns", site->emulated ? "emulated" : "single-stepped",
-				 site->cost_ns);
+			snprintf(text, sizeof(text), "%s, %" PRIu64 " ns",
+				 site->emulated ? "emulated" : "single-stepped", site->cost_ns);
 		else
 			snprintf(text, sizeof(text), "%s", site->emulated ? "emulated" : "single-stepped");
 		pw_text_table_cell(&table, site->found ? text : "-", 40);
@@ -93,8 +93,8 @@ static void ps_sites(struct pw_buf *out, const struct pw_record *record)
 
 void pw_report_ps(struct pw_buf *out, const struct pw_record *const *records, size_t count, bool sites)
 {
-	static const char *const titles[] = { "EVENTS", "MEMORY", "SYMBOLS" };
-	struct pw_text_table table = { 0 };
+	static const char *const titles[] = {"EVENTS", "MEMORY", "SYMBOLS"};
+	struct pw_text_table table = {0};
 	size_t before;
 
 	if (!count) {
@@ -199,14 +199,15 @@ static void trace_row(struct pw_text_table *table, const struct pw_trace *trace,
 	/* The table escapes. */
 	pw_buf_printf(&place, "%s", pw_record_string(trace->last, statement->function));
 	if (statement->file)
-		pw_buf_printf(&place, " %s:%u", base_name(pw_record_string(trace->last, statement->file)), statement->line);
+		pw_buf_printf(&place, " %s:%u", base_name(pw_record_string(trace->last, statement->file)),
+			      statement->line);
 	pw_text_table_cell(table, pw_buf_text(&place), 100);
 }
 
 void pw_report_trace(struct pw_buf *out, const struct pw_trace *trace, size_t sites_max)
 {
 	const struct pw_record *record = trace->last;
-	struct pw_text_table table = { 0 };
+	struct pw_text_table table = {0};
 	char duration[PW_DURATION_SIZE];
 	size_t shown = PW_MIN(trace->site_count, sites_max);
 
@@ -284,7 +285,8 @@ static void alert_body(struct pw_buf *out, const struct pw_alert *alert)
 
 static void alert_head(struct pw_buf *out, const struct pw_alert *alert)
 {
-	pw_buf_printf(out, "%s %s %s ", alert->rule, pw_alert_state_name(alert->state), pw_alert_level_name(alert->level));
+	pw_buf_printf(out, "%s %s %s ", alert->rule, pw_alert_state_name(alert->state),
+		      pw_alert_level_name(alert->level));
 	put(out, alert->service);
 	pw_buf_puts(out, " (");
 	put(out, alert->process);

@@ -22,7 +22,7 @@ static size_t width_of(const char *text)
 void pw_text_table_column(struct pw_text_table *table, const char *title, bool right)
 {
 	if (table->column_count < PW_TABLE_COLUMNS_MAX)
-		table->columns[table->column_count++] = (struct pw_column){ title, right, width_of(title) };
+		table->columns[table->column_count++] = (struct pw_column){title, right, width_of(title)};
 }
 
 /* Keeps the last max characters. */
@@ -112,5 +112,5 @@ void pw_text_table_done(struct pw_text_table *table)
 	for (size_t i = 0; i < table->cell_count; i++)
 		free(table->cells[i]);
 	free(table->cells);
-	*table = (struct pw_text_table){ 0 };
+	*table = (struct pw_text_table){0};
 }

@@ -24,9 +24,11 @@ static const struct pw_record_event_count *counts_of(const struct pw_record *rec
 	return NULL;
 }
 
-static uint64_t reason_before(const struct pw_record *first, const struct pw_record_event_count *before, const char *name)
+static uint64_t reason_before(const struct pw_record *first, const struct pw_record_event_count *before,
+			      const char *name)
 {
-	for (uint32_t i = 0; before && i < before->reason_count && before->first_reason + i < first->reason_count; i++) {
+	for (uint32_t i = 0; before && i < before->reason_count && before->first_reason + i < first->reason_count;
+	     i++) {
 		const struct pw_record_reason_count *reason = &first->reasons[before->first_reason + i];
 
 		if (!strcmp(pw_record_string(first, reason->reason), name))
@@ -59,7 +61,7 @@ static int site_reasons(struct pw_trace_site *site, const struct pw_record *firs
 		uint64_t parks = since(reason_before(first, before, name), reason->count);
 
 		if (parks)
-			site->reasons[site->reason_count++] = (struct pw_trace_reason){ name, parks };
+			site->reasons[site->reason_count++] = (struct pw_trace_reason){name, parks};
 	}
 	qsort(site->reasons, site->reason_count, sizeof(*site->reasons), by_count);
 	return 0;
@@ -137,7 +139,7 @@ static uint64_t drops_total(const struct pw_record *record)
 
 int pw_trace_between(struct pw_trace *ret_trace, const struct pw_record *first, const struct pw_record *last, bool runs)
 {
-	struct pw_trace trace = { .last = last, .runs = runs };
+	struct pw_trace trace = {.last = last, .runs = runs};
 	struct pw_trace_site *sites = calloc(last->statement_count + 1, sizeof(*sites));
 	size_t kept = 0;
 	int r;
@@ -183,5 +185,5 @@ void pw_trace_done(struct pw_trace *trace)
 	for (size_t i = 0; i < trace->site_count; i++)
 		free(trace->sites[i].reasons);
 	free(trace->sites);
-	*trace = (struct pw_trace){ 0 };
+	*trace = (struct pw_trace){0};
 }

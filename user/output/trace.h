@@ -17,10 +17,10 @@ struct pw_trace_reason {
 	uint64_t count;
 };
 
-struct pw_trace_site { /* one go statement with activity in the window, or with goroutines alive at its end */
+struct pw_trace_site {	    /* one go statement with activity in the window, or with goroutines alive at its end */
 	uint32_t statement; /* in the last record */
 	uint64_t spawned, exited, parked, ran;
-	uint64_t live;	    /* at the end, by the census; PW_UNKNOWN without one */
+	uint64_t live;			 /* at the end, by the census; PW_UNKNOWN without one */
 	struct pw_trace_reason *reasons; /* by count, falling */
 	size_t reason_count;
 	uint32_t creation_stack; /* in the last record, UINT32_MAX: none seen */

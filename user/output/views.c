@@ -36,7 +36,7 @@ static void finish(struct pw_json *json, struct pw_buf *out)
 
 static void ps_abilities(struct pw_json *json, const struct pw_record *record)
 {
-	static const char *const names[_PW_ABILITY_MAX] = { "events", "memory", "symbols" };
+	static const char *const names[_PW_ABILITY_MAX] = {"events", "memory", "symbols"};
 
 	pw_json_key_object(json, "abilities");
 	for (size_t i = 0; i < _PW_ABILITY_MAX; i++) {
@@ -115,8 +115,8 @@ static void trace_stack(struct pw_json *json, const struct pw_record *record, ui
 			const struct pw_record_frame *frame = &record->frames[stack->first + i];
 
 			pw_json_object(json);
-			key_place(json, pw_record_string(record, frame->function), pw_record_string(record, frame->file),
-				  frame->line);
+			key_place(json, pw_record_string(record, frame->function),
+				  pw_record_string(record, frame->file), frame->line);
 			pw_json_end(json);
 		}
 	}
@@ -128,8 +128,8 @@ static void trace_site(struct pw_json *json, const struct pw_trace *trace, const
 	const struct pw_record_statement *statement = &trace->last->statements[site->statement];
 
 	pw_json_object(json);
-	key_place(json, pw_record_string(trace->last, statement->function), pw_record_string(trace->last, statement->file),
-		  statement->line);
+	key_place(json, pw_record_string(trace->last, statement->function),
+		  pw_record_string(trace->last, statement->file), statement->line);
 	pw_json_key_u64(json, "spawned", site->spawned);
 	pw_json_key_u64(json, "exited", site->exited);
 	pw_json_key_u64(json, "parked", site->parked);

@@ -48,7 +48,7 @@ static void decoded_records_are_the_encoded_ones(void **state)
 	struct pw_encoder *encoder;
 	struct pw_decoder *decoder;
 	struct pw_buf out = PW_BUF_INIT(MAX_BYTES);
-	struct source source = { .chunk = 1000 };
+	struct source source = {.chunk = 1000};
 	struct pw_entry entry;
 	struct pw_why why;
 	uint64_t seed = 42;
@@ -113,7 +113,7 @@ static void write_example(struct pw_buf *out)
 /* Entries until the end or an error, which is returned. */
 static int read_all(const char *data, size_t size, size_t *ret_entries, uint64_t *ret_position)
 {
-	struct source source = { .data = data, .size = size, .chunk = 4096 };
+	struct source source = {.data = data, .size = size, .chunk = 4096};
 	struct pw_decoder *decoder;
 	struct pw_entry entry;
 	struct pw_why why;
@@ -190,7 +190,7 @@ static void a_new_session_ends_the_targets_of_the_old_one(void **state)
 	struct pw_decoder *decoder;
 	struct pw_record *record;
 	struct pw_buf out = PW_BUF_INIT(MAX_BYTES);
-	struct source source = { .chunk = 77 };
+	struct source source = {.chunk = 77};
 	struct pw_entry entry;
 	struct pw_why why;
 	uint64_t seed = 3;
@@ -230,8 +230,12 @@ static void a_steady_program_costs_few_bytes(void **state)
 {
 	static struct program_statement statements[200];
 	struct program_statement *pointers[200];
-	struct program program = { .target_id = 1, .epoch_ns = 1000 * PW_NS_PER_SEC, .service = "orders",
-				   .statements = pointers, .count = 200, .events = true };
+	struct program program = {.target_id = 1,
+				  .epoch_ns = 1000 * PW_NS_PER_SEC,
+				  .service = "orders",
+				  .statements = pointers,
+				  .count = 200,
+				  .events = true};
 	struct pw_record_builder *builder;
 	struct pw_encoder *encoder;
 	struct pw_buf out = PW_BUF_INIT(MAX_BYTES);
@@ -239,8 +243,11 @@ static void a_steady_program_costs_few_bytes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 200; i++) {
-		statements[i] = (struct program_statement){ .gopc = 0x400000 + i * 64, .function = "main.serve",
-							    .file = "server.go", .reason = "chan receive", .initial = i };
+		statements[i] = (struct program_statement){.gopc = 0x400000 + i * 64,
+							   .function = "main.serve",
+							   .file = "server.go",
+							   .reason = "chan receive",
+							   .initial = i};
 		pointers[i] = &statements[i];
 		program_spawn(&statements[i], (uint32_t)(i % 50), 3);
 	}
