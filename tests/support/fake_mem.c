@@ -78,7 +78,10 @@ static const struct {
 	enum pw_global global;
 	uint64_t offset;
 } globals[] = {
-	{PW_GLOBAL_ALLGLEN, 0x00}, {PW_GLOBAL_ALLGPTR, 0x08}, {PW_GLOBAL_ALLP, 0x10}, {PW_GLOBAL_SCHED, 0x1000},
+	{PW_GLOBAL_ALLGLEN, 0x00},
+	{PW_GLOBAL_ALLGPTR, 0x08},
+	{PW_GLOBAL_ALLP, 0x10},
+	{PW_GLOBAL_SCHED, 0x1000},
 };
 
 static void set_facts(struct pw_build_facts *facts, int go_minor)
@@ -175,8 +178,8 @@ void fake_go_set_sched(struct fake_go *go, enum pw_field field, uint64_t value, 
 
 void fake_go_set_p(struct fake_go *go, size_t index, enum pw_field field, uint64_t value, size_t size)
 {
-	fake_mem_put(&go->mem,
-		     FAKE_GO_PS + 0x1000 + index * 0x8000 + (uint64_t)go->build.facts.layout.offset[field], value, size);
+	fake_mem_put(&go->mem, FAKE_GO_PS + 0x1000 + index * 0x8000 + (uint64_t)go->build.facts.layout.offset[field],
+		     value, size);
 }
 
 void fake_go_set_allglen(struct fake_go *go, uint64_t value)

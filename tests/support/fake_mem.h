@@ -33,13 +33,13 @@ struct pw_mem fake_mem_reader(struct fake_mem *mem);
  * A Go process made of fake memory: text, globals, sched, Ps, runtime.allgs and g structures, laid out as the built-in
  * table of a Go version says.
  */
-#define FAKE_GO_TEXT	0x401000
-#define FAKE_GO_ETEXT	0x500000
-#define FAKE_GO_GLOBALS 0x600000
-#define FAKE_GO_PS	0x700000
-#define FAKE_GO_LIST	0xc100000000
-#define FAKE_GO_GS	0xc000000000
-#define FAKE_GO_STRIDE	512
+#define FAKE_GO_TEXT	     0x401000
+#define FAKE_GO_ETEXT	     0x500000
+#define FAKE_GO_GLOBALS	     0x600000
+#define FAKE_GO_PS	     0x700000
+#define FAKE_GO_LIST	     0xc100000000
+#define FAKE_GO_GS	     0xc000000000
+#define FAKE_GO_STRIDE	     512
 #define FAKE_GO_RUNTIME_FUNC 0x402000 /* in [0x402000, 0x403000): the runtime's functions */
 #define FAKE_GO_MAIN_FUNC    0x410000
 

@@ -27,6 +27,7 @@
 #define LIST_CHUNK  32768u /* entries of runtime.allgs per read: 256 kB */
 #define BUFFER_SIZE (1u << 20)
 #define RANGES_MAX  512u
+#define LOOKS_MAX   3	 /* after the first one */
 #define GAP_MAX	    512u /* bytes between two g that are rather read than skipped; measured best of 64 to 4096 */
 
 enum phase { PHASE_LIST, PHASE_READ, PHASE_DONE };
@@ -287,52 +288,71 @@ static int read_one_by_one(struct pw_census *census, size_t first, size_t end)
 	return 0;
 }
 
-static void take_second_look(struct pw_census *census, const struct again *again, const uint8_t *bytes)
+/* True: it has to be looked at once more, since it was another goroutine's the last time. */
+static bool take_next_look(struct pw_census *census, struct again *again, const uint8_t *bytes)
 {
 	struct pw_goroutine *slot = &census->goroutines.items[census->goroutines.count];
+	bool same;
 	const char *what;
 
 	switch (pw_gread_parse(&census->plan, again->addr, bytes, slot, &what)) {
 	case PW_GREAD_DEAD:
 		census->result.dead++;
-		return;
-	case PW_GREAD_LIVE:
-		if (!again->goid ||
-		    (again->goid == slot->goid && again->gopc == slot->gopc && again->startpc == slot->startpc)) {
-			census->goroutines.count++;
-			return;
-		}
-		break;
+		return false;
 	case PW_GREAD_BAD:
+		again->goid = 0;
+		return true;
+	case PW_GREAD_LIVE:
 		break;
 	}
-	census->result.torn++;
+	same = again->goid == slot->goid && again->gopc == slot->gopc && again->startpc == slot->startpc;
+	if (same || slot->status == PW_GOROUTINE_WAITING) {
+		census->goroutines.count++;
+		return false;
+	}
+	*again = (struct again){again->addr, slot->goid, slot->gopc, slot->startpc};
+	return true;
 }
 
-static int second_looks(struct pw_census *census)
+/* Looks at [done, done + n) of census->again; those that need one more look are kept at [*kept, ...). */
+static int look_once_more(struct pw_census *census, size_t done, size_t n, size_t *kept)
 {
 	uint32_t need = census->plan.need;
-	size_t done = 0;
+	int r;
 
-	while (done < census->again_count) {
-		size_t n = PW_MIN(census->again_count - done, (size_t)RANGES_MAX);
-		int r;
+	for (size_t i = 0; i < n; i++)
+		census->ranges[i] = (struct pw_mem_range){
+			.addr = census->again[done + i].addr, .buffer = census->buffer + i * need, .size = need};
+	r = pw_mem_read_many(&census->target->mem, census->ranges, n);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		struct again again = census->again[done + i];
 
-		for (size_t i = 0; i < n; i++)
-			census->ranges[i] = (struct pw_mem_range){.addr = census->again[done + i].addr,
-								  .buffer = census->buffer + i * need,
-								  .size = need};
-		r = pw_mem_read_many(&census->target->mem, census->ranges, n);
-		if (r < 0)
-			return r;
-		for (size_t i = 0; i < n; i++) {
-			if (census->ranges[i].ok)
-				take_second_look(census, &census->again[done + i], census->ranges[i].buffer);
-			else
-				census->result.skipped++;
-		}
-		done += n;
+		if (!census->ranges[i].ok)
+			census->result.skipped++;
+		else if (take_next_look(census, &again, census->ranges[i].buffer))
+			census->again[(*kept)++] = again;
 	}
+	return 0;
+}
+
+static int next_looks(struct pw_census *census)
+{
+	for (int look = 0; look < LOOKS_MAX && census->again_count; look++) {
+		size_t kept = 0;
+
+		for (size_t done = 0; done < census->again_count;) {
+			size_t n = PW_MIN(census->again_count - done, (size_t)RANGES_MAX);
+			int r = look_once_more(census, done, n, &kept);
+
+			if (r)
+				return r;
+			done += n;
+		}
+		census->again_count = kept;
+	}
+	census->result.torn += census->again_count;
 	census->again_count = 0;
 	return 0;
 }
@@ -365,7 +385,7 @@ static int step_read(struct pw_census *census)
 		}
 	}
 	census->position = next;
-	r = second_looks(census);
+	r = next_looks(census);
 	if (r)
 		return r;
 	return census->position < census->sorted.count ? -EAGAIN : 0;

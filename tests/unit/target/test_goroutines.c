@@ -12,7 +12,6 @@
 #include "support/fake_mem.h"
 #include "target/goroutines.h"
 
-
 static int walk(struct pw_census *census, struct fake_go *go)
 {
 	int r = pw_census_begin(census, &go->target);
@@ -126,7 +125,7 @@ static void system_goroutines_are_those_the_runtime_started(void **state)
 	fake_go_set(go, 1, PW_FIELD_G_STARTPC, FAKE_GO_RUNTIME_FUNC + 0x300, 8);
 	fake_go_set(go, 2, PW_FIELD_G_STARTPC, FAKE_GO_RUNTIME_FUNC + 0x200, 8); /* finalizers, waiting for some */
 	fake_go_set(go, 2, PW_FIELD_G_WAITREASON, 16, 1);
-	fake_go_set(go, 3, PW_FIELD_G_STARTPC, FAKE_GO_RUNTIME_FUNC + 0x200, 8); /* a finalizer waits in the program */
+	fake_go_set(go, 3, PW_FIELD_G_STARTPC, FAKE_GO_RUNTIME_FUNC + 0x200, 8);  /* a finalizer waits in the program */
 	fake_go_set(go, 4, PW_FIELD_G_STARTPC, FAKE_GO_RUNTIME_FUNC + 0x1000, 8); /* just behind the runtime */
 	fake_go_set(go, 5, PW_FIELD_G_STARTPC, 0, 8);
 	assert_int_equal(walk(census, go), 0);
@@ -233,46 +232,51 @@ static void one_unreadable_goroutine_costs_only_itself(void **state)
 	fake_go_free(go);
 }
 
-struct change { /* what the target does after the first look at it */
+struct change { /* what the target does after each look at it */
 	struct fake_go *go;
 	size_t index;
-	uint64_t goid; /* 0: dies */
-	bool done;
+	uint64_t goid; /* the next one's; 0: dies */
+	int times;     /* how often it does */
 };
 
-static void change_after_first_look(struct fake_mem *mem, const struct pw_mem_range *range, void *context)
+static void change_after_look(struct fake_mem *mem, const struct pw_mem_range *range, void *context)
 {
 	struct change *change = context;
 	uint64_t g = fake_go_g(change->go, change->index);
 
 	(void)mem;
-	if (change->done || range->addr > g || range->addr + range->size <= g)
+	if (!change->times || range->addr > g || range->addr + range->size <= g)
 		return;
-	change->done = true;
+	change->times--;
 	if (change->goid)
-		fake_go_set(change->go, change->index, PW_FIELD_G_GOID, change->goid, 8);
+		fake_go_set(change->go, change->index, PW_FIELD_G_GOID, change->goid++, 8);
 	else
 		fake_go_set(change->go, change->index, PW_FIELD_G_ATOMICSTATUS, 6, 4);
 }
 
-static void what_changes_between_two_looks_is_torn_or_dead(void **state)
+static void what_changes_under_our_eyes_is_settled_or_torn_or_dead(void **state)
 {
 	struct fake_go *go = fake_go_new(24, 100, 1);
-	struct change change = {.go = go, .index = 40, .goid = 777};
+	struct change change = {.go = go, .index = 40, .goid = 777, .times = 1000};
 	struct pw_census *census = new_census();
 
 	(void)state;
-	go->mem.after_range = change_after_first_look;
+	go->mem.after_range = change_after_look;
 	go->mem.context = &change;
 	fake_go_set(go, 40, PW_FIELD_G_ATOMICSTATUS, 1, 4); /* runnable: may be gone in a moment */
 	assert_int_equal(walk(census, go), 0);
-	assert_true(change.done);
 	assert_int_equal(pw_census_result(census)->torn, 1);
 	assert_int_equal(pw_census_result(census)->count, 99);
 	assert_null(by_goid(census, 41));
 	assert_null(by_goid(census, 777));
 
-	change = (struct change){.go = go, .index = 40};
+	change = (struct change){.go = go, .index = 40, .goid = 900, .times = 1}; /* and then it stays */
+	assert_int_equal(walk(census, go), 0);
+	assert_int_equal(pw_census_result(census)->torn, 0);
+	assert_int_equal(pw_census_result(census)->count, 100);
+	assert_non_null(by_goid(census, 900));
+
+	change = (struct change){.go = go, .index = 40, .times = 1};
 	assert_int_equal(walk(census, go), 0);
 	assert_int_equal(pw_census_result(census)->torn, 0);
 	assert_int_equal(pw_census_result(census)->dead, 1);
@@ -288,12 +292,18 @@ static void a_bad_field_keeps_a_goroutine_out(void **state)
 		uint64_t value;
 		size_t size;
 	} cases[] = {
-		{PW_FIELD_G_ATOMICSTATUS, 5, 4},	  {PW_FIELD_G_ATOMICSTATUS, 0x80000004, 4},
-		{PW_FIELD_G_GOID, 0, 8},		  {PW_FIELD_G_GOID, 1ULL << 60, 8},
-		{PW_FIELD_G_WAITREASON, 47, 1},		  {PW_FIELD_G_GOPC, FAKE_GO_ETEXT + 1, 8},
-		{PW_FIELD_G_GOPC, 0x1000, 8},		  {PW_FIELD_G_STARTPC, 0xc000000000, 8},
-		{PW_FIELD_G_SCHED_PC, 0, 8},		  {PW_FIELD_G_SCHED_SP, 8, 8},
-		{PW_FIELD_G_STACK_HI, 0, 8},		  {PW_FIELD_G_STACK_LO, 0x1000, 8},
+		{PW_FIELD_G_ATOMICSTATUS, 5, 4},
+		{PW_FIELD_G_ATOMICSTATUS, 0x80000004, 4},
+		{PW_FIELD_G_GOID, 0, 8},
+		{PW_FIELD_G_GOID, 1ULL << 60, 8},
+		{PW_FIELD_G_WAITREASON, 47, 1},
+		{PW_FIELD_G_GOPC, FAKE_GO_ETEXT + 1, 8},
+		{PW_FIELD_G_GOPC, 0x1000, 8},
+		{PW_FIELD_G_STARTPC, 0xc000000000, 8},
+		{PW_FIELD_G_SCHED_PC, 0, 8},
+		{PW_FIELD_G_SCHED_SP, 8, 8},
+		{PW_FIELD_G_STACK_HI, 0, 8},
+		{PW_FIELD_G_STACK_LO, 0x1000, 8},
 		{PW_FIELD_G_STACK_HI, UINT64_MAX, 8},
 	};
 	struct fake_go *go = fake_go_new(24, 50, 1);
@@ -379,7 +389,7 @@ int main(void)
 		cmocka_unit_test(garbage_is_never_believed),
 		cmocka_unit_test(overlapping_goroutines_do_not_overrun_anything),
 		cmocka_unit_test(one_unreadable_goroutine_costs_only_itself),
-		cmocka_unit_test(what_changes_between_two_looks_is_torn_or_dead),
+		cmocka_unit_test(what_changes_under_our_eyes_is_settled_or_torn_or_dead),
 		cmocka_unit_test(a_bad_field_keeps_a_goroutine_out),
 		cmocka_unit_test(more_than_the_cap_is_counted_as_skipped),
 		cmocka_unit_test(a_process_that_goes_away_ends_the_walk),
