@@ -34,7 +34,8 @@ static void say_missing(const char *name)
 	char behaviour[64] = "", version[16] = "", flavour[64] = "";
 
 	if (sscanf(name, "%63[^-]-%15[^-]-%63s", behaviour, version, flavour) == 3 && strncmp(name, "servers/", 8))
-		print_message("skip - %s is missing: run scripts/targets %s %s %s\n", name, behaviour, version, flavour);
+		print_message("skip - %s is missing: run scripts/targets %s %s %s\n", name, behaviour, version,
+			      flavour);
 	else
 		print_message("skip - %s is missing: run scripts/servers\n", name);
 	if (getenv("CI"))
@@ -58,7 +59,7 @@ static void *read_section(const struct test_binary *binary, const char *name, ui
 
 bool test_binary_open(struct test_binary *binary, const char *name)
 {
-	struct pw_why why = { "" };
+	struct pw_why why = {""};
 
 	memset(binary, 0, sizeof(*binary));
 	find_path(binary->path, sizeof(binary->path), name);

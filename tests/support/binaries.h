@@ -9,8 +9,8 @@
 #include "binary/pclntab.h"
 
 /*
- * Real Go programs for tests: scripts/targets builds targets/BEHAVIOUR-VERSION-FLAVOUR, scripts/servers unpacks servers.
- * A program that is missing fails the test where CI is set, and is a named skip elsewhere.
+ * Real Go programs for tests: scripts/targets builds targets/BEHAVIOUR-VERSION-FLAVOUR, scripts/servers unpacks
+ * servers. A program that is missing fails the test where CI is set, and is a named skip elsewhere.
  */
 struct test_binary {
 	char path[512];

@@ -13,8 +13,8 @@
 #include "go/layout.h"
 #include "support/binaries.h"
 
-static const int minors[] = { 19, 21, 22, 23, 24, 25, 26, 27 };
-static const char *const arches[] = { "plain", "arm64" };
+static const int minors[] = {19, 21, 22, 23, 24, 25, 26, 27};
+static const char *const arches[] = {"plain", "arm64"};
 
 static bool open_target(struct test_binary *binary, int minor, const char *flavour)
 {
@@ -28,12 +28,12 @@ static void the_code_confirms_the_table_of_its_own_version(void **state)
 {
 	/* Without these nothing can be read: they must be confirmed on every version. */
 	static const enum pw_field needed[] = {
-		PW_FIELD_G_STACK_LO,	 PW_FIELD_G_STACK_HI,  PW_FIELD_G_M,	     PW_FIELD_G_SCHED_SP,
-		PW_FIELD_G_SCHED_PC,	 PW_FIELD_G_SYSCALLSP, PW_FIELD_G_SYSCALLPC, PW_FIELD_G_ATOMICSTATUS,
-		PW_FIELD_G_GOID,	 PW_FIELD_G_WAITREASON, PW_FIELD_G_TRACKINGSEQ, PW_FIELD_G_GOPC,
-		PW_FIELD_G_STARTPC,	 PW_FIELD_G_LABELS,    PW_FIELD_M_CURG,	     PW_FIELD_M_P,
-		PW_FIELD_M_PROCID,	 PW_FIELD_P_RUNQHEAD,  PW_FIELD_P_GOIDCACHE, PW_FIELD_P_GOIDCACHEEND,
-		PW_FIELD_SCHED_GOIDGEN,	 PW_FIELD_SCHED_NGSYS, PW_FIELD_MSTATS_NUMGC, PW_FIELD_GCCONTROLLER_HEAPLIVE,
+		PW_FIELD_G_STACK_LO,	PW_FIELD_G_STACK_HI,   PW_FIELD_G_M,	       PW_FIELD_G_SCHED_SP,
+		PW_FIELD_G_SCHED_PC,	PW_FIELD_G_SYSCALLSP,  PW_FIELD_G_SYSCALLPC,   PW_FIELD_G_ATOMICSTATUS,
+		PW_FIELD_G_GOID,	PW_FIELD_G_WAITREASON, PW_FIELD_G_TRACKINGSEQ, PW_FIELD_G_GOPC,
+		PW_FIELD_G_STARTPC,	PW_FIELD_G_LABELS,     PW_FIELD_M_CURG,	       PW_FIELD_M_P,
+		PW_FIELD_M_PROCID,	PW_FIELD_P_RUNQHEAD,   PW_FIELD_P_GOIDCACHE,   PW_FIELD_P_GOIDCACHEEND,
+		PW_FIELD_SCHED_GOIDGEN, PW_FIELD_SCHED_NGSYS,  PW_FIELD_MSTATS_NUMGC,  PW_FIELD_GCCONTROLLER_HEAPLIVE,
 	};
 
 	(void)state;
@@ -41,7 +41,7 @@ static void the_code_confirms_the_table_of_its_own_version(void **state)
 		for (size_t a = 0; a < ARRAY_SIZE(arches); a++) {
 			struct test_binary binary;
 			struct pw_layout layout, table;
-			struct pw_why why = { "" };
+			struct pw_why why = {""};
 
 			if (!open_target(&binary, minors[i], arches[a]))
 				continue;
@@ -61,8 +61,8 @@ static void the_code_confirms_the_table_of_its_own_version(void **state)
 static void flavours_do_not_contradict_the_table(void **state)
 {
 	static const char *const flavours[] = {
-		"stripped", "pie",	"pie-stripped", "external", "pie-external", "pie-external-stripped",
-		"cgo",	    "noopt",	"pie-cgo-stripped", "strip",  "arm64-stripped",
+		"stripped", "pie",   "pie-stripped",	 "external", "pie-external",   "pie-external-stripped",
+		"cgo",	    "noopt", "pie-cgo-stripped", "strip",    "arm64-stripped",
 	};
 
 	(void)state;
@@ -70,7 +70,7 @@ static void flavours_do_not_contradict_the_table(void **state)
 		for (size_t k = 0; k < ARRAY_SIZE(flavours); k++) {
 			struct test_binary binary;
 			struct pw_layout layout, table;
-			struct pw_why why = { "" };
+			struct pw_why why = {""};
 
 			if (!open_target(&binary, minors[i], flavours[k]))
 				continue;
@@ -146,7 +146,7 @@ static void a_table_of_this_version_that_is_wrong_is_in_conflict_or_moved(void *
 {
 	struct test_binary binary;
 	struct pw_layout layout, truth;
-	struct pw_why why = { "" };
+	struct pw_why why = {""};
 
 	(void)state;
 	if (!open_target(&binary, 24, "plain"))

@@ -13,17 +13,14 @@
 #include "go/layout.h"
 #include "support/binaries.h"
 
-static const int minors[] = { 19, 21, 22, 23, 24, 25, 26, 27 };
+static const int minors[] = {19, 21, 22, 23, 24, 25, 26, 27};
 /* Each with its twin, whose symbols are the truth; a twin of itself is unstripped. */
 static const struct {
 	const char *flavour, *twin;
 } flavours[] = {
-	{ "plain", "plain" },	{ "stripped", "plain" },
-	{ "strip", "plain" },	{ "pie", "pie" },
-	{ "noopt", "noopt" },	{ "pie-stripped", "pie" },
-	{ "external", "external" }, { "pie-external", "pie-external" },
-	{ "cgo", "cgo" },	{ "arm64", "arm64" },
-	{ "arm64-stripped", "arm64" },
+	{"plain", "plain"}, {"stripped", "plain"},   {"strip", "plain"},	  {"pie", "pie"},
+	{"noopt", "noopt"}, {"pie-stripped", "pie"}, {"external", "external"},	  {"pie-external", "pie-external"},
+	{"cgo", "cgo"},	    {"arm64", "arm64"},	     {"arm64-stripped", "arm64"},
 };
 
 static void find(const struct test_binary *binary, struct pw_globals *globals, struct pw_why *why)
@@ -39,7 +36,7 @@ static void compare(const char *name, const char *twin_name)
 {
 	struct test_binary binary, twin;
 	struct pw_globals globals;
-	struct pw_why why = { "" };
+	struct pw_why why = {""};
 
 	if (!test_binary_open(&binary, name))
 		return;
@@ -50,8 +47,8 @@ static void compare(const char *name, const char *twin_name)
 
 			assert_int_not_equal(truth, 0);
 			if (globals.addr[g] != truth)
-				fail_msg("%s: %s is at %#lx, not %#lx", name, pw_global_name(g),
-					 (unsigned long)truth, (unsigned long)globals.addr[g]);
+				fail_msg("%s: %s is at %#lx, not %#lx", name, pw_global_name(g), (unsigned long)truth,
+					 (unsigned long)globals.addr[g]);
 		}
 		test_binary_close(&twin);
 	}
@@ -75,7 +72,7 @@ static void globals_are_those_of_the_symbol_table(void **state)
 static void all_globals_of_stripped_servers_are_found(void **state)
 {
 	static const char *const servers[] = {
-		"servers/prometheus/usr/bin/prometheus", "servers/etcd-server/usr/bin/etcd",
+		"servers/prometheus/usr/bin/prometheus",    "servers/etcd-server/usr/bin/etcd",
 		"servers/nats-server/usr/sbin/nats-server", "servers/caddy/usr/bin/caddy",
 		"servers/containerd/usr/bin/containerd",
 	};
@@ -84,7 +81,7 @@ static void all_globals_of_stripped_servers_are_found(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(servers); i++) {
 		struct test_binary binary;
 		struct pw_globals globals;
-		struct pw_why why = { "" };
+		struct pw_why why = {""};
 
 		if (!test_binary_open(&binary, servers[i]))
 			continue;
