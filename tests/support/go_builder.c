@@ -38,7 +38,7 @@ static size_t values(struct parts *parts, const int (*pairs)[2])
 
 	for (; (*pairs)[1]; pairs++) {
 		int change = (*pairs)[0] - value;
-		unsigned int numbers[2] = {(unsigned int)(change << 1 ^ change >> 31), (unsigned int)(*pairs)[1]};
+		unsigned int numbers[2] = {(unsigned int)change << 1 ^ (change < 0 ? ~0U : 0), (unsigned int)(*pairs)[1]};
 
 		value = (*pairs)[0];
 		for (size_t i = 0; i < 2; i++) {
