@@ -69,8 +69,7 @@ Elf64_Phdr *elf_builder_segment(struct elf_builder *builder, uint32_t type, uint
 	return segment;
 }
 
-Elf64_Shdr *elf_builder_section(struct elf_builder *builder, const char *name, uint32_t type,
-				const Elf64_Phdr *segment)
+Elf64_Shdr *elf_builder_section(struct elf_builder *builder, const char *name, uint32_t type, const Elf64_Phdr *segment)
 {
 	Elf64_Shdr *section = &builder->sections[builder->section_count];
 

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 /*
- * Writes ELF files for tests: small valid ones, and ones that lie. What is not set by a call is valid; the lies are made
- * in the headers (`header`, `segments`, `sections` may be changed freely before elf_builder_file) or by elf_builder_poke
- * and elf_builder_truncate on the finished file. Asserts on misuse.
+ * Writes ELF files for tests: small valid ones, and ones that lie. What is not set by a call is valid; the lies are
+ * made in the headers (`header`, `segments`, `sections` may be changed freely before elf_builder_file) or by
+ * elf_builder_poke and elf_builder_truncate on the finished file. Asserts on misuse.
  */
 #define ELF_BUILDER_MAX 16
 

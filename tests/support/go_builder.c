@@ -38,7 +38,8 @@ static size_t values(struct parts *parts, const int (*pairs)[2])
 
 	for (; (*pairs)[1]; pairs++) {
 		int change = (*pairs)[0] - value;
-		unsigned int numbers[2] = {(unsigned int)change << 1 ^ (change < 0 ? ~0U : 0), (unsigned int)(*pairs)[1]};
+		unsigned int numbers[2] = {(unsigned int)change << 1 ^ (change < 0 ? ~0U : 0),
+					   (unsigned int)(*pairs)[1]};
 
 		value = (*pairs)[0];
 		for (size_t i = 0; i < 2; i++) {
@@ -78,7 +79,8 @@ static void put_values(struct parts *parts)
 	parts->proc = values(parts, (const int[][2]){{0, 0xc0}, {}});
 	parts->line = values(parts, (const int[][2]){{381, 0x20}, {402, 0xa0}, {}});
 	parts->main_file = values(parts, (const int[][2]){{1, 0x40}, {2, 0x20}, {1, 0xa0}, {}});
-	parts->main_line = values(parts, (const int[][2]){{10, 0x20}, {12, 0x20}, {7, 0x10}, {8, 0x10}, {13, 0xa0}, {}});
+	parts->main_line =
+		values(parts, (const int[][2]){{10, 0x20}, {12, 0x20}, {7, 0x10}, {8, 0x10}, {13, 0xa0}, {}});
 	parts->tree = values(parts, (const int[][2]){{-1, 0x40}, {0, 0x20}, {-1, 0xa0}, {}});
 	parts->at = (parts->at + 7) / 8 * 8;
 }

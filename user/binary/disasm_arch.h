@@ -13,7 +13,7 @@ void pw_disasm_arm64_translate(struct pw_insn *insn, const struct cs_insn *from)
 bool pw_disasm_amd64_emulated(const struct pw_insn *insn);
 bool pw_disasm_arm64_emulated(const struct pw_insn *insn);
 
-/* An instruction that capstone refused: the atomics of ARMv8.1 are decoded, others get ".inst" and false. */
+/* An instruction that capstone refused: UDF and the atomics of ARMv8.1 are decoded, others get ".inst" and false. */
 bool pw_disasm_arm64_word(struct pw_insn *insn);
 
 /* Resolves ADRP with the ADD, LDR or STR that completes it. Needs is_target. */

@@ -281,7 +281,8 @@ static struct pw_operand register_operand(uint32_t number, uint8_t size, bool wr
 	};
 }
 
-/* CAS Rs, Rt, [Rn] (Arm ARM C6.2.50) and LDADD, LDCLR, LDEOR, LDSET, SWP Rs, Rt, [Rn] (C4.1.66, atomic memory). */
+/* UDF #n; CAS Rs, Rt, [Rn] (Arm ARM C6.2.50) and LDADD, LDCLR, LDEOR, LDSET, SWP Rs, Rt, [Rn] (C4.1.66, atomic memory).
+ */
 bool pw_disasm_arm64_word(struct pw_insn *insn)
 {
 	uint32_t word = word_of(insn), size = word >> 30;
@@ -289,6 +290,11 @@ bool pw_disasm_arm64_word(struct pw_insn *insn)
 	uint8_t bytes = (uint8_t)(1U << size), reg_size = bytes == 8 ? 8 : 4;
 
 	insn->kind = PW_INSN_OTHER;
+	if (word >> 16 == 0) { /* Go pads functions with zeros */
+		insn->kind = PW_INSN_TRAP;
+		snprintf(insn->text, sizeof(insn->text), "udf #%u", word);
+		return true;
+	}
 	if (!cas && !atomic) {
 		snprintf(insn->text, sizeof(insn->text), ".inst 0x%08x", word);
 		return false;

@@ -19,8 +19,8 @@
 
 #define FRAME_START "\x30\x77\xaf\x0c\x92\x74\x08\x02\x41\xe1\xc1\x07\xe6\xd6\x18\xe6"
 #define FRAME_END   "\xf9\x32\x43\x31\x86\x18\x20\x72\x11\x82\x42\x10\x41\x16\xd8\xf2"
-#define MODULES                                                                                             \
-	"path\texample.org/cmd/server\nmod\texample.org/server\tv1.2.3\th1:abc\ndep\texample.org/dep\tv9.9.9\n"    \
+#define MODULES                                                                                                      \
+	"path\texample.org/cmd/server\nmod\texample.org/server\tv1.2.3\th1:abc\ndep\texample.org/dep\tv9.9.9\n"      \
 	"build\t-buildmode=pie\nbuild\tCGO_ENABLED=1\nbuild\tGOEXPERIMENT=rangefunc\nbuild\tvcs.revision=0123abcd\n" \
 	"build\tvcs.modified=true\n"
 
@@ -88,11 +88,11 @@ static void the_minor_version_is_told_from_every_way_of_writing_it(void **state)
 		{"go1.21rc2", "go1.21rc2", "", 21},
 		{"go1.18beta1", "go1.18beta1", "", 18},
 		{"go1.22.1-microsoft", "go1.22.1-microsoft", "", 22},
-		{"go1.22-20240109-RC01 cl/597041403 +dcbe772469 X:loopvar", "go1.22-20240109-RC01 cl/597041403 +dcbe772469",
-		 "loopvar", 22},
+		{"go1.22-20240109-RC01 cl/597041403 +dcbe772469 X:loopvar",
+		 "go1.22-20240109-RC01 cl/597041403 +dcbe772469", "loopvar", 22},
 		{"go1.25.1 X:nodwarf5,synctest", "go1.25.1", "nodwarf5,synctest", 25},
-		{"devel go1.28-abcdef0 Fri Jan 2 03:04:05 2026 +0000", "devel go1.28-abcdef0 Fri Jan 2 03:04:05 2026 +0000", "",
-		 28},
+		{"devel go1.28-abcdef0 Fri Jan 2 03:04:05 2026 +0000",
+		 "devel go1.28-abcdef0 Fri Jan 2 03:04:05 2026 +0000", "", 28},
 		{"devel +abcdef0", "devel +abcdef0", "", -1},
 		{"go2.1", "go2.1", "", -1},
 		{"go1.", "go1.", "", -1},
@@ -138,14 +138,16 @@ static void build_info_that_lies_is_malformed(void **state)
 
 	(void)state;
 	for (int lie = 0; lie < 4; lie++) {
-		static const char *const lies[] = {"\xff\xff\xff\xff\xff\xff", "\xff\x7f", "\x05perl5", "\x08go1.\x1b[1m"};
+		static const char *const lies[] = {"\xff\xff\xff\xff\xff\xff", "\xff\x7f", "\x05perl5",
+						   "\x08go1.\x1b[1m"};
 
 		go_builder_init(&go, GO_124, false);
 		go.version = "";
 		fd = go_builder_finish(&go);
 		/* without a table that the fallback could take */
 		elf_builder_poke(fd, go.elf.segments[1].p_offset, "\0\0\0\0", 4);
-		elf_builder_poke(fd, go.elf.segments[2].p_offset + (GO_BLOB - GO_DATA) + 32, lies[lie], strlen(lies[lie]));
+		elf_builder_poke(fd, go.elf.segments[2].p_offset + (GO_BLOB - GO_DATA) + 32, lies[lie],
+				 strlen(lies[lie]));
 		elf_builder_done(&go.elf);
 		assert_int_equal(read_fd(fd, &info, &why), -EBADMSG);
 		assert_string_equal(why.text, "its Go build info cannot be read");
@@ -209,7 +211,8 @@ static void real_programs_name_version_and_module(void **state)
 	(void)state;
 	for (size_t v = 0; target_versions[v]; v++) {
 		for (size_t i = 0; i < sizeof(flavours) / sizeof(flavours[0]); i++) {
-			assert_int_equal(read_fd(target_open("waits", target_versions[v], flavours[i]), &info, NULL), 0);
+			assert_int_equal(read_fd(target_open("waits", target_versions[v], flavours[i]), &info, NULL),
+					 0);
 			snprintf(prefix, sizeof(prefix), "go%s", target_versions[v]);
 			assert_memory_equal(info.go_version, prefix, strlen(prefix));
 			assert_int_equal(info.go_minor, atoi(target_versions[v] + 2));

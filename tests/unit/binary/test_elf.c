@@ -215,7 +215,8 @@ static void section_tables_that_lie_leave_a_file_without_sections(void **state)
 	static const struct {
 		uint16_t entsize, count;
 		uint64_t offset;
-	} lies[] = {{0, 3, 0x1040}, {65, 3, 0x1040}, {64, 3, UINT64_MAX - 63}, {64, 0xffff, 0x1040}, {64, 3, 1ULL << 40}};
+	} lies[] = {
+		{0, 3, 0x1040}, {65, 3, 0x1040}, {64, 3, UINT64_MAX - 63}, {64, 0xffff, 0x1040}, {64, 3, 1ULL << 40}};
 	struct pw_elf *elf;
 	size_t count;
 	int fd;
@@ -291,7 +292,8 @@ static void a_library_is_told_from_a_static_pie(void **state)
 static void a_build_is_named_by_the_best_id_that_it_has(void **state)
 {
 	static const uint8_t gnu[] = {4, 0, 0, 0, 4, 0, 0, 0, 3, 0, 0, 0, 'G', 'N', 'U', 0, 0xde, 0xad, 0xbe, 0xef};
-	static const uint8_t go[] = {4, 0, 0, 0, 5, 0, 0, 0, 4, 0, 0, 0, 'G', 'o', 0, 0, 'a', '/', 'b', '/', 'c', 0, 0, 0};
+	static const uint8_t go[] = {4,	  0,   0, 0, 5,	  0,   0,   0,	 4,   0, 0, 0,
+				     'G', 'o', 0, 0, 'a', '/', 'b', '/', 'c', 0, 0, 0};
 	static const uint8_t lies[] = {4, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 3, 0, 0, 0, 'G', 'N', 'U', 0, 1};
 	struct elf_builder builder = small_program(ET_EXEC);
 	char first[96], second[96];
@@ -451,7 +453,8 @@ static void real_programs_are_what_their_flavour_says(void **state)
 			assert_int_equal(pw_elf_has_symtab(elf), flavours[i].symbols);
 			assert_int_equal(pw_elf_has_dwarf(elf), flavours[i].symbols);
 			assert_int_equal(pw_elf_dropped(elf), 0);
-			assert_true(!strncmp(pw_elf_build_id(elf), "gnu:", 4) || !strncmp(pw_elf_build_id(elf), "go:", 3));
+			assert_true(!strncmp(pw_elf_build_id(elf), "gnu:", 4) ||
+				    !strncmp(pw_elf_build_id(elf), "go:", 3));
 			pw_elf_free(elf);
 			close(fd);
 		}

@@ -270,7 +270,9 @@ static void no_byte_of_the_tables_can_do_harm(void **state)
 
 						assert_true(n <= 8);
 						for (int i = 0; i < n; i++)
-							assert_true(strlen(frames[i].function) + strlen(frames[i].file) < 8192);
+							assert_true(strlen(frames[i].function) +
+									    strlen(frames[i].file) <
+								    8192);
 						(void)!pw_pclntab_frame_size(opened.table, pc, &size);
 					}
 					(void)!pw_pclntab_func_by_name(opened.table, "main.main", &func);
@@ -290,7 +292,8 @@ static const char *const stripped_flavours[] = {"stripped", "pie-stripped", "pie
 static size_t compare_with_symbols(const struct pw_pclntab *table, const struct pw_elf *twin)
 {
 	const struct pw_elf_section *sections;
-	const struct pw_elf_section *symbols = pw_elf_section(twin, ".symtab"), *names = pw_elf_section(twin, ".strtab");
+	const struct pw_elf_section *symbols = pw_elf_section(twin, ".symtab"),
+				    *names = pw_elf_section(twin, ".strtab");
 	size_t count, compared = 0;
 	Elf64_Sym symbol;
 	char name[512];
@@ -303,7 +306,8 @@ static size_t compare_with_symbols(const struct pw_pclntab *table, const struct 
 		if (ELF64_ST_TYPE(symbol.st_info) != STT_FUNC || !symbol.st_size ||
 		    names->size - symbol.st_name < sizeof(name))
 			continue;
-		assert_int_equal(pw_file_read(pw_elf_file(twin), names->offset + symbol.st_name, name, sizeof(name)), 0);
+		assert_int_equal(pw_file_read(pw_elf_file(twin), names->offset + symbol.st_name, name, sizeof(name)),
+				 0);
 		name[sizeof(name) - 1] = '\0';
 		if (strchr(name, '[') || strlen(name) > 500)
 			continue; /* the table has "[...]" for generics up to 1.20 */
@@ -458,7 +462,8 @@ static void frame_sizes_are_there_for_every_function(void **state)
 	}
 }
 
-/* runtime.call32 .. call1073741824 have a frame of that many bytes and one word (two on arm64, which keeps SP aligned). */
+/* runtime.call32 .. call1073741824 have a frame of that many bytes and one word (two on arm64, which keeps SP aligned).
+ */
 static void frame_sizes_are_what_the_function_names_say(void **state)
 {
 	struct opened opened;
