@@ -49,6 +49,7 @@ struct pw_collect {
 	int cpus;
 	struct pw_skeleton *skeleton;
 	struct pw_cost cost;
+	struct pw_attachment *calibration; /* what measured it: the worker detaches it */
 	struct pw_attach_worker *worker;
 	struct ring_buffer *ring;
 	struct pw_map_reader reader;

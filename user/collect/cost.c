@@ -115,7 +115,8 @@ static int check_counts(const struct pw_cost_setup *setup, struct pw_why *reterr
 	return 0;
 }
 
-int pw_cost_measure(struct pw_cost *ret_cost, const struct pw_cost_setup *setup, struct pw_why *reterr_why)
+int pw_cost_measure(struct pw_cost *ret_cost, struct pw_attachment **ret_attachment, const struct pw_cost_setup *setup,
+		    struct pw_why *reterr_why)
 {
 	_cleanup_(pw_attachment_freep) struct pw_attachment *attachment = pw_attachment_new();
 	struct pw_bpf_target target = {.id = PW_COST_TARGET, .armed = 1};
@@ -156,5 +157,6 @@ int pw_cost_measure(struct pw_cost *ret_cost, const struct pw_cost_setup *setup,
 		return r;
 	ret_cost->emulated_ns = cost.emulated_ns - PW_MIN(cost.emulated_ns, bare.emulated_ns);
 	ret_cost->stepped_ns = cost.stepped_ns - PW_MIN(cost.stepped_ns, bare.stepped_ns);
+	*ret_attachment = TAKE_PTR(attachment);
 	return 0;
 }

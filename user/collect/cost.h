@@ -29,10 +29,12 @@ struct pw_cost_setup {
 /*
  * Attaches the real programs to our own child, measures, and checks that each hit of a second thread was counted once.
  * Uses slot 0 of the maps and target id PW_COST_TARGET; what it leaves in the maps, the next poll removes. -EIO: hits
- * are not counted as they should be; else -errno of the attach; with the reason.
+ * are not counted as they should be; else -errno of the attach; with the reason. The probes come back attached, since
+ * detaching takes 0.1 s: that is the worker's.
  */
 #define PW_COST_TARGET 0xffffffffU
-int pw_cost_measure(struct pw_cost *ret_cost, const struct pw_cost_setup *setup, struct pw_why *reterr_why)
+int pw_cost_measure(struct pw_cost *ret_cost, struct pw_attachment **ret_attachment, const struct pw_cost_setup *setup,
+		    struct pw_why *reterr_why)
 	__attribute__((warn_unused_result));
 
 /* The site map as pw_map_read takes it. */

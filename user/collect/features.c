@@ -398,7 +398,11 @@ static void try_maps(struct pw_features *features)
 		       "a map of 8 MB is refused: %s", strerror(-large));
 }
 
-static void try_bpf(struct pw_features *features, struct pw_child *child)
+struct wanted {
+	bool multi, perf, all;
+};
+
+static void try_bpf(struct pw_features *features, struct pw_child *child, const struct wanted *wanted)
 {
 	_cleanup_fd_ int map = make_map(BPF_MAP_TYPE_ARRAY, 4, 8, 1);
 	_cleanup_fd_ int program = map < 0 ? map : load_counter(map, false, (enum bpf_attach_type)0);
@@ -414,11 +418,13 @@ static void try_bpf(struct pw_features *features, struct pw_child *child)
 	try_maps(features);
 	if (!child)
 		return;
-	try_multi(features, child, map);
-	try_perf(features, child, map);
+	if (wanted->multi)
+		try_multi(features, child, map);
+	if (wanted->all || (wanted->perf && !features->feature[PW_FEATURE_UPROBE_MULTI].ok))
+		try_perf(features, child, map);
 }
 
-int pw_features_probe(struct pw_features *ret_features)
+static int probe(struct pw_features *ret_features, const struct wanted *wanted)
 {
 	struct pw_child *child = NULL;
 	struct pw_why why = {0};
@@ -439,11 +445,29 @@ int pw_features_probe(struct pw_features *ret_features)
 	try_pid_namespace(ret_features);
 	try_lockdown(ret_features);
 	try_btf(ret_features);
-	try_bpf(ret_features, r < 0 ? NULL : child);
+	try_bpf(ret_features, r < 0 ? NULL : child, wanted);
 	try_memory(ret_features, r < 0 ? NULL : child);
 	pw_child_stop(child);
 	libbpf_set_print(before);
 	ret_features->events_possible =
 		ret_features->feature[PW_FEATURE_UPROBE_MULTI].ok || ret_features->feature[PW_FEATURE_UPROBE_PERF].ok;
 	return 0;
+}
+
+int pw_features_probe(struct pw_features *ret_features)
+{
+	return probe(ret_features, &(struct wanted){.multi = true, .perf = true, .all = true});
+}
+
+int pw_features_probe_needed(struct pw_features *ret_features, bool multi, bool perf)
+{
+	int r = probe(ret_features, &(struct wanted){.multi = multi, .perf = perf});
+
+	for (int i = 0; !r && i < _PW_FEATURE_MAX; i++) {
+		struct pw_feature_state *state = &ret_features->feature[i];
+
+		if (!state->tried && ret_features->feature[PW_FEATURE_BPF].ok)
+			snprintf(state->reason, sizeof(state->reason), "not tried, since it is not needed");
+	}
+	return r;
 }

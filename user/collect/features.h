@@ -40,5 +40,9 @@ struct pw_features {
 const char *pw_feature_name(enum pw_feature feature);
 /* Tries everything; takes some 100 ms; forks a child of its own. Call before threads exist. */
 int pw_features_probe(struct pw_features *ret_features) __attribute__((warn_unused_result));
+/* The same without what is not needed: perf events are tried only if they are wanted, or uprobe_multi does not work;
+ * closing them takes 0.2 s. */
+int pw_features_probe_needed(struct pw_features *ret_features, bool multi, bool perf)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -89,7 +89,7 @@ static int calibrate(struct pw_collect *collect, struct pw_why *reterr_why)
 					      .reader = &collect->reader,
 					      .child = child};
 
-		r = pw_cost_measure(&collect->cost, &setup, reterr_why);
+		r = pw_cost_measure(&collect->cost, &collect->calibration, &setup, reterr_why);
 	}
 	pw_child_stop(child);
 	return r;
@@ -126,8 +126,8 @@ int pw_collect_setup(struct pw_collect *collect, struct pw_why *reterr_why)
 
 	collect->cpus = libbpf_num_possible_cpus();
 	pw_map_reader_init(&collect->reader, &pw_map_kernel_ops, collect->cpus);
-	collect->reader.no_batch = false;
-	r = pw_features_probe(&collect->features);
+	r = pw_features_probe_needed(&collect->features, collect->options.method != PW_ATTACH_PERF,
+				     collect->options.method != PW_ATTACH_UPROBE_MULTI);
 	if (r < 0)
 		return pw_why_set(reterr_why, r, "cannot find out what this kernel allows");
 	r = choose_method(collect, reterr_why);
@@ -148,12 +148,15 @@ int pw_collect_setup(struct pw_collect *collect, struct pw_why *reterr_why)
 		pw_log_debug(0, "exec is not traced; the scan of /proc sees it within a second");
 	/* The thread comes last: everything before it forks. */
 	r = pw_attach_worker_new(&collect->worker);
+	if (!r)
+		r = pw_attach_worker_submit(collect->worker, collect->calibration, 0);
 	return r < 0 ? pw_why_set(reterr_why, r, "cannot start the thread that attaches probes") : 0;
 }
 
 void pw_collect_teardown(struct pw_collect *collect)
 {
 	pw_attach_worker_free(collect->worker);
+	pw_attachment_free(collect->calibration);
 	pw_vec_foreach (&collect->entries, entry)
 		pw_collect_entry_free(*entry);
 	pw_vec_done(&collect->entries);
