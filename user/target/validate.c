@@ -320,6 +320,27 @@ int pw_target_validate(struct pw_target *target, const struct pw_procfs *procfs)
 	return 0;
 }
 
+/*
+ * A breakpoint over an otherwise unchanged instruction is a uprobe (of another parkwatch, of bpftrace, or of ours before
+ * an exec) unless a debugger is attached: uprobes share a place, a debugger's breakpoint would be lost at our detach.
+ */
+static bool is_uprobe(const struct pw_target *target, const struct pw_site *site, const uint8_t *live)
+{
+	static const uint8_t amd64[] = {0xcc}, arm64[] = {0xa0, 0x00, 0x20, 0xd4}; /* int3; brk #5 (BRK64_OPCODE_UPROBES) */
+	bool arm = target->build->facts.arch == PW_ARCH_ARM64;
+	const uint8_t *breakpoint = arm ? arm64 : amd64;
+	size_t size = arm ? sizeof(arm64) : sizeof(amd64);
+	struct pw_proc_status status;
+	struct pw_procfs procfs;
+
+	if (site->insn_size < size || memcmp(live, breakpoint, size) ||
+	    memcmp(live + size, site->insn + size, site->insn_size - size) || pw_procfs_open(&procfs, "/proc"))
+		return false;
+	int r = pw_procfs_status(&procfs, target->pid, &status);
+	pw_procfs_done(&procfs);
+	return !r && !status.tracer_pid;
+}
+
 int pw_target_check_sites(struct pw_target *target, struct pw_why *reterr_why)
 {
 	const struct pw_build_facts *facts = &target->build->facts;
@@ -336,11 +357,11 @@ int pw_target_check_sites(struct pw_target *target, struct pw_why *reterr_why)
 		r = pw_mem_read(&target->mem, site->addr + target->bias, live, site->insn_size);
 		if (r == -ESRCH || r == -EPERM)
 			return r;
-		if (r || memcmp(live, site->insn, site->insn_size) != 0)
+		if (r || (memcmp(live, site->insn, site->insn_size) && !is_uprobe(target, site, live)))
 			return pw_why_set(
 				reterr_why, -EBUSY,
 				"the code of %s at +0x%x is not that of the file: a debugger's breakpoint, or "
-				"another tool's probe",
+				"a program that changes its own code",
 				site->function, site->function_offset);
 	}
 	return 0;
