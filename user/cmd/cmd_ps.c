@@ -140,13 +140,14 @@ static enum pw_exit look(struct pw_oneshot *oneshot, const struct values *values
 	if (status != PW_EXIT_OK)
 		return status;
 	if (!records->count && closed_count && geteuid() != 0) {
-		pw_log_usage(-EACCES, "no process can be read: %s; run as root", pw_why_text(&closed, -EACCES));
+		pw_log_usage(-EACCES, "no process can be read: %s", pw_why_text(&closed, -EACCES));
 		return PW_EXIT_USAGE;
 	}
 	if (closed_count)
-		pw_log_usage(0, "%zu processes cannot be read: %s", closed_count, pw_why_text(&closed, -EACCES));
+		pw_log_usage(0, "%zu %s be read: %s", closed_count, closed_count == 1 ? "process cannot" : "processes cannot",
+			     pw_why_text(&closed, -EACCES));
 	if (opted_out)
-		pw_log_usage(0, "%zu processes are left alone: they ask for it by PARKWATCH=off", opted_out);
+		pw_log_usage(0, "%zu left alone: PARKWATCH=off in their environment", opted_out);
 	return PW_EXIT_OK;
 }
 

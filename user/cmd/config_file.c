@@ -232,7 +232,7 @@ static int read_mapping(struct reading *reading, const char *prefix, const yaml_
 				;
 			if (found == count || depth == 2)
 				return unknown(reading, key_node, key, word);
-			strcat(key, "."); /* fits: a whole key of the table is longer */
+			snprintf(key, sizeof(key), "%s%s.", prefix, word); /* fits: a key of the table is longer */
 			r = read_mapping(reading, key, value, depth + 1);
 		}
 	}

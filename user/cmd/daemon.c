@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/macros.h"
+#include "base/parse.h"
 #include "base/time.h"
 #include "base/vec.h"
 #include "base/why.h"
@@ -103,7 +104,17 @@ static void on_gone(void *context, struct pw_target *target)
 
 static int on_collect(struct pw_source *source pw_unused, int fd pw_unused, uint32_t events pw_unused, void *context)
 {
-	pw_collect_dispatch(((struct pw_daemon *)context)->collect);
+	struct pw_daemon *daemon = context;
+
+	pw_collect_dispatch(daemon->collect);
+	for (size_t i = 0; i < daemon->observed.count; i++) {
+		struct pw_target *target = daemon->observed.items[i]->target;
+
+		if (target->state == PW_TARGET_READABLE && target->events_ok)
+			target->state = PW_TARGET_ATTACHED;
+		else if (target->state == PW_TARGET_ATTACHED && !target->events_ok)
+			target->state = PW_TARGET_READABLE;
+	}
 	return 0;
 }
 
@@ -291,6 +302,18 @@ static void stop(struct pw_daemon *daemon)
 	free(daemon->alerts);
 }
 
+/* The port that was asked for may have been 0. */
+static void say_address(const struct pw_daemon *daemon)
+{
+	char host[PW_CONFIG_TEXT_MAX];
+	uint16_t port;
+
+	if (!pw_http_port(daemon->http) || pw_parse_address(daemon->config.listen, host, sizeof(host), &port) < 0)
+		return;
+	pw_log_info(0, strchr(host, ':') ? "metrics at http://[%s]:%u/metrics" : "metrics at http://%s:%u/metrics",
+		    *host ? host : "localhost", pw_http_port(daemon->http));
+}
+
 enum pw_exit pw_daemon_run(struct pw_daemon *daemon)
 {
 	enum pw_exit status = PW_EXIT_USAGE;
@@ -305,8 +328,7 @@ enum pw_exit pw_daemon_run(struct pw_daemon *daemon)
 	if (r < 0) {
 		pw_log_usage(r, "%s", pw_why_text(&why, r));
 	} else {
-		if (pw_http_port(daemon->http))
-			pw_log_info(0, "metrics at http://%s/metrics", daemon->config.listen);
+		say_address(daemon);
 		r = pw_loop_run(daemon->loop);
 		status = r < 0 ? PW_EXIT_USAGE : PW_EXIT_OK;
 		if (r < 0)

@@ -107,7 +107,7 @@ enum pw_exit pw_oneshot_target(struct pw_oneshot *oneshot, int pid, struct pw_ta
 		return PW_EXIT_OK;
 	/* Closed to us because we may nothing at all, and not because of what this process is. */
 	if ((r == -EACCES || r == -EPERM) && geteuid() != 0) {
-		pw_log_usage(r, "pid %d cannot be observed: %s; run as root", pid, pw_why_text(&why, r));
+		pw_log_usage(r, "pid %d cannot be observed: %s", pid, pw_why_text(&why, r));
 		return PW_EXIT_USAGE;
 	}
 	if (r == -ESRCH)
@@ -146,10 +146,9 @@ void pw_oneshot_judge_events(struct pw_target *target, const struct pw_features 
 			   cause && cause->remedy[0] ? cause->remedy : "parkwatch doctor says more");
 		snprintf(target->events_reason, sizeof(target->events_reason), "%.*s",
 			 (int)sizeof(target->events_reason) - 1, why.text);
-	} else if (target->build && target->build->facts.why_no_events[0])
-		snprintf(target->events_reason, sizeof(target->events_reason), "%s",
-			 target->build->facts.why_no_events);
-	else {
+	} else if (target->build && target->build->facts.why_no_events[0]) {
+		snprintf(target->events_reason, sizeof(target->events_reason), "%s", target->build->facts.why_no_events);
+	} else {
 		target->events_ok = true;
 		target->events_reason[0] = '\0';
 	}
