@@ -144,8 +144,8 @@ static enum pw_exit look(struct pw_oneshot *oneshot, const struct values *values
 		return PW_EXIT_USAGE;
 	}
 	if (closed_count)
-		pw_log_usage(0, "%zu %s be read: %s", closed_count, closed_count == 1 ? "process cannot" : "processes cannot",
-			     pw_why_text(&closed, -EACCES));
+		pw_log_usage(0, "%zu %s be read: %s", closed_count,
+			     closed_count == 1 ? "process cannot" : "processes cannot", pw_why_text(&closed, -EACCES));
 	if (opted_out)
 		pw_log_usage(0, "%zu left alone: PARKWATCH=off in their environment", opted_out);
 	return PW_EXIT_OK;

@@ -147,7 +147,8 @@ void pw_oneshot_judge_events(struct pw_target *target, const struct pw_features 
 		snprintf(target->events_reason, sizeof(target->events_reason), "%.*s",
 			 (int)sizeof(target->events_reason) - 1, why.text);
 	} else if (target->build && target->build->facts.why_no_events[0]) {
-		snprintf(target->events_reason, sizeof(target->events_reason), "%s", target->build->facts.why_no_events);
+		snprintf(target->events_reason, sizeof(target->events_reason), "%s",
+			 target->build->facts.why_no_events);
 	} else {
 		target->events_ok = true;
 		target->events_reason[0] = '\0';
