@@ -274,7 +274,7 @@ install: $(BUILD)/parkwatch
 	$(call put,0755,$(BUILD)/parkwatch,$(PREFIX)/bin)
 	$(call put,0644,scripts/dist/*.service,$(UNIT_DIR))
 	sed -i 's|/usr/local/bin/|$(PREFIX)/bin/|' $(patsubst scripts/dist/%,'$(DESTDIR)$(UNIT_DIR)/%',$(wildcard scripts/dist/*.service))
-	$(foreach section,1 5 8,$(call put,0644,scripts/dist/*.$(section),$(PREFIX)/share/man/man$(section));)
+	$(foreach section,1 5 8,$(or $(call put,0644,scripts/dist/*.$(section),$(PREFIX)/share/man/man$(section)),:) &&) :
 	$(call put,0644,scripts/dist/*.rules.yml scripts/dist/*.json scripts/dist/*.conf,$(PREFIX)/share/parkwatch)
 	$(foreach file,$(notdir $(wildcard scripts/dist/parkwatch.yaml)),install -d '$(DESTDIR)$(CONFIG_DIR)'; \
 		[ -e '$(DESTDIR)$(CONFIG_DIR)/$(file)' ] || install -m 0640 scripts/dist/$(file) '$(DESTDIR)$(CONFIG_DIR)/$(file)')
