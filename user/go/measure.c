@@ -6,6 +6,7 @@
 #include "base/macros.h"
 #include "go/insns.h"
 
+#define FUNCTION_INSNS_MAX     8192   /* the longest that is read here, findRunnable, has about 1500 */
 #define OFFSET_MAX	       0x8000 /* the largest struct here, runtime.p, has 0x3e30 bytes */
 #define CAS_INSNS_MAX	       12     /* from the address of a field to the atomic instruction that uses it */
 #define PAUSES_SIZE	       0x1008 /* pause_total_ns, pause_ns [256]uint64, pause_end [256]uint64 */
@@ -27,12 +28,23 @@ void pw_survey_done(struct pw_survey *survey)
 			pw_function_done(&survey->cache[i].function);
 }
 
+/* Some measures look through the code for each of its instructions: what is far too long for the runtime is left out.
+ */
+static bool read_function(const struct pw_survey *survey, enum pw_func_id id, struct pw_function *ret_function)
+{
+	if (pw_function_read(ret_function, survey->elf, survey->table, id, NULL) < 0)
+		return false;
+	if (ret_function->code.count <= FUNCTION_INSNS_MAX)
+		return true;
+	pw_function_done(ret_function);
+	return false;
+}
+
 const struct pw_code *pw_survey_code(struct pw_survey *survey, enum pw_func_id id)
 {
 	if (!survey->cache[id].tried) {
 		survey->cache[id].tried = true;
-		survey->cache[id].found =
-			pw_function_read(&survey->cache[id].function, survey->elf, survey->table, id, NULL) >= 0;
+		survey->cache[id].found = read_function(survey, id, &survey->cache[id].function);
 	}
 	return survey->cache[id].found ? &survey->cache[id].function.code : NULL;
 }

@@ -269,7 +269,7 @@ static bool inlined_in(const struct search *search, const char *name, const char
 			continue;
 		count = pw_pclntab_frames(search->table, code.insn[i].addr, frames, INLINE_DEPTH_MAX);
 		for (int k = 0; k < count; k++)
-			if (frames[k].inlined && !strcmp(frames[k].function, name))
+			if (frames[k].inlined && frames[k].function && !strcmp(frames[k].function, name))
 				return true;
 	}
 	return false;
