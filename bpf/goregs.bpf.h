@@ -19,12 +19,12 @@
 #if defined(__TARGET_ARCH_x86)
 typedef struct pt_regs pw_regs;
 #define PW_REGS_IP(regs) ((regs)->ip)
-#define PW_REGS(X)                                                                                                   \
-	X(0, ax)                                                                                                     \
-	X(1, cx)                                                                                                     \
-	X(2, dx)                                                                                                     \
-	X(3, bx) X(5, bp) X(6, si) X(7, di) X(8, r8) X(9, r9) X(10, r10) X(11, r11) X(12, r12) X(13, r13) X(14, r14) \
-		X(15, r15)
+#define PW_REGS(X) \
+	X(0, ax)   \
+	X(1, cx)   \
+	X(2, dx)   \
+	X(3, bx)   \
+	X(5, bp) X(6, si) X(7, di) X(8, r8) X(9, r9) X(10, r10) X(11, r11) X(12, r12) X(13, r13) X(14, r14) X(15, r15)
 #elif defined(__TARGET_ARCH_arm64)
 typedef struct user_pt_regs pw_regs;
 #define PW_REGS_IP(regs) ((regs)->pc)
@@ -32,10 +32,11 @@ typedef struct user_pt_regs pw_regs;
 	X(0, regs[0])                                                                                           \
 	X(1, regs[1])                                                                                           \
 	X(2, regs[2])                                                                                           \
-	X(3, regs[3]) X(4, regs[4]) X(5, regs[5]) X(6, regs[6]) X(7, regs[7]) X(8, regs[8]) X(9, regs[9])       \
-		X(10, regs[10]) X(11, regs[11]) X(12, regs[12]) X(13, regs[13]) X(14, regs[14]) X(15, regs[15]) \
-			X(19, regs[19]) X(20, regs[20]) X(21, regs[21]) X(22, regs[22]) X(23, regs[23])         \
-				X(24, regs[24]) X(25, regs[25]) X(26, regs[26]) X(28, regs[28])
+	X(3, regs[3])                                                                                           \
+	X(4, regs[4]) X(5, regs[5]) X(6, regs[6]) X(7, regs[7]) X(8, regs[8]) X(9, regs[9]) X(10, regs[10])     \
+		X(11, regs[11]) X(12, regs[12]) X(13, regs[13]) X(14, regs[14]) X(15, regs[15]) X(19, regs[19]) \
+			X(20, regs[20]) X(21, regs[21]) X(22, regs[22]) X(23, regs[23]) X(24, regs[24])         \
+				X(25, regs[25]) X(26, regs[26]) X(28, regs[28])
 #endif
 
 #define PW_REG_LOAD(number, field)        \
