@@ -169,13 +169,17 @@ static int add_goroutine(struct pw_digest *digest, const struct pw_digest_source
 	struct pw_digest_group *group = group_of(digest, index, goroutine->status, reason);
 	struct pw_record_group *totals;
 
-	if (!group)
-		return -ENOMEM;
-	totals = &group->totals;
 	statement->system = statement->seen_in_census ? statement->system && goroutine->system : goroutine->system;
 	statement->seen_in_census = true;
 	digest->total++;
 	digest->system += goroutine->system;
+	if (source->main_pc && goroutine->startpc == source->main_pc)
+		pw_statements_name_main(statements, statement);
+	if (!group) { /* more groups than we keep, or no memory: it is counted, but not shown where it waits */
+		digest->skipped++;
+		return 0;
+	}
+	totals = &group->totals;
 	source->bounds(source->bounds_context, goroutine->goid, &after_ns, &before_ns);
 	if (!before_ns || before_ns > digest->taken_ns)
 		before_ns = digest->taken_ns; /* it was there when we looked */

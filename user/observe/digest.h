@@ -24,6 +24,7 @@ typedef void (*pw_bounds_fn)(const void *context, uint64_t goid, uint64_t *ret_a
 struct pw_digest_source {
 	const struct pw_census_result *census;
 	uint64_t bias;
+	uint64_t main_pc;		/* live address of runtime.main, where the main goroutine starts; 0: unknown */
 	const char (*reason_names)[40]; /* by the target's code */
 	size_t reason_count;
 	pw_bounds_fn bounds;

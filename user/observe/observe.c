@@ -66,9 +66,11 @@ static void bounds(const void *context, uint64_t goid, uint64_t *ret_after_ns, u
 struct pw_digest_source pw_observation_source(const struct pw_observation *observation)
 {
 	const struct pw_target *target = observation->target;
+	uint64_t main_pc = target->build->facts.runtime_main;
 
 	return (struct pw_digest_source){.census = pw_census_result(observation->census),
 					 .bias = target->bias,
+					 .main_pc = main_pc ? main_pc + target->bias : 0,
 					 .reason_names = target->build->facts.wait_reasons.name,
 					 .reason_count = target->build->facts.wait_reasons.count,
 					 .bounds = bounds,

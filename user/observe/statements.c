@@ -131,6 +131,20 @@ static void name_one(struct pw_statements *statements, struct pw_statement *stat
 		statement->system = is_runtime(frame->function);
 }
 
+void pw_statements_name_main(struct pw_statements *statements, struct pw_statement *statement)
+{
+	static const char name[] = "runtime.main";
+
+	if (statement->function == name || statement->gopc == PW_STATEMENT_OTHER)
+		return;
+	statements->unnamed -= !statement->named;
+	statement->named = true;
+	statement->function = name;
+	statement->file = NULL;
+	statement->line = 0;
+	statement->generation = 0;
+}
+
 /* Frames of the creation stack, when all are known: from the go statement outwards. */
 static void frame_stack(struct pw_statements *statements, struct pw_statement *statement)
 {
@@ -150,6 +164,8 @@ static void frame_stack(struct pw_statements *statements, struct pw_statement *s
 
 			if (!count && from && is_runtime(from->function))
 				continue; /* newproc and what it runs on */
+			if (from && strcmp(from->function, "runtime.goexit") == 0)
+				continue; /* where every goroutine ends: says nothing */
 			frames[count].addr = statement->stack[i];
 			if (from) {
 				frames[count].function = from->function;
@@ -160,7 +176,9 @@ static void frame_stack(struct pw_statements *statements, struct pw_statement *s
 			count++;
 		}
 	}
-	statement->frames = malloc(PW_MAX(count, (size_t)1) * sizeof(*frames));
+	if (!count)
+		return; /* all of it was the runtime's: asked again with the next stack */
+	statement->frames = malloc(count * sizeof(*frames));
 	if (!statement->frames)
 		return;
 	memcpy(statement->frames, frames, count * sizeof(*frames));

@@ -66,6 +66,9 @@ uint32_t pw_statements_find(struct pw_statements *statements, uint64_t gopc, uin
 /* Asks again for the names that are not yet known. Cheap when all are. */
 void pw_statements_name(struct pw_statements *statements);
 
+/* The main goroutine is started by assembly through a wrapper that nobody knows: it is called by what it runs. */
+void pw_statements_name_main(struct pw_statements *statements, struct pw_statement *statement);
+
 /* Remembers the creation stack of a statement and asks for its frames. */
 void pw_statements_set_stack(struct pw_statements *statements, uint32_t index, const uint64_t *stack, size_t depth);
 
