@@ -12,8 +12,28 @@ import os
 import sys
 
 
-def by_line(sites):
-    return {(site["function"], os.path.basename(site["file"]), site["line"]): site for site in sites}
+def place(site):
+    """Function without type parameters, file without its directory, line (0: the program does not know it)."""
+    return site["function"].split("[")[0], os.path.basename(site["file"]), site["line"]
+
+
+def add_up(sites):
+    """Instances of a generic function share a line, and so do the two of a coroutine's creator: one entry each."""
+    sums = {}
+    for site in sites:
+        entry = sums.setdefault(place(site), {"spawned": 0, "exited": 0, "parked": 0, "wait_reasons": {}})
+        for name in ("spawned", "exited", "parked"):
+            entry[name] += site[name]
+        for reason, count in site["wait_reasons"].items():
+            entry["wait_reasons"][reason] = entry["wait_reasons"].get(reason, 0) + count
+    return sums
+
+
+def find(sums, where):
+    if where[2]:
+        return sums.get(where)
+    same = [entry for (function, _, _), entry in sums.items() if function == where[0]]
+    return same[0] if len(same) == 1 else None
 
 
 def own_counts(before, after):
@@ -27,17 +47,14 @@ def own_counts(before, after):
 
 def main():
     trace, before, after = (json.load(open(path)) for path in sys.argv[1:4])
-    seen = {}
-    for key, site in by_line(trace["sites"]).items():
-        function, name, line = key
-        seen[(function.split("[")[0], name, line)] = site
+    seen = add_up(trace["sites"])
     differences = []
     if trace["lost"] != 0:
         differences.append(f"lost: {trace['lost']}")
     for site, own in own_counts(before, after):
-        where = (site["function"].split("[")[0], os.path.basename(site["file"]), site["line"])
+        where = place(site)
         label = f"{site['label']} ({where[0]} {where[1]}:{where[2]})"
-        found = seen.get(where)
+        found = find(seen, where)
         if found is None:
             if any(own.values()):
                 differences.append(f"{label}: not seen at all, the program counted {own}")

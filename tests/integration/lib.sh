@@ -107,7 +107,9 @@ wait_until() { # SECONDS COMMAND...: polls until it succeeds
 
 # ---- programs under observation --------------------------------------------------------------------------------------
 
-target() { "$root/scripts/targets" "$1" "$2" "${3:-plain}"; } # BEHAVIOUR VERSION FLAVOUR: its path, built if need be
+target() { # BEHAVIOUR VERSION FLAVOUR: its path, built if need be
+	"$root/scripts/targets" "$1" "$2" "${3:-plain}" 2>"$tmp/targets.log" || { tail -5 "$tmp/targets.log" >&2; return 1; }
+}
 
 start_target() { # NAME PATH [ARGS...]: a program of tests/targets, told by `tell NAME`; sets target_pid
 	local name=$1 ready

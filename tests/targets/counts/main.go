@@ -8,6 +8,7 @@
 //	           with their thread, start others, park a known number of times, are coroutines; with a GC in between
 //	gc K       K collections, and there are no others: the pacer is off
 //	leak N     N goroutines that stay parked in a receive; unleak wakes them and they end
+//	profile F  a CPU profile into F until profile_stop, for the PGO flavour
 //	stats      the numbers; groups, dump FILE: the runtime's own view
 //
 // What makes parks exact: time.Sleep parks once. A send that does not block on an unbuffered channel succeeds only if
@@ -19,8 +20,10 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"time"
 
 	"parkwatch.test/targets/internal/ctl"
@@ -57,7 +60,26 @@ var (
 func main() {
 	debug.SetGCPercent(-1)
 	base = runtime.NumGoroutine()
-	ctl.Serve(false, map[string]ctl.Command{"run": run, "leak": leak, "unleak": unleak, "stats": stats})
+	ctl.Serve(false, map[string]ctl.Command{"run": run, "leak": leak, "unleak": unleak, "stats": stats,
+		"profile": profile, "profile_stop": profileStop})
+}
+
+func profile(args []string) (ctl.Answer, error) {
+	if len(args) != 1 {
+		return nil, fmt.Errorf("profile FILE")
+	}
+	file, err := os.Create(args[0])
+	if err != nil {
+		return nil, err
+	}
+	base++ // the goroutine that writes it
+	return nil, pprof.StartCPUProfile(file)
+}
+
+func profileStop([]string) (ctl.Answer, error) {
+	pprof.StopCPUProfile()
+	base--
+	return nil, nil
 }
 
 func stats([]string) (ctl.Answer, error) {
