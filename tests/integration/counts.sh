@@ -9,7 +9,7 @@ compare=$root/tests/integration/compare_counts.py
 
 # one VERSION FLAVOUR [TRACE OPTIONS...]
 one() {
-	local name=$1-$2${3:+ $*}
+	local name=$1-$2${3:+ ${*:3}}
 	start_target counts "$(target counts "$1" "$2")"
 	tell counts "run 20" >/dev/null # warm: threads and caches of the runtime are there before anything is counted
 	if start_trace trace "$target_pid" 60 "${@:3}"; then

@@ -250,5 +250,7 @@ start_esbuild() {
 	esbuild_url=http://127.0.0.1:$port
 	mkdir -p "$tmp/www"
 	echo hello >"$tmp/www/index.html"
-	start_server esbuild "$esbuild_url/" "$(server esbuild)" --servedir="$tmp/www" --serve="127.0.0.1:$port"
+	# it serves until its standard input ends
+	start_server esbuild "$esbuild_url/" bash -c 'exec "$@" < <(exec sleep 600)' _ \
+		"$(server esbuild)" --servedir="$tmp/www" --serve="127.0.0.1:$port"
 }
