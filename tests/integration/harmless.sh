@@ -4,10 +4,10 @@
 . "$(dirname "$0")/lib.sh"
 begin harmless
 
-# many VERSION METHOD TIMES: attach and detach under load; the program checks its own checksums all the while
+# many VERSION METHOD TIMES PROCS: attach and detach under load; the program checks its own checksums all the while
 many() {
 	local before after i failed=0
-	start_target checksum "$(target checksum "$1" stripped)"
+	start_target checksum env GOMAXPROCS="$4" "$(target checksum "$1" stripped)"
 	before=$(tell checksum stats | jq .rounds)
 	for ((i = 0; i < $3; i++)); do
 		"$parkwatch" trace -p "$target_pid" -d 1ms --quiet --attach "$2" --format json >"$tmp/out" 2>"$tmp/err" || failed=$((failed + 1))
@@ -19,10 +19,11 @@ many() {
 	stop_target checksum
 	rm -f "$tmp"/checksum.in "$tmp"/checksum.out
 }
-many 1.19 uprobe_multi 70
-many 1.24 uprobe_multi 65
-many 1.27 uprobe_multi 65
-many 1.27 perf 5
+many 1.19 uprobe_multi 65 1
+many 1.24 uprobe_multi 65 1
+many 1.27 uprobe_multi 55 1
+many 1.27 uprobe_multi 10 2
+many 1.27 perf 5 1
 
 # kill -9 of the daemon: targets run on, and can be attached again
 start_target checksum "$(target checksum 1.24 stripped)"

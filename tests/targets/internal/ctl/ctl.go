@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Answer is what a command gives back; "ok" is added.
@@ -54,8 +55,8 @@ func Serve(hold bool, commands map[string]Command) {
 		answer["ok"] = true
 		Say(answer)
 	}
-	if hold {
-		select {}
+	for hold {
+		time.Sleep(time.Hour) // not select {}: alone it would be a deadlock
 	}
 	os.Exit(0)
 }
