@@ -15,37 +15,32 @@
 
 #define PW_PIN(x) asm volatile("" : "+r"(x))
 
+/* clang-format off */
 /* X(number, field): amd64 as the instruction encoding numbers them, arm64 x0 to x30. */
 #if defined(__TARGET_ARCH_x86)
 typedef struct pt_regs pw_regs;
 #define PW_REGS_IP(regs) ((regs)->ip)
 #define PW_REGS(X) \
-	X(0, ax)   \
-	X(1, cx)   \
-	X(2, dx)   \
-	X(3, bx)   \
-	X(5, bp) X(6, si) X(7, di) X(8, r8) X(9, r9) X(10, r10) X(11, r11) X(12, r12) X(13, r13) X(14, r14) X(15, r15)
+	X(0, ax) X(1, cx) X(2, dx) X(3, bx) X(5, bp) X(6, si) X(7, di) X(8, r8) X(9, r9) X(10, r10) X(11, r11) \
+	X(12, r12) X(13, r13) X(14, r14) X(15, r15)
 #elif defined(__TARGET_ARCH_arm64)
 typedef struct user_pt_regs pw_regs;
 #define PW_REGS_IP(regs) ((regs)->pc)
-#define PW_REGS(X)                                                                                              \
-	X(0, regs[0])                                                                                           \
-	X(1, regs[1])                                                                                           \
-	X(2, regs[2])                                                                                           \
-	X(3, regs[3])                                                                                           \
-	X(4, regs[4]) X(5, regs[5]) X(6, regs[6]) X(7, regs[7]) X(8, regs[8]) X(9, regs[9]) X(10, regs[10])     \
-		X(11, regs[11]) X(12, regs[12]) X(13, regs[13]) X(14, regs[14]) X(15, regs[15]) X(19, regs[19]) \
-			X(20, regs[20]) X(21, regs[21]) X(22, regs[22]) X(23, regs[23]) X(24, regs[24])         \
-				X(25, regs[25]) X(26, regs[26]) X(28, regs[28])
+#define PW_REGS(X) \
+	X(0, regs[0]) X(1, regs[1]) X(2, regs[2]) X(3, regs[3]) X(4, regs[4]) X(5, regs[5]) X(6, regs[6]) \
+	X(7, regs[7]) X(8, regs[8]) X(9, regs[9]) X(10, regs[10]) X(11, regs[11]) X(12, regs[12]) \
+	X(13, regs[13]) X(14, regs[14]) X(15, regs[15]) X(19, regs[19]) X(20, regs[20]) X(21, regs[21]) \
+	X(22, regs[22]) X(23, regs[23]) X(24, regs[24]) X(25, regs[25]) X(26, regs[26]) X(28, regs[28])
 #endif
 
-#define PW_REG_LOAD(number, field)        \
+#define PW_REG_LOAD(number, field) \
 	__u64 reg_##number = regs->field; \
 	PW_PIN(reg_##number);
-#define PW_REG_CASE(number, field)    \
-	case number:                  \
+#define PW_REG_CASE(number, field) \
+	case number: \
 		value = reg_##number; \
 		break;
+/* clang-format on */
 
 /* Copies the registers that the recipe names into *ret_g and *ret_arg; one that it does not name reads as 0. */
 static __always_inline void read_regs(const pw_regs *regs, __u32 g_reg, __u32 arg_reg, __u64 *ret_g, __u64 *ret_arg)

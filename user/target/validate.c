@@ -321,12 +321,14 @@ int pw_target_validate(struct pw_target *target, const struct pw_procfs *procfs)
 }
 
 /*
- * A breakpoint over an otherwise unchanged instruction is a uprobe (of another parkwatch, of bpftrace, or of ours before
- * an exec) unless a debugger is attached: uprobes share a place, a debugger's breakpoint would be lost at our detach.
+ * A breakpoint over an otherwise unchanged instruction is a uprobe (of another parkwatch, of bpftrace, or of ours
+ * before an exec) unless a debugger is attached: uprobes share a place, a debugger's breakpoint would be lost at our
+ * detach.
  */
 static bool is_uprobe(const struct pw_target *target, const struct pw_site *site, const uint8_t *live)
 {
-	static const uint8_t amd64[] = {0xcc}, arm64[] = {0xa0, 0x00, 0x20, 0xd4}; /* int3; brk #5 (BRK64_OPCODE_UPROBES) */
+	static const uint8_t amd64[] = {0xcc},
+			     arm64[] = {0xa0, 0x00, 0x20, 0xd4}; /* int3; brk #5 (BRK64_OPCODE_UPROBES) */
 	bool arm = target->build->facts.arch == PW_ARCH_ARM64;
 	const uint8_t *breakpoint = arm ? arm64 : amd64;
 	size_t size = arm ? sizeof(arm64) : sizeof(amd64);
