@@ -212,7 +212,7 @@ static void put_module(struct go_builder *go)
 	if (go->format != GO_117)
 		put(go->data + gofunc, GO_FUNCDATA, 8);
 	if (go->format == GO_127)
-		put(go->data + gofunc + 8, GO_TABLES + 0x8000, 8); /* epclntab */
+		put(go->data + gofunc + 8, GO_FUNCDATA, 8); /* epclntab */
 }
 
 void go_builder_init(struct go_builder *builder, enum go_format format, bool pie)
@@ -273,7 +273,7 @@ static size_t relocate(uint8_t *part, size_t size, uint64_t vaddr, Elf64_Rela *r
 		uint64_t value;
 
 		memcpy(&value, part + at - 8, 8);
-		if (value < GO_TEXT || value >= GO_DATA + 0x9000)
+		if (value < GO_TEXT || value >= GO_DATA + sizeof(((struct go_builder *)0)->data))
 			continue;
 		relocs[count++] = (Elf64_Rela){vaddr + at - 8, ELF64_R_INFO(0, R_X86_64_RELATIVE), (int64_t)value};
 		memset(part + at - 8, 0, 8);

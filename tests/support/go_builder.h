@@ -15,16 +15,16 @@
  */
 #define GO_TEXT	    0x401000ULL
 #define GO_TABLES   0x500000ULL /* pclntab */
-#define GO_FUNCDATA 0x508000ULL /* go:func.*, in the same segment */
+#define GO_FUNCDATA 0x501000ULL /* go:func.*, in the same segment */
 #define GO_DATA	    0x600000ULL /* moduledata */
-#define GO_BLOB	    0x608000ULL /* build info, in the same segment */
+#define GO_BLOB	    0x601000ULL /* build info, in the same segment */
 
 enum go_format { GO_117 = 17, GO_119 = 19, GO_124 = 24, GO_127 = 27 };
 
 struct go_builder {
 	struct elf_builder elf;
 	enum go_format format;
-	uint8_t tables[0x9000], data[0x9000];
+	uint8_t tables[0x1100], data[0x1a00];
 	size_t names, units, files, pc_values, functions; /* offsets in tables, as the header says */
 	bool pie;					  /* pointers are relocations and zero in the file */
 	bool without_sections;

@@ -123,8 +123,8 @@ static void a_constant_with_the_magic_in_front_is_passed_over(void **state)
 	go_builder_init(&go, GO_124, false);
 	go.version = "go1.24.4";
 	go.without_sections = true;
-	memcpy(go.data + 0x4000, "\xff Go buildinf:\x08\x02", 16); /* followed by zeros: an empty version */
-	memcpy(go.data + 0x5000, "\xff Go buildinf:\x08\x03", 16); /* big endian */
+	memcpy(go.data + 0x400, "\xff Go buildinf:\x08\x02", 16); /* followed by zeros: an empty version */
+	memcpy(go.data + 0x600, "\xff Go buildinf:\x08\x03", 16); /* big endian */
 	assert_int_equal(read_built(&go, &info), 0);
 	assert_string_equal(info.go_version, "go1.24.4");
 }
