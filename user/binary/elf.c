@@ -63,6 +63,12 @@ void pw_elf_free(struct pw_elf *elf)
 
 PW_DEFINE_CLEANUP(struct pw_elf *, pw_elf_free);
 
+void pw_elf_drop_caches(struct pw_elf *elf)
+{
+	pw_relocs_done(elf->relocs);
+	*elf->relocs_read = false;
+}
+
 static int read_header(struct header *ret_header, const struct pw_file *file, struct pw_why *why)
 {
 	uint8_t raw[sizeof(Elf64_Ehdr)] = {};

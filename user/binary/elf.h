@@ -34,6 +34,7 @@ struct pw_elf;
  * byte order or machine, -E2BIG over a cap. */
 int pw_elf_open(struct pw_elf **ret_elf, int fd, struct pw_why *reterr_why) __attribute__((warn_unused_result));
 void pw_elf_free(struct pw_elf *elf);
+void pw_elf_drop_caches(struct pw_elf *elf); /* frees the relocations (16 bytes each); read again when needed */
 
 enum pw_arch pw_elf_arch(const struct pw_elf *elf);
 bool pw_elf_is_pie(const struct pw_elf *elf); /* ET_DYN that is an executable, static PIE included */

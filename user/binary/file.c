@@ -89,12 +89,21 @@ int pw_window_new(struct pw_window **ret_window, const struct pw_file *file)
 	return 0;
 }
 
+void pw_window_drop(struct pw_window *window)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(window->slots); i++) {
+		if (window->slots[i].filled)
+			window->slot_of_block[window->slots[i].block] = SLOT_NONE;
+		free(window->slots[i].data);
+		window->slots[i] = (struct slot){};
+	}
+}
+
 void pw_window_free(struct pw_window *window)
 {
 	if (!window)
 		return;
-	for (size_t i = 0; i < ARRAY_SIZE(window->slots); i++)
-		free(window->slots[i].data);
+	pw_window_drop(window);
 	free(window->slot_of_block);
 	free(window);
 }

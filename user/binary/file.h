@@ -35,6 +35,9 @@ int pw_must_check pw_window_new(struct pw_window **ret_window, const struct pw_f
 void pw_window_free(struct pw_window *window);
 PW_DEFINE_CLEANUP(struct pw_window *, pw_window_free);
 
+/* Frees the blocks; they are read again when needed. */
+void pw_window_drop(struct pw_window *window);
+
 int pw_must_check pw_window_read(struct pw_window *window, uint64_t offset, void *buffer, size_t n);
 
 /*

@@ -31,14 +31,25 @@ enum { /* abi.FuncIDWrapper, by Go version */
        FUNC_ID_WRAPPER_125 = 23,
 };
 
+static void drop_names(struct pw_pclntab_cache *cache)
+{
+	pw_table_done(&cache->strings);
+	free(cache->slots);
+	cache->slots = NULL;
+}
+
+void pw_pclntab_drop_caches(struct pw_pclntab *table)
+{
+	drop_names(table->cache);
+	pw_window_drop(table->window);
+}
+
 void pw_pclntab_free(struct pw_pclntab *table)
 {
 	if (!table)
 		return;
-	if (table->cache) {
-		pw_table_done(&table->cache->strings);
-		free(table->cache->slots);
-	}
+	if (table->cache)
+		drop_names(table->cache);
 	free(table->cache);
 	pw_window_free(table->window);
 	free(table);

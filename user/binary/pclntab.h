@@ -37,6 +37,9 @@ struct pw_frame_ref { /* one logical frame of a pc; strings are owned by the tab
 int pw_pclntab_open(struct pw_pclntab **ret_table, const struct pw_elf *elf, int go_minor, struct pw_why *reterr_why)
 	__attribute__((warn_unused_result));
 void pw_pclntab_free(struct pw_pclntab *table);
+/* Frees what was read for earlier questions (up to 3 MB of file blocks, the name index, all strings handed out: they
+ * are invalid then). The table stays usable. For tables that are kept open between questions. */
+void pw_pclntab_drop_caches(struct pw_pclntab *table);
 
 size_t pw_pclntab_count(const struct pw_pclntab *table);
 uint64_t pw_pclntab_text(const struct pw_pclntab *table); /* moduledata.text */
@@ -53,7 +56,8 @@ int pw_pclntab_func_by_pc(const struct pw_pclntab *table, uint64_t pc, struct pw
 	__attribute__((warn_unused_result));
 
 /* Frames of pc, innermost inlined call first, the physical function last; at most max. Returns their number.
- * pc is looked up as it is: the caller subtracts 1 from return addresses. -ENODATA outside the table. */
+ * pc is looked up as it is: the caller subtracts 1 from return addresses. Where only the function is certain, because
+ * the line or inline tables lie, that is the one frame, with file "?" and line 0. -ENODATA outside the table. */
 int pw_pclntab_frames(const struct pw_pclntab *table, uint64_t pc, struct pw_frame_ref *frames, size_t max)
 	__attribute__((warn_unused_result));
 /* Bytes between SP at pc and the return address slot (pcsp). -ENODATA if the function has no pcsp table. */

@@ -258,24 +258,37 @@ static int walk_parents(struct lookup *lookup, uint64_t pc, int32_t index, int32
 	return add_frame(lookup, func->name, func->func_id, file, line, false);
 }
 
+static int walk(struct lookup *lookup, uint64_t pc)
+{
+	int32_t index = -1, file = -1, line = 0;
+	int r = find_tree(lookup);
+
+	if (!r)
+		r = tree_index(lookup, pc, &index);
+	if (!r)
+		r = position(lookup, pc, &file, &line);
+	if (r < 0)
+		return r;
+	return lookup->table->header.format == PW_PCLNTAB_GO120 ? walk_parents(lookup, pc, index, file, line)
+								: walk_calls(lookup, index, file, line);
+}
+
 int pw_pclntab_frames(const struct pw_pclntab *table, uint64_t pc, struct pw_frame_ref *frames, size_t max)
 {
 	struct lookup lookup = {.table = table, .frames = frames, .max = max, .steps_left = PW_PCLNTAB_STEPS_MAX};
-	int32_t index = -1, file = -1, line = 0;
+	const struct pw_func *func = &lookup.record.func;
 	int r;
 
 	if (!max)
 		return -EINVAL;
 	r = pw_pclntab_record_by_pc(table, pc, &lookup.record);
-	if (!r)
-		r = find_tree(&lookup);
-	if (!r)
-		r = tree_index(&lookup, pc, &index);
-	if (!r)
-		r = position(&lookup, pc, &file, &line);
-	if (!r)
-		r = table->header.format == PW_PCLNTAB_GO120 ? walk_parents(&lookup, pc, index, file, line)
-							     : walk_calls(&lookup, index, file, line);
+	if (r < 0)
+		return r;
+	r = walk(&lookup, pc);
+	if (r == -EBADMSG || r == -E2BIG) {
+		lookup.count = 0;
+		r = add_frame(&lookup, func->name, func->func_id, -1, 0, false);
+	}
 	return r < 0 ? r : (int)lookup.count;
 }
 

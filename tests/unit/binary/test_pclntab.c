@@ -138,6 +138,40 @@ static void every_format_is_read_with_and_without_sections_and_relocations(void 
 	}
 }
 
+static void a_table_whose_caches_were_dropped_is_read_again(void **state)
+{
+	static struct go_builder go;
+	struct opened opened;
+
+	(void)state;
+	go_builder_init(&go, GO_117, true);
+	assert_int_equal(open_built(&opened, &go), 0);
+	for (int round = 0; round < 3; round++) {
+		check_functions(opened.table);
+		check_frames(opened.table);
+		pw_pclntab_drop_caches(opened.table);
+		pw_elf_drop_caches(opened.elf);
+	}
+	close_all(&opened);
+}
+
+static void where_the_inline_tree_lies_the_function_is_still_named(void **state)
+{
+	static struct go_builder go;
+	struct pw_frame_ref frames[4];
+	struct opened opened;
+
+	(void)state;
+	for (size_t i = 0; i < FORMATS; i++) {
+		go_builder_init(&go, formats[i], false);
+		memset(go.tables + (GO_FUNCDATA - GO_TABLES) + 0x10, 0x7f, 20);
+		assert_int_equal(open_built(&opened, &go), 0);
+		assert_int_equal(pw_pclntab_frames(opened.table, GO_TEXT + 0x155, frames, 4), 1);
+		check_frame(&frames[0], "main.main", "?", 0, false);
+		close_all(&opened);
+	}
+}
+
 static void a_version_that_nobody_knows_is_read_by_what_the_tables_say(void **state)
 {
 	static const struct {
@@ -548,6 +582,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_format_is_read_with_and_without_sections_and_relocations),
+		cmocka_unit_test(a_table_whose_caches_were_dropped_is_read_again),
+		cmocka_unit_test(where_the_inline_tree_lies_the_function_is_still_named),
 		cmocka_unit_test(a_version_that_nobody_knows_is_read_by_what_the_tables_say),
 		cmocka_unit_test(tables_that_lie_are_refused_with_the_reason),
 		cmocka_unit_test(a_table_behind_the_end_of_its_segment_is_refused),
