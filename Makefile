@@ -49,7 +49,7 @@ need_libs = $(foreach lib,$(1),$(if $(shell $(PKG_CONFIG) --exists $(call lib_na
 once = $(eval $(1) := $(2))$($(1))
 LIB_CFLAGS = $(call need,$(PKG_CONFIG),pkg-config)$(call need_libs,$(LIBS))$(call once,LIB_CFLAGS,$(shell \
 	$(PKG_CONFIG) --cflags $(foreach lib,$(LIBS),$(call lib_name,$(lib)))))
-LIB_LDLIBS = $(call once,LIB_LDLIBS,$(shell $(PKG_CONFIG) --libs $(foreach lib,$(LIBS),$(call lib_name,$(lib)))))
+LIB_LDLIBS = $(call once,LIB_LDLIBS,$(shell $(PKG_CONFIG) --libs $(foreach lib,$(LIBS),$(call lib_name,$(lib)))) -lm)
 CMOCKA := cmocka:libcmocka-dev
 CMOCKA_LDLIBS = $(call need_libs,$(CMOCKA))$(call once,CMOCKA_LDLIBS,$(shell $(PKG_CONFIG) --cflags --libs cmocka))
 

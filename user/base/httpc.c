@@ -80,9 +80,10 @@ int pw_httpc_get_local(const char *socket_path, const char *path, uint64_t timeo
 	int r;
 
 	r = check_socket(socket_path, reterr_why);
-	if (!r)
-		r = curl_load(&curl, reterr_why);
-	if (r < 0)
+	if (r)
+		return r;
+	r = curl_load(&curl, reterr_why);
+	if (r)
 		return r;
 	if (snprintf(url, sizeof(url), "http://localhost%s", path) >= (int)sizeof(url))
 		return pw_why_set(reterr_why, -EINVAL, "path '%s' is too long", path);

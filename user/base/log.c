@@ -56,16 +56,16 @@ static bool stderr_is_journal(void)
 }
 
 /* One write per line, so that lines of several threads and processes do not mix. */
-static int write_line(enum pw_log_level level, const char *prefix, const char *text, size_t size)
+static int write_line(enum pw_log_level level, const char *prefix, const char *text, size_t size, size_t max)
 {
-	_cleanup_(pw_buf_done) struct pw_buf line = PW_BUF_INIT((size_t)PW_LOG_LINE_MAX * 6);
-	bool cut = size > PW_LOG_LINE_MAX;
+	_cleanup_(pw_buf_done) struct pw_buf line = PW_BUF_INIT(max * 4 + 256); /* escaped, one byte is four at most */
+	bool cut = size > max;
 	ssize_t written;
 
 	if (level < PW_LOG_LEVEL_MAX && stderr_is_journal())
 		pw_buf_printf(&line, "<%d>", priorities[level]);
 	pw_buf_puts(&line, prefix);
-	pw_buf_escaped(&line, text, cut ? PW_LOG_LINE_MAX : size);
+	pw_buf_escaped(&line, text, cut ? max : size);
 	pw_buf_puts(&line, cut ? "... (cut)\n" : "\n");
 	if (pw_buf_error(&line))
 		return pw_buf_error(&line);
@@ -94,9 +94,18 @@ static bool within_rate(struct pw_log_site *site, uint32_t *ret_suppressed)
 	return false;
 }
 
+/* A message of any length, cut to what is shown. */
+static void write_message(enum pw_log_level level, const char *prefix, const char *fmt, va_list args)
+{
+	char text[PW_LOG_LINE_MAX + 1];
+	int size = vsnprintf(text, sizeof(text), fmt, args);
+
+	if (size >= 0)
+		write_line(level, prefix, text, (size_t)size, PW_LOG_LINE_MAX);
+}
+
 int pw_log_write(struct pw_log_site *site, enum pw_log_level level, int r, const char *fmt, ...)
 {
-	_cleanup_(pw_buf_done) struct pw_buf text = PW_BUF_INIT((size_t)PW_LOG_LINE_MAX * 4);
 	char prefix[48];
 	uint32_t suppressed;
 	va_list args;
@@ -107,28 +116,25 @@ int pw_log_write(struct pw_log_site *site, enum pw_log_level level, int r, const
 		char note[80];
 		int size = snprintf(note, sizeof(note), "%u messages like the next one were left out", suppressed);
 
-		write_line(level, "parkwatch: ", note, (size_t)size);
+		write_line(level, "parkwatch: ", note, (size_t)size, sizeof(note));
 	}
-	va_start(args, fmt);
-	pw_buf_vprintf(&text, fmt, args);
-	va_end(args);
 	if (level == PW_LOG_INFO)
 		snprintf(prefix, sizeof(prefix), "parkwatch: ");
 	else
 		snprintf(prefix, sizeof(prefix), "parkwatch: %s: ", level_names[level]);
-	write_line(level, prefix, pw_buf_text(&text), text.size);
+	va_start(args, fmt);
+	write_message(level, prefix, fmt, args);
+	va_end(args);
 	return r;
 }
 
 int pw_log_usage(int r, const char *fmt, ...)
 {
-	_cleanup_(pw_buf_done) struct pw_buf text = PW_BUF_INIT((size_t)PW_LOG_LINE_MAX * 4);
 	va_list args;
 
 	va_start(args, fmt);
-	pw_buf_vprintf(&text, fmt, args);
+	write_message(PW_LOG_LEVEL_MAX, "parkwatch: ", fmt, args);
 	va_end(args);
-	write_line(PW_LOG_LEVEL_MAX, "parkwatch: ", pw_buf_text(&text), text.size);
 	return r;
 }
 
@@ -181,8 +187,8 @@ static void logfmt_field(struct pw_buf *line, const char *name, const char *valu
 	if (quotes)
 		pw_buf_putc(line, '"');
 	for (; *value; value++) {
-		if (quotes && *value == '"')
-			pw_buf_puts(line, "\\\"");
+		if (quotes && (*value == '"' || *value == '\\'))
+			pw_buf_printf(line, "\\%c", *value);
 		else
 			pw_buf_putc(line, *value);
 	}
@@ -192,7 +198,7 @@ static void logfmt_field(struct pw_buf *line, const char *name, const char *valu
 
 int pw_log_event(enum pw_log_level level, const struct pw_log_field *fields, size_t count, const char *message)
 {
-	_cleanup_(pw_buf_done) struct pw_buf line = PW_BUF_INIT((size_t)PW_LOG_LINE_MAX * 4);
+	_cleanup_(pw_buf_done) struct pw_buf line = PW_BUF_INIT((size_t)PW_LOG_EVENT_MAX * 2);
 	char when[PW_RFC3339_SIZE];
 
 	if (count > PW_LOG_FIELDS_MAX)
@@ -204,5 +210,5 @@ int pw_log_event(enum pw_log_level level, const struct pw_log_field *fields, siz
 	for (size_t i = 0; i < count; i++)
 		logfmt_field(&line, fields[i].name, fields[i].value);
 	logfmt_field(&line, "msg", message);
-	return write_line(level, "", pw_buf_text(&line), line.size);
+	return write_line(level, "", pw_buf_text(&line), line.size, PW_LOG_EVENT_MAX);
 }

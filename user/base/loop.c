@@ -364,13 +364,13 @@ int pw_loop_run_once(struct pw_loop *loop, int timeout_ms)
 
 int pw_loop_run(struct pw_loop *loop)
 {
-	loop->quit = false;
 	while (!loop->quit) {
 		int r = pw_loop_run_once(loop, -1);
 
 		if (r < 0)
 			return r;
 	}
+	loop->quit = false;
 	return loop->code;
 }
 

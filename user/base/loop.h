@@ -65,7 +65,8 @@ void pw_source_remove(struct pw_source *source);
 
 int pw_must_check pw_loop_defer(struct pw_loop *loop, pw_defer_fn fn, void *ctx);
 
-/* Runs until pw_loop_quit or a callback error: the code given to quit, or the error. */
+/* Runs until pw_loop_quit (which counts too when it comes first) or a callback error: the code given to quit, or the
+ * error. */
 int pw_must_check pw_loop_run(struct pw_loop *loop);
 
 /* One round, waiting at most timeout_ms (-1: for ever): number of callbacks run, or the error. */

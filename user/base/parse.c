@@ -47,6 +47,12 @@ int pw_parse_u64(const char *text, uint64_t *ret_value)
 	return 0;
 }
 
+/* Of a pid or a port nobody means hex. */
+static int parse_decimal(const char *text, uint64_t *ret_value)
+{
+	return text[strspn(text, "0123456789")] ? -EINVAL : pw_parse_u64(text, ret_value);
+}
+
 int pw_parse_i64(const char *text, int64_t *ret_value)
 {
 	bool negative = *text == '-';
@@ -128,9 +134,7 @@ int pw_parse_pid(const char *text, int *ret_pid)
 	uint64_t value;
 	int r;
 
-	if (!is_digit(*text))
-		return -EINVAL;
-	r = pw_parse_u64(text, &value);
+	r = parse_decimal(text, &value);
 	if (r < 0)
 		return r;
 	if (value < 1 || value > 4194304)
@@ -228,9 +232,13 @@ int pw_parse_address(const char *text, char *ret_host, size_t host_size, uint16_
 	const char *colon = strrchr(text, ':'), *start = text;
 	size_t size;
 	uint64_t port;
+	int r;
 
-	if (!colon || !is_digit(colon[1]) || pw_parse_u64(colon + 1, &port) < 0)
+	if (!colon)
 		return -EINVAL;
+	r = parse_decimal(colon + 1, &port);
+	if (r < 0)
+		return r;
 	if (port > UINT16_MAX)
 		return -ERANGE;
 	size = (size_t)(colon - text);

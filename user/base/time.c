@@ -90,15 +90,19 @@ static bool take_char(const char **cursor, char expected)
 	return true;
 }
 
-static uint64_t take_fraction(const char **cursor)
+/* Nothing, or a point and digits; those beyond ns are passed over. */
+static bool take_fraction(const char **cursor, uint64_t *ret_ns)
 {
-	uint64_t ns = 0, unit = PW_NS_PER_SEC / 10;
+	uint64_t unit = PW_NS_PER_SEC / 10;
 
+	*ret_ns = 0;
 	if (!take_char(cursor, '.'))
-		return 0;
+		return true;
+	if (**cursor < '0' || **cursor > '9')
+		return false;
 	for (; **cursor >= '0' && **cursor <= '9'; (*cursor)++, unit /= 10)
-		ns += (uint64_t)(**cursor - '0') * unit;
-	return ns;
+		*ret_ns += (uint64_t)(**cursor - '0') * unit;
+	return true;
 }
 
 static bool take_zone(const char **cursor, int *ret_offset_seconds)
@@ -124,7 +128,8 @@ int pw_time_parse_rfc3339(const char *text, uint64_t *ret_wall_ns)
 	struct tm utc = {0};
 	const char *cursor = text;
 	uint64_t fraction;
-	int offset;
+	bool leap_second;
+	int offset, day;
 	time_t seconds;
 
 	if (!take_number(&cursor, 4, &utc.tm_year) || !take_char(&cursor, '-') ||
@@ -133,15 +138,16 @@ int pw_time_parse_rfc3339(const char *text, uint64_t *ret_wall_ns)
 	    !take_number(&cursor, 2, &utc.tm_hour) || !take_char(&cursor, ':') ||
 	    !take_number(&cursor, 2, &utc.tm_min) || !take_char(&cursor, ':') || !take_number(&cursor, 2, &utc.tm_sec))
 		return -EINVAL;
-	fraction = take_fraction(&cursor);
-	if (!take_zone(&cursor, &offset) || *cursor != '\0' || utc.tm_year < 1970 || utc.tm_mon < 1 ||
-	    utc.tm_mon > 12 || utc.tm_mday < 1 || utc.tm_mday > 31 || utc.tm_hour > 23 || utc.tm_min > 59 ||
-	    utc.tm_sec > 60)
+	if (!take_fraction(&cursor, &fraction) || !take_zone(&cursor, &offset) || *cursor != '\0' ||
+	    utc.tm_year < 1970 || utc.tm_mon < 1 || utc.tm_mon > 12 || utc.tm_mday < 1 || utc.tm_mday > 31 ||
+	    utc.tm_hour > 23 || utc.tm_min > 59 || utc.tm_sec > 60)
 		return -EINVAL;
 	utc.tm_year -= 1900;
 	utc.tm_mon -= 1;
-	seconds = timegm(&utc) - offset;
-	if (seconds < 0)
+	day = utc.tm_mday;
+	leap_second = utc.tm_sec == 60;
+	seconds = timegm(&utc) - offset; /* makes a first of March of a 30th of February */
+	if (seconds < 0 || (utc.tm_mday != day && !leap_second))
 		return -EINVAL;
 	*ret_wall_ns = (uint64_t)seconds * PW_NS_PER_SEC + fraction;
 	return 0;
@@ -163,7 +169,7 @@ char *pw_time_duration(uint64_t ns, char text[PW_DURATION_SIZE])
 		snprintf(text, PW_DURATION_SIZE, "%llums", (unsigned long long)(ns / PW_NS_PER_MS));
 	else if (seconds < 60)
 		snprintf(text, PW_DURATION_SIZE, seconds < 10 ? "%.1fs" : "%.0fs",
-			 (double)(ns - ns % (PW_NS_PER_SEC / 10)) / 1e9);
+			 (double)(ns - ns % (seconds < 10 ? PW_NS_PER_SEC / 10 : PW_NS_PER_SEC)) / 1e9);
 	else if (seconds < 3600)
 		snprintf(text, PW_DURATION_SIZE, "%llum%02llus", (unsigned long long)(seconds / 60),
 			 (unsigned long long)(seconds % 60));
