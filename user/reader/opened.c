@@ -113,6 +113,14 @@ int pw_opened_get(struct pw_opened_cache *cache, int fd, struct pw_opened **ret_
 	return 0;
 }
 
+void pw_opened_rest(struct pw_opened *opened)
+{
+	if (opened->table)
+		pw_pclntab_drop_caches(opened->table);
+	pw_elf_drop_caches(opened->elf);
+	malloc_trim(0);
+}
+
 void pw_opened_cache_done(struct pw_opened_cache *cache)
 {
 	for (size_t i = 0; i < PW_OPENED_MAX; i++)

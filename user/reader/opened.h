@@ -37,6 +37,8 @@ struct pw_opened_cache {
 /* The build behind fd, whose ownership moves here on success and on error alike. Borrowed until the next call. */
 int pw_opened_get(struct pw_opened_cache *cache, int fd, struct pw_opened **ret_opened, struct pw_why *reterr_why)
 	__attribute__((warn_unused_result));
+/* Between questions: gives back what was read of its tables; strings of the last answer are invalid then. */
+void pw_opened_rest(struct pw_opened *opened);
 void pw_opened_cache_done(struct pw_opened_cache *cache);
 
 #endif

@@ -111,7 +111,9 @@ static int answer_symbols(struct reader_process *self, int fd, struct pw_why *re
 		return r;
 	if (strcmp(build_id, pw_elf_build_id(opened->elf)) != 0)
 		return pw_why_set(reterr_why, -ESTALE, "the file is not that build any more");
-	return answer_symbols_of(self, opened, count, reterr_why);
+	r = answer_symbols_of(self, opened, count, reterr_why);
+	pw_opened_rest(opened);
+	return r;
 }
 
 static int answer_facts(struct reader_process *self, int fd, struct pw_why *reterr_why)
@@ -122,6 +124,7 @@ static int answer_facts(struct reader_process *self, int fd, struct pw_why *rete
 	if (r)
 		return r;
 	pw_facts_assemble(&self->facts, opened);
+	pw_opened_rest(opened);
 	return pw_facts_write(&self->answer, &self->facts);
 }
 
