@@ -56,6 +56,7 @@ static void print_text(const struct pw_features *features, struct pw_buf *out)
 static void print_json(const struct pw_features *features, struct pw_buf *out)
 {
 	struct pw_json json = pw_json_init(out, true);
+	int r;
 
 	pw_json_object(&json);
 	pw_json_key_u64(&json, "schema_version", PW_SCHEMA_VERSION);
@@ -78,8 +79,9 @@ static void print_json(const struct pw_features *features, struct pw_buf *out)
 	}
 	pw_json_end(&json);
 	pw_json_end(&json);
-	if (!pw_json_finish(&json))
-		pw_buf_putc(out, '\n');
+	r = pw_json_finish(&json);
+	if (r < 0 && !out->error)
+		out->error = r;
 }
 
 static int run(const struct pw_command *command, int argc, char **argv)

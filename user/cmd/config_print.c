@@ -74,6 +74,7 @@ static void json_list(const char *key, const struct pw_config_list *list, bool n
 void pw_config_print_json(const struct pw_config *config, struct pw_buf *out)
 {
 	struct pw_json json = pw_json_init(out, true);
+	int r;
 	struct pw_setting setting;
 	char value[PW_CONFIG_TEXT_MAX];
 
@@ -96,6 +97,7 @@ void pw_config_print_json(const struct pw_config *config, struct pw_buf *out)
 	json_list("services", &config->services, true, &json);
 	pw_json_end(&json);
 	pw_json_end(&json);
-	if (!pw_json_finish(&json))
-		pw_buf_putc(out, '\n');
+	r = pw_json_finish(&json);
+	if (r < 0 && !out->error)
+		out->error = r;
 }

@@ -30,7 +30,7 @@ static void key_time(struct pw_json *json, const char *key, uint64_t wall_ns)
 
 static void finish(struct pw_json *json, struct pw_buf *out)
 {
-	if (!pw_json_finish(json))
+	if (!pw_json_finish(json) && !json->pretty) /* a pretty document ends in a newline by itself */
 		pw_buf_putc(out, '\n');
 }
 

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "output/report.h"
+#include "output/trace.h"
+#include "output/views.h"
+#include "unit/output/sample.h"
+
+static void a_window_is_the_difference_of_two_records(void **state)
+{
+	const struct sample_site before[] = {
+		{0x10, "main.a", "/src/a.go", 1, 100, 90, 50, 10, "sleep"},
+		{0x20, "main.b", "/src/b.go", 2, 5, 5, 0, 0, "select"},
+	};
+	/* Another order, and a go statement that was not there before. */
+	const struct sample_site after[] = {
+		{0x30, "main.c", "/src/c.go", 3, 7, 0, 7, 7, "chan receive"},
+		{0x20, "main.b", "/src/b.go", 2, 5, 5, 0, 0, "select"},
+		{0x10, "main.a", "/src/a.go", 1, 110, 101, 53, 9, "sleep"},
+	};
+	struct pw_record *first = sample_record("shop", before, 2, 1000), *last = sample_record("shop", after, 3, 5000);
+	struct pw_trace trace;
+
+	(void)state;
+	assert_int_equal(pw_trace_between(&trace, first, last, false), 0);
+	assert_int_equal(trace.duration_ns, 4000);
+	assert_int_equal(trace.spawned, 17);
+	assert_int_equal(trace.exited, 11);
+	assert_int_equal(trace.parked, 10);
+	assert_true(trace.spawned_by_goid == PW_UNKNOWN);
+	assert_int_equal(trace.site_count, 2); /* main.b did nothing and has nobody alive */
+	assert_int_equal(trace.sites[0].spawned, 7);
+	assert_int_equal(trace.sites[0].live, 7);
+	assert_string_equal(trace.sites[0].reasons[0].reason, "chan receive");
+	assert_int_equal(trace.sites[1].spawned, 10);
+	assert_int_equal(trace.sites[1].exited, 11); /* shrinks: comes last */
+	assert_int_equal(trace.sites[1].reasons[0].count, 3);
+	pw_trace_done(&trace);
+	pw_record_unref(first);
+	pw_record_unref(last);
+}
+
+static void json_of_trace_is_as_documented(void **state)
+{
+	const struct sample_site site = {0x10, "main.a", "/src/a.go", 1, 2, 1, 3, 1, "sleep"};
+	struct pw_record *first = sample_record("shop", NULL, 0, 1000), *last = sample_record("shop", &site, 1, 2000);
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 16);
+	struct pw_trace trace;
+
+	(void)state;
+	assert_int_equal(pw_trace_between(&trace, first, last, false), 0);
+	pw_view_trace(&out, &trace);
+	assert_string_equal(pw_buf_text(&out), "{\n"
+					       "  \"schema_version\": 1,\n"
+					       "  \"pid\": 42,\n"
+					       "  \"process\": \"shop\",\n"
+					       "  \"go_version\": \"go1.24.4\",\n"
+					       "  \"duration_ns\": 1000,\n"
+					       "  \"totals\": {\n"
+					       "    \"spawned\": 2,\n"
+					       "    \"exited\": 1,\n"
+					       "    \"parked\": 3\n"
+					       "  },\n"
+					       "  \"spawned_by_goid\": null,\n"
+					       "  \"lost\": 0,\n"
+					       "  \"sites\": [\n"
+					       "    {\n"
+					       "      \"function\": \"main.a\",\n"
+					       "      \"file\": \"/src/a.go\",\n"
+					       "      \"line\": 1,\n"
+					       "      \"spawned\": 2,\n"
+					       "      \"exited\": 1,\n"
+					       "      \"parked\": 3,\n"
+					       "      \"live\": 1,\n"
+					       "      \"wait_reasons\": {\n"
+					       "        \"sleep\": 3\n"
+					       "      },\n"
+					       "      \"creation_stack\": []\n"
+					       "    }\n"
+					       "  ]\n"
+					       "}\n");
+	pw_trace_done(&trace);
+	pw_record_unref(first);
+	pw_record_unref(last);
+}
+
+static void a_terminal_never_gets_what_a_target_wrote(void **state)
+{
+	const struct sample_site site = {0x10, "main.\x1b[2J", "/src/\n.go", 1, 2, 1, 3, 1, "sle\x07p"};
+	struct pw_record *first = sample_record("a", NULL, 0, 1000);
+	struct pw_record *last = sample_record("\x1b]0;title\x07", &site, 1, 2000);
+	const struct pw_record *records[] = {last};
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 16);
+	struct pw_alert alert = sample_alert(PW_ALERT_FIRING);
+	struct pw_trace trace;
+
+	(void)state;
+	snprintf(alert.service, sizeof(alert.service), "\x1b[31m");
+	snprintf(alert.statement.function, sizeof(alert.statement.function), "\x1b[31m");
+	assert_int_equal(pw_trace_between(&trace, first, last, false), 0);
+	pw_report_trace(&out, &trace, 20);
+	pw_report_ps(&out, records, 1, true);
+	pw_report_alerts(&out, &alert, 1, 0);
+	pw_report_alert(&out, &alert);
+	for (size_t i = 0; i < out.size; i++)
+		assert_true(out.data[i] == '\n' || (unsigned char)out.data[i] >= 0x20);
+	pw_trace_done(&trace);
+	pw_record_unref(first);
+	pw_record_unref(last);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_window_is_the_difference_of_two_records),
+		cmocka_unit_test(json_of_trace_is_as_documented),
+		cmocka_unit_test(a_terminal_never_gets_what_a_target_wrote),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "output/report.h"
+#include "output/table.h"
+#include "output/views.h"
+#include "unit/output/sample.h"
+
+static struct pw_record *with_probe_sites(void)
+{
+	struct pw_record_builder *builder = NULL;
+	struct pw_record *draft, *record = NULL;
+	struct pw_record_site *site;
+
+	assert_int_equal(pw_record_builder_new(&builder), 0);
+	draft = pw_record_builder_begin(builder);
+	draft->identity.pid = 1;
+	draft->sites_section.present = true;
+	site = pw_record_builder_site(builder, NULL);
+	site->event = pw_record_builder_string(builder, "park");
+	site->function = pw_record_builder_string(builder, "runtime.gopark");
+	site->instruction = pw_record_builder_string(builder, "push rbp");
+	site->offset = 4096;
+	site->found = site->emulated = true;
+	site = pw_record_builder_site(builder, NULL);
+	site->event = pw_record_builder_string(builder, "exit");
+	site->note = pw_record_builder_string(builder, "no such function");
+	site = pw_record_builder_site(builder, NULL);
+	site->event = pw_record_builder_string(builder, "run");
+	site->found = true;
+	assert_int_equal(pw_record_builder_finish(builder, &record), 0);
+	pw_record_builder_free(builder);
+	return record;
+}
+
+static void json_of_ps_is_as_documented(void **state)
+{
+	struct pw_record *record = sample_record("shop", NULL, 0, 0);
+	const struct pw_record *records[] = {record};
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 16);
+
+	(void)state;
+	pw_view_ps(&out, records, 1);
+	assert_string_equal(pw_buf_text(&out), "{\n"
+					       "  \"schema_version\": 1,\n"
+					       "  \"processes\": [\n"
+					       "    {\n"
+					       "      \"pid\": 42,\n"
+					       "      \"service\": \"shop\",\n"
+					       "      \"process\": \"shop\",\n"
+					       "      \"exe\": \"/bin/shop\",\n"
+					       "      \"go_version\": \"go1.24.4\",\n"
+					       "      \"module\": \"example.org/shop\",\n"
+					       "      \"revision\": \"0123456789abcdef\",\n"
+					       "      \"stripped\": true,\n"
+					       "      \"goroutines\": 0,\n"
+					       "      \"abilities\": {\n"
+					       "        \"events\": {\n"
+					       "          \"ok\": true,\n"
+					       "          \"reason\": \"\"\n"
+					       "        },\n"
+					       "        \"memory\": {\n"
+					       "          \"ok\": true,\n"
+					       "          \"reason\": \"\"\n"
+					       "        },\n"
+					       "        \"symbols\": {\n"
+					       "          \"ok\": false,\n"
+					       "          \"reason\": \"no table: \\u001b[31mred\"\n"
+					       "        }\n"
+					       "      },\n"
+					       "      \"sites\": {}\n"
+					       "    }\n"
+					       "  ]\n"
+					       "}\n");
+	pw_record_unref(record);
+}
+
+static void only_found_sites_of_the_documented_events_are_listed(void **state)
+{
+	struct pw_record *record = with_probe_sites();
+	const struct pw_record *records[] = {record};
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 16);
+
+	(void)state;
+	pw_view_ps(&out, records, 1);
+	assert_non_null(strstr(pw_buf_text(&out), "\"sites\": {\n"
+						  "        \"park\": {\n"
+						  "          \"function\": \"runtime.gopark\",\n"
+						  "          \"offset\": 4096,\n"
+						  "          \"instruction\": \"push rbp\",\n"
+						  "          \"emulated\": true\n"
+						  "        }\n"
+						  "      }\n"));
+	assert_non_null(strstr(pw_buf_text(&out), "\"goroutines\": null")); /* no runtime section: unknown, not 0 */
+	pw_buf_reset(&out);
+	pw_report_ps(&out, records, 1, true);
+	assert_non_null(strstr(pw_buf_text(&out), "runtime.gopark"));
+	assert_non_null(strstr(pw_buf_text(&out), "no such function"));
+	pw_record_unref(record);
+}
+
+static void a_table_says_why_not_in_a_sentence(void **state)
+{
+	struct pw_record *record = sample_record("shop", NULL, 0, 0);
+	const struct pw_record *records[] = {record};
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 16);
+
+	(void)state;
+	pw_report_ps(&out, records, 1, false);
+	assert_string_equal(
+		pw_buf_text(&out),
+		"PID  SERVICE  PROCESS  GO      MODULE            REVISION      GOROUTINES  EVENTS  MEMORY  SYMBOLS\n"
+		" 42  shop     shop     1.24.4  example.org/shop  0123456789ab           0  yes     yes     no\n"
+		"\n"
+		"42 shop, no symbols: no table: \\x1b[31mred\n");
+	pw_buf_reset(&out);
+	pw_report_ps(&out, NULL, 0, false);
+	assert_string_equal(pw_buf_text(&out), "no Go processes found\n");
+	pw_record_unref(record);
+}
+
+static void long_cells_keep_their_end(void **state)
+{
+	struct pw_text_table table = {0};
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 16);
+
+	(void)state;
+	pw_text_table_column(&table, "A", false);
+	pw_text_table_column(&table, "B", true);
+	pw_text_table_cell(&table, "0123456789", 5);
+	pw_text_table_number(&table, 7, true);
+	pw_text_table_cell(&table, "\xc3\xa9\xc3\xa9", 5); /* two characters, four bytes */
+	pw_text_table_number(&table, 0, false);
+	pw_text_table_print(&table, &out);
+	pw_text_table_done(&table);
+	assert_string_equal(pw_buf_text(&out), "A      B\n~6789  7\n\xc3\xa9\xc3\xa9     -\n");
+}
+
+static void an_unknown_baseline_is_null_and_not_a_number(void **state)
+{
+	struct pw_alert alert = sample_alert(PW_ALERT_FIRING);
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 16);
+
+	(void)state;
+	pw_view_alerts(&out, &alert, 1, 2000 * PW_NS_PER_SEC);
+	assert_non_null(strstr(pw_buf_text(&out), "\"baseline\": null"));
+	assert_non_null(strstr(pw_buf_text(&out), "\"fired\": \"1970-01-01T00:16:40.000Z\""));
+	assert_non_null(strstr(pw_buf_text(&out), "\"resolved\": null"));
+	alert.baseline = 12;
+	pw_buf_reset(&out);
+	pw_view_alert_line(&out, &alert);
+	assert_non_null(strstr(pw_buf_text(&out), "\"baseline\":12"));
+	assert_ptr_equal(strchr(pw_buf_text(&out), '\n'), pw_buf_text(&out) + out.size - 1);
+	pw_buf_reset(&out);
+	pw_report_alerts(&out, NULL, 0, 0);
+	assert_string_equal(pw_buf_text(&out), "no alerts\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(json_of_ps_is_as_documented),
+		cmocka_unit_test(only_found_sites_of_the_documented_events_are_listed),
+		cmocka_unit_test(a_table_says_why_not_in_a_sentence),
+		cmocka_unit_test(long_cells_keep_their_end),
+		cmocka_unit_test(an_unknown_baseline_is_null_and_not_a_number),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
