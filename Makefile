@@ -198,7 +198,11 @@ FUZZ_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -O1 -fno-strict-aliasing -fno-omit-fr
 $(BUILD)/fuzz/obj/%.o: %.c Makefile | $(GENERATED)
 	$(call need,$(CLANG),clang)@mkdir -p $(@D)
 	$(call say,CC fuzz,$<)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link $(LIB_CFLAGS) $(DEP_CFLAGS) -c $< -o $@
-$(FUZZ_BINS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(call objs,$(BUILD)/fuzz/obj,$(SUPPORT_SRCS) $(LIB_SRCS))
+# An archive, so that a fuzzer takes only what it uses: the command table is in main.c, test helpers want cmocka.
+FUZZ_LIB := $(BUILD)/fuzz/libparkwatch.a
+$(FUZZ_LIB): $(call objs,$(BUILD)/fuzz/obj,$(SUPPORT_SRCS) $(LIB_SRCS)) $(BUILD)/sources.list
+	$(call say,AR,$@)rm -f $@; $(AR) rcs $@ $(filter %.o,$^)
+$(FUZZ_BINS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(FUZZ_LIB)
 	$(call say,LINK,$@)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ -pthread $(LIB_LDLIBS)
 
 fuzz: $(FUZZ_BINS)
