@@ -72,7 +72,7 @@ equal() { # NAME EXPECTED ACTUAL
 }
 
 between() { # NAME LOW VALUE HIGH
-	if awk -v l="$2" -v v="$3" -v h="$4" 'BEGIN { exit !(v != "" && v + 0 >= l && v + 0 <= h) }'; then ok "$1"; else
+	if awk -v l="$2" -v v="$3" -v h="$4" 'BEGIN { exit !(v ~ /^-?[0-9.]+(e[-+]?[0-9]+)?$/ && v + 0 >= l && v + 0 <= h) }'; then ok "$1"; else
 		not_ok "$1" "expected: $2 to $4" "actual:   $3"
 	fi
 }
