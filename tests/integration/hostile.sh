@@ -45,6 +45,8 @@ equal "all hostile programs run" "${#pids[@]}" "$alive"
 check "the daemon is well" curl -fsS "$daemon_url/-/healthy"
 wait_until 20 eval "metrics | grep '^parkwatch_target_ability' | grep 'pid=\"$honest_pid\"' | grep 'ability=\"events\"' | grep -q ' 1$'" &&
 	ok "an honest program beside them is observed" || not_ok "an honest program beside them is observed" "$(tail -5 "$tmp/daemon.log")"
+late=$(metric parkwatch_tick_late_max_seconds)
+between "no tick was more than 50 ms late because of one" 0 "${late:-missing}" 0.050
 metrics >"$tmp/metrics"
 check "metrics stay well-formed" "$(server promtool)" check metrics <"$tmp/metrics"
 lacks "no control character reaches metrics" "$(cat "$tmp/metrics")" $'\e'
@@ -85,9 +87,6 @@ wait $(jobs -p | tail -1) 2>/dev/null || true
 sleep 1
 lacks "targets killed while they are attached: no crash" "$(cat "$tmp/killed")" 'Segmentation|AddressSanitizer|Aborted'
 check "and the daemon is well" curl -fsS "$daemon_url/-/healthy"
-# lateness: of any tick since the start
-late=$(metric parkwatch_tick_late_max_seconds)
-between "no tick was more than 50 ms late because of one" 0 "${late:-missing}" 0.050
 status=0
 stop_daemon || status=$?
 equal "the daemon ends with status 0" 0 "$status"
