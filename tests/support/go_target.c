@@ -76,9 +76,9 @@ const char *go_target_ask(struct go_target *target, const char *command)
 
 void go_target_stop(struct go_target *target)
 {
-	close(target->input);
 	kill(target->pid, SIGKILL);
 	waitpid(target->pid, NULL, 0);
+	close(target->input);
 	fclose(target->output);
 	free(target->line);
 }

@@ -69,10 +69,11 @@
 #define PW_READER_STRIKES_TO_BAR      2U	  /* once may be bad luck (memory, a kill) */
 #define PW_READER_FACTS_DEADLINE_NS   10000000000ULL /* the largest binaries seen take 0.3 s */
 #define PW_READER_SYMBOLS_DEADLINE_NS 3000000000ULL
-#define PW_READER_IDLE_NS	      30000000000ULL  /* then the process ends; starting one costs about 1 ms */
-#define PW_READER_FILES_MAX	      64U	      /* open files: 4 builds, the socket, and some room */
-#define PW_READER_ADDRESS_SPACE_MAX   (1536ULL << 20) /* tsgo's tables need 60 MB; a hostile file must not have it all \
-						       */
+#define PW_READER_IDLE_NS	      30000000000ULL /* then the process ends; starting one costs about 1 ms */
+#define PW_READER_FILES_MAX	      64U	     /* open files: 4 builds, the socket, and some room */
+#define PW_READER_ADDRESS_SPACE_MAX                                                      \
+	(1536ULL << 20) /* tsgo's tables need 60 MB; a hostile file must not have it all \
+			 */
 
 /* target */
 #define PW_GOROUTINES_MAX	(1U << 20)   /* read per census; 84 MB of ours at that number, the rest is "skipped" */
