@@ -12,9 +12,8 @@
 #include "go/layout.h"
 #include "go/sites.h"
 
-#define PW_RUNTIME_RANGES_MAX                                                                  \
-	128 /* measured: 9 in Go 1.21 to 27 in 1.27; functions of other names stand in between \
-	     */
+/* Measured: 9 in Go 1.21 to 27 in Go 1.27; functions of other names stand in between. */
+#define PW_RUNTIME_RANGES_MAX 128
 
 struct pw_address_range {
 	uint64_t start, end; /* link-time, [start, end) */
