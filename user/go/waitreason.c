@@ -7,6 +7,7 @@
 #include "go/calibrate.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -120,7 +121,7 @@ static int read_from_table(struct pw_wait_reasons *ret_reasons, int go_minor)
 			continue;
 		ret_reasons->count = PW_MIN(version->reason_count, (size_t)PW_WAIT_REASONS_MAX);
 		for (size_t k = 0; k < ret_reasons->count; k++)
-			strncpy(ret_reasons->name[k], version->reasons[k], PW_WAIT_REASON_SIZE - 1);
+			snprintf(ret_reasons->name[k], PW_WAIT_REASON_SIZE, "%s", version->reasons[k]);
 		return 0;
 	}
 	return -ENODATA;
