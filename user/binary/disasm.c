@@ -24,7 +24,7 @@ static int compare_addr(const void *a, const void *b)
 
 static void mark_targets(struct pw_code *code)
 {
-	struct pw_insn key, *landing;
+	struct pw_insn key = {}, *landing;
 
 	for (size_t i = 0; i < code->count; i++) {
 		if (code->insn[i].kind != PW_INSN_JUMP && code->insn[i].kind != PW_INSN_BRANCH)

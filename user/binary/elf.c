@@ -31,6 +31,11 @@ struct header {
 	uint16_t phentsize, phnum, shentsize, shnum, shstrndx;
 };
 
+struct lazy_relocs { /* on the heap of its own: filled on first use, behind a const elf */
+	bool read;
+	struct pw_relocs table;
+};
+
 struct pw_elf {
 	struct pw_file file;
 	enum pw_arch arch;
@@ -43,8 +48,7 @@ struct pw_elf {
 	struct pw_elf_section *sections;
 	size_t section_count;
 	uint64_t rela_vaddr, rela_size;
-	struct pw_relocs *relocs;
-	bool *relocs_read; /* on the heap: filled on first use behind a const pointer */
+	struct lazy_relocs *relocs;
 	char build_id[PW_BUILD_ID_SIZE];
 };
 
@@ -53,9 +57,8 @@ void pw_elf_free(struct pw_elf *elf)
 	if (!elf)
 		return;
 	if (elf->relocs)
-		pw_relocs_done(elf->relocs);
+		pw_relocs_done(&elf->relocs->table);
 	free(elf->relocs);
-	free(elf->relocs_read);
 	free(elf->segments);
 	free(elf->sections);
 	free(elf);
@@ -65,8 +68,8 @@ PW_DEFINE_CLEANUP(struct pw_elf *, pw_elf_free);
 
 void pw_elf_drop_caches(struct pw_elf *elf)
 {
-	pw_relocs_done(elf->relocs);
-	*elf->relocs_read = false;
+	pw_relocs_done(&elf->relocs->table);
+	elf->relocs->read = false;
 }
 
 static int read_header(struct header *ret_header, const struct pw_file *file, struct pw_why *why)
@@ -312,8 +315,8 @@ int pw_elf_open(struct pw_elf **ret_elf, int fd, struct pw_why *reterr_why)
 	if (!elf)
 		return -ENOMEM;
 	elf->relocs = calloc(1, sizeof(*elf->relocs));
-	elf->relocs_read = calloc(1, sizeof(*elf->relocs_read));
-	if (!elf->relocs || !elf->relocs_read)
+	if (!elf->relocs)
+		/* cppcheck-suppress memleak ; the cleanup attribute frees it */
 		return -ENOMEM;
 	r = pw_file_init(&elf->file, fd, reterr_why);
 	if (r < 0)
@@ -447,12 +450,12 @@ static const struct pw_relocs *relocations(const struct pw_elf *elf)
 	uint32_t type = elf->arch == PW_ARCH_AMD64 ? R_X86_64_RELATIVE : R_AARCH64_RELATIVE;
 	uint64_t offset;
 
-	if (!*elf->relocs_read && elf->dynamic_type && elf->rela_size &&
+	if (!elf->relocs->read && elf->dynamic_type && elf->rela_size &&
 	    !pw_elf_offset(elf, elf->rela_vaddr, &offset) &&
-	    pw_relocs_read(elf->relocs, &elf->file, offset, elf->rela_size, type) < 0)
-		*elf->relocs = (struct pw_relocs){};
-	*elf->relocs_read = true;
-	return elf->relocs;
+	    pw_relocs_read(&elf->relocs->table, &elf->file, offset, elf->rela_size, type) < 0)
+		elf->relocs->table = (struct pw_relocs){};
+	elf->relocs->read = true;
+	return &elf->relocs->table;
 }
 
 int pw_elf_read_pointer(const struct pw_elf *elf, uint64_t vaddr, uint64_t *ret_value)

@@ -82,6 +82,7 @@ int pw_window_new(struct pw_window **ret_window, const struct pw_file *file)
 	window->block_count = (uint32_t)((file->size + PW_WINDOW_BLOCK_BYTES - 1) / PW_WINDOW_BLOCK_BYTES);
 	window->slot_of_block = malloc((window->block_count + 1) * sizeof(*window->slot_of_block));
 	if (!window->slot_of_block)
+		/* cppcheck-suppress memleak ; the cleanup attribute frees it */
 		return -ENOMEM;
 	for (uint32_t i = 0; i < window->block_count; i++)
 		window->slot_of_block[i] = SLOT_NONE;

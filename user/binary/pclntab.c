@@ -422,8 +422,8 @@ int pw_pclntab_func_by_name(const struct pw_pclntab *table, const char *name, st
 	bool found = false;
 	int r = cache->slots ? 0 : build_index(table);
 
-	if (r < 0)
-		return r;
+	if (r < 0 || !cache->slots)
+		return r < 0 ? r : -ENOMEM;
 	for (size_t at = hash & cache->slot_mask; cache->slots[at].index_plus_one; at = (at + 1) & cache->slot_mask) {
 		if (cache->slots[at].hash != hash ||
 		    pw_pclntab_func(table, cache->slots[at].index_plus_one - 1, &func) < 0 || strcmp(func.name, name))

@@ -7,8 +7,10 @@
 #include "base/limits.h"
 #include "base/vec.h"
 
-#define ENTRY_BYTES   sizeof(Elf64_Rela)
+#define ENTRY_BYTES   24U
 #define ENTRIES_CHUNK 2048U
+
+_Static_assert(ENTRY_BYTES == sizeof(Elf64_Rela), "of the file format");
 
 static int compare_vaddr(const void *a, const void *b)
 {
