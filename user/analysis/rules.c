@@ -2,6 +2,7 @@
 #include "analysis/detector.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "analysis/analysis.h"
@@ -99,6 +100,19 @@ static void put_duration(struct pw_buf *buf, uint64_t ns)
 	pw_buf_printf(buf, "%" PRIu64 "%s", ns / units[i].ns, units[i].name);
 }
 
+/* With as few digits as bring it back exactly. */
+static void put_number(struct pw_buf *buf, double value)
+{
+	char text[40];
+
+	for (int digits = 6; digits <= 17; digits++) {
+		snprintf(text, sizeof(text), "%.*g", digits, value);
+		if (strtod(text, NULL) == value)
+			break;
+	}
+	pw_buf_puts(buf, text);
+}
+
 static void put_parameter(struct pw_buf *buf, const struct pw_rules_config *config,
 			  const struct pw_rule_parameter *parameter)
 {
@@ -116,7 +130,7 @@ static void put_parameter(struct pw_buf *buf, const struct pw_rules_config *conf
 		pw_buf_printf(buf, "%" PRIu32, *(const uint32_t *)(const void *)at);
 		break;
 	case PW_PARAMETER_NUMBER:
-		pw_buf_printf(buf, "%.17g", *(const double *)(const void *)at);
+		put_number(buf, *(const double *)(const void *)at);
 		break;
 	}
 	pw_buf_putc(buf, '\n');

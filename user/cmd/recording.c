@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "cmd/recording.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "analysis/analysis.h"
 #include "base/buf.h"
@@ -11,6 +9,7 @@
 #include "base/macros.h"
 #include "base/why.h"
 #include "model/stream.h"
+#include "output/store.h"
 
 #define ENTRY_BYTES_MAX (64U << 20) /* one whole record of a target with 10^6 goroutines in rows is 20 MB */
 
@@ -53,26 +52,21 @@ static void write_out(struct pw_recording *recording, int r)
 int pw_recording_open(struct pw_recording **ret_recording, const char *path, struct pw_why *reterr_why)
 {
 	struct pw_recording *recording = calloc(1, sizeof(*recording));
-	struct stat status;
+	bool existing = false;
 	int r;
 
 	if (!recording)
 		return -ENOMEM;
 	pw_buf_init(&recording->buf, ENTRY_BYTES_MAX);
-	recording->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (recording->fd < 0) {
-		r = pw_why_set(reterr_why, -errno, "cannot make recording '%s': %s", path, strerror(errno));
-	} else if (fstat(recording->fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_size) {
-		r = pw_why_set(reterr_why, -EEXIST, "'%s' exists and is not overwritten: choose another name", path);
-	} else {
-		(void)fchmod(recording->fd, 0600);
+	r = recording->fd = pw_store_open_recording(path, &existing, reterr_why);
+	if (r >= 0)
 		r = pw_encoder_new(&recording->encoder);
-	}
 	if (r < 0) {
 		pw_recording_close(recording);
 		return r;
 	}
-	write_out(recording, pw_encoder_header(recording->encoder, &recording->buf));
+	write_out(recording, existing ? pw_encoder_session(recording->encoder, &recording->buf)
+				      : pw_encoder_header(recording->encoder, &recording->buf));
 	*ret_recording = recording;
 	return 0;
 }

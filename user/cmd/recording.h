@@ -8,10 +8,11 @@ struct pw_record;
 struct pw_rules_config;
 struct pw_why;
 
-/* The recording that the daemon writes: a new file, 0600. Failures to write are counted and said once, never fatal. */
+/* The recording that the daemon writes: a new file, 0600, or the end of an older
+ * recording. Failures to write are counted and said once, never fatal. */
 struct pw_recording;
 
-/* -EEXIST if path exists and is not an empty regular file: a recording is never overwritten. */
+/* -EEXIST if path exists and is no recording; more in output/store.h. Nothing is ever overwritten. */
 int pw_recording_open(struct pw_recording **ret_recording, const char *path, struct pw_why *reterr_why)
 	__attribute__((warn_unused_result));
 void pw_recording_close(struct pw_recording *recording);

@@ -169,6 +169,7 @@ struct pw_decoder {
 	struct pw_buf payload;
 	uint64_t position; /* end of the last whole entry */
 	bool header_read;
+	bool cut_off;	     /* the bytes ended in the middle of an entry */
 	bool ending_session; /* the targets of the session before are being reported as gone */
 };
 
@@ -243,6 +244,12 @@ static int broken(const struct pw_decoder *decoder, struct pw_why *reterr_why, c
 	return pw_why_set(reterr_why, -EBADMSG, "%s at byte %llu", what, (unsigned long long)decoder->position);
 }
 
+static int cut_off(struct pw_decoder *decoder, struct pw_why *reterr_why)
+{
+	decoder->cut_off = true;
+	return broken(decoder, reterr_why, "the recording was cut off in the middle of an entry");
+}
+
 /* Reads the next entry into decoder->payload: 1, 0 the end, -EBADMSG. The payload grows as its bytes arrive. */
 static int read_entry(struct pw_decoder *decoder, uint8_t *ret_kind, struct pw_why *reterr_why)
 {
@@ -254,7 +261,7 @@ static int read_entry(struct pw_decoder *decoder, uint8_t *ret_kind, struct pw_w
 	if (n <= 0)
 		return n < 0 ? pw_why_set(reterr_why, n, "reading failed") : 0;
 	if (n < (int)sizeof(header))
-		return broken(decoder, reterr_why, "the recording was cut off in the middle of an entry");
+		return cut_off(decoder, reterr_why);
 	bytes = pw_bytes_init(header + 1, sizeof(header) - 1);
 	size = pw_bytes_u32(&bytes);
 	crc = pw_bytes_u32(&bytes);
@@ -272,7 +279,7 @@ static int read_entry(struct pw_decoder *decoder, uint8_t *ret_kind, struct pw_w
 		if (n < 0)
 			return pw_why_set(reterr_why, n, "reading failed");
 		if ((uint32_t)n < chunk)
-			return broken(decoder, reterr_why, "the recording was cut off in the middle of an entry");
+			return cut_off(decoder, reterr_why);
 		done += chunk;
 	}
 	if (pw_crc32(pw_crc32(0, header, 1), decoder->payload.data, size) != crc)
@@ -418,4 +425,28 @@ int pw_decoder_next(struct pw_decoder *decoder, struct pw_entry *ret_entry, stru
 	}
 	*ret_entry = entry;
 	return 1;
+}
+
+int pw_stream_verify(pw_decoder_read_fn read, void *context, uint64_t size, uint64_t *ret_end,
+		     struct pw_why *reterr_why)
+{
+	struct pw_decoder *decoder = NULL;
+	uint8_t kind = 0;
+	int r = pw_decoder_new(&decoder, read, context);
+
+	if (r < 0)
+		return r;
+	r = read_header(decoder, reterr_why);
+	if (r == -EBADMSG)
+		r = -EEXIST;
+	if (r == 0)
+		while ((r = read_entry(decoder, &kind, reterr_why)) == 1)
+			decoder->position += PW_STREAM_ENTRY_HEADER_SIZE + decoder->payload.size;
+	/* Whatever is wrong with what cannot be a whole entry any more is the cut itself. */
+	if (r == -EBADMSG && decoder->cut_off)
+		r = 0;
+	if (r == 0 && decoder->position <= size)
+		*ret_end = decoder->position;
+	pw_decoder_free(decoder);
+	return r;
 }

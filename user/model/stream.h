@@ -51,6 +51,13 @@ typedef int (*pw_decoder_read_fn)(void *context, void *buffer, size_t size);
 int pw_decoder_new(struct pw_decoder **ret_decoder, pw_decoder_read_fn read, void *context)
 	__attribute__((warn_unused_result));
 void pw_decoder_free(struct pw_decoder *decoder);
+/*
+ * Walks the entries of a recording of size bytes by length and checksum, without decoding them. 0: it can be gone on
+ * with at *ret_end, which is before its end if the last entry was cut off. -EEXIST no recording, -EBADMSG broken before
+ * its last entry, -ENOTSUP another format, or what read said.
+ */
+int pw_stream_verify(pw_decoder_read_fn read, void *context, uint64_t size, uint64_t *ret_end,
+		     struct pw_why *reterr_why) __attribute__((warn_unused_result));
 /* Bytes of the file up to the end of the last entry that was whole: where to go on writing after a cut. */
 uint64_t pw_decoder_position(const struct pw_decoder *decoder);
 /* 1 an entry, 0 the end, -EBADMSG broken (reterr_why says where), -ENOTSUP a newer format. */
