@@ -89,7 +89,8 @@ struct pw_bpf_site_key {
 };
 
 struct pw_bpf_site { /* per CPU */
-	__u64 spawned, exited, parked, ran;
+	__u64 spawned, exited, ran;
+	__u64 parked; /* only those that are in no pw_reasons entry */
 };
 
 struct pw_bpf_reason_key {

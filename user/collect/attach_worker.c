@@ -28,7 +28,7 @@ struct pw_attach_worker {
 	int event_fd;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	struct queue jobs, results;
+	struct queue jobs, detaches, results;
 	bool stop;
 };
 
@@ -65,6 +65,8 @@ static void *run(void *argument)
 	for (;;) {
 		struct node *node = queue_take(&worker->jobs);
 
+		if (!node)
+			node = queue_take(&worker->detaches);
 		if (!node) {
 			if (worker->stop)
 				break;
@@ -103,6 +105,7 @@ int pw_attach_worker_new(struct pw_attach_worker **ret_worker)
 	if (!worker)
 		return -ENOMEM;
 	queue_init(&worker->jobs);
+	queue_init(&worker->detaches);
 	queue_init(&worker->results);
 	pthread_mutex_init(&worker->lock, NULL);
 	pthread_cond_init(&worker->wake, NULL);
@@ -151,7 +154,7 @@ int pw_attach_worker_submit(struct pw_attach_worker *worker, struct pw_attachmen
 	node->job.attachment = attachment;
 	node->job.wanted = wanted;
 	pthread_mutex_lock(&worker->lock);
-	queue_put(&worker->jobs, node);
+	queue_put(wanted & ~attachment->attached ? &worker->jobs : &worker->detaches, node);
 	pthread_cond_signal(&worker->wake);
 	pthread_mutex_unlock(&worker->lock);
 	return 0;

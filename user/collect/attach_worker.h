@@ -11,7 +11,8 @@
 struct pw_attachment;
 
 /*
- * The thread that attaches and detaches, so that the event loop never waits for the kernel. Jobs are done in order. An
+ * The thread that attaches and detaches, so that the event loop never waits for the kernel. Jobs that attach come
+ * before those that only detach, which take 40 ms a link: many processes that end must not keep a new one waiting. An
  * attachment belongs to the worker from submit until its result is taken; at most one job per attachment at a time.
  */
 struct pw_attach_job {

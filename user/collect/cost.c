@@ -18,12 +18,12 @@
 
 PW_DEFINE_CLEANUP(struct pw_attachment *, pw_attachment_free);
 
-struct pw_map_shape pw_cost_sites_shape(const struct pw_skeleton *skeleton)
+struct pw_map_shape pw_cost_reasons_shape(const struct pw_skeleton *skeleton)
 {
-	return (struct pw_map_shape){.fd = pw_skeleton_map(skeleton, PW_MAP_SITES),
-				     .key_bytes = sizeof(struct pw_bpf_site_key),
-				     .counters = sizeof(struct pw_bpf_site) / sizeof(uint64_t),
-				     .max_entries = pw_skeleton_entries(skeleton, PW_MAP_SITES),
+	return (struct pw_map_shape){.fd = pw_skeleton_map(skeleton, PW_MAP_REASONS),
+				     .key_bytes = sizeof(struct pw_bpf_reason_key),
+				     .counters = 1,
+				     .max_entries = pw_skeleton_entries(skeleton, PW_MAP_REASONS),
 				     .per_cpu = true};
 }
 
@@ -92,26 +92,25 @@ static int set_slot(const struct pw_cost_setup *setup, const struct pw_bpf_targe
 /* A hit of a second thread must count exactly once: linux 6.6 to 6.9 filter uprobe_multi by thread. */
 static int check_counts(const struct pw_cost_setup *setup, struct pw_why *reterr_why)
 {
-	struct pw_map_shape shape = pw_cost_sites_shape(setup->skeleton);
-	struct pw_bpf_site_key key = {.target = PW_COST_TARGET};
-	uint64_t before[4] = {0}, after[4] = {0}, ns;
+	struct pw_map_shape shape = pw_cost_reasons_shape(setup->skeleton);
+	struct pw_bpf_reason_key key = {.target = PW_COST_TARGET, .reason = PW_CHILD_WAIT_REASON};
+	uint64_t before = 0, after = 0, ns;
 	int r = pw_child_run(setup->child, PW_CHILD_EMULATED, FIRST_CALLS, false, &ns);
 
 	if (!r)
-		r = pw_map_read_one(setup->reader, &shape, &key, before);
+		r = pw_map_read_one(setup->reader, &shape, &key, &before);
 	if (!r)
 		r = pw_child_run(setup->child, PW_CHILD_EMULATED, FIRST_CALLS, true, &ns);
 	if (!r)
-		r = pw_map_read_one(setup->reader, &shape, &key, after);
+		r = pw_map_read_one(setup->reader, &shape, &key, &after);
 	if (r == -ENOENT)
 		return pw_why_set(reterr_why, -EIO, "probes attach to our own child, but no hit arrives");
 	if (r < 0)
 		return pw_why_set(reterr_why, r, "trying probes on our own child failed");
-	if (before[2] != FIRST_CALLS || after[2] != 2 * FIRST_CALLS)
-		return pw_why_set(reterr_why, -EIO,
-				  "probes on our own child count %llu and %llu hits where %d and %d were made",
-				  (unsigned long long)before[2], (unsigned long long)(after[2] - before[2]),
-				  FIRST_CALLS, FIRST_CALLS);
+	if (before != FIRST_CALLS || after != 2 * FIRST_CALLS)
+		return pw_why_set(
+			reterr_why, -EIO, "probes on our own child count %llu and %llu hits where %d and %d were made",
+			(unsigned long long)before, (unsigned long long)(after - before), FIRST_CALLS, FIRST_CALLS);
 	return 0;
 }
 

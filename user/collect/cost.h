@@ -36,7 +36,7 @@ struct pw_cost_setup {
 int pw_cost_measure(struct pw_cost *ret_cost, struct pw_attachment **ret_attachment, const struct pw_cost_setup *setup,
 		    struct pw_why *reterr_why) __attribute__((warn_unused_result));
 
-/* The site map as pw_map_read takes it. */
-struct pw_map_shape pw_cost_sites_shape(const struct pw_skeleton *skeleton);
+/* The map of parks by reason as pw_map_read takes it. */
+struct pw_map_shape pw_cost_reasons_shape(const struct pw_skeleton *skeleton);
 
 #endif

@@ -58,7 +58,7 @@ static void take_site(void *context, const void *key, const uint64_t *sum)
 		return;
 	}
 	struct pw_site_row row = {.target = site.target, .gopc = site.gopc};
-	memcpy(row.count, sum, sizeof(row.count));
+	memcpy(&row.count, sum, sizeof(row.count));
 	note(counts, pw_vec_push(&counts->sites, row));
 }
 
@@ -150,6 +150,27 @@ static void set_creation_stack(struct pw_statement_counts *statement, const uint
 		}
 }
 
+/* A statement that only parks has no entry of its own in the kernel: it gets its row here. */
+static int add_rows_of_reasons(struct pw_counts *counts)
+{
+	size_t sorted = counts->sites.count;
+
+	for (size_t i = 0; i < counts->reasons.count; i++) {
+		const struct pw_reason_row *reason = &counts->reasons.items[i];
+		struct pw_site_row row = {.target = reason->target, .gopc = reason->gopc};
+		bool repeated = i && reason[-1].target == reason->target && reason[-1].gopc == reason->gopc;
+
+		if (repeated || (sorted && bsearch(&row, counts->sites.items, sorted, sizeof(row), compare_sites)))
+			continue;
+		int r = pw_vec_push(&counts->sites, row);
+		if (r < 0)
+			return r;
+	}
+	if (counts->sites.count > sorted)
+		pw_vec_sort(&counts->sites, compare_sites);
+	return 0;
+}
+
 /* Joins the three sorted lists; statements and reason_counts have their final size before a pointer is taken. */
 static int join(struct pw_counts *counts)
 {
@@ -172,10 +193,10 @@ static int join(struct pw_counts *counts)
 		struct pw_statement_counts *statement = &counts->statements.items[i];
 
 		*statement = (struct pw_statement_counts){.gopc = row->gopc,
-							  .spawned = row->count[0],
-							  .exited = row->count[1],
-							  .parked = row->count[2],
-							  .ran = row->count[3]};
+							  .spawned = row->count.spawned,
+							  .exited = row->count.exited,
+							  .parked = row->count.parked,
+							  .ran = row->count.ran};
 		while (reason < counts->reasons.count) {
 			const struct pw_reason_row *other = &counts->reasons.items[reason];
 			struct pw_site_row place = {.target = other->target, .gopc = other->gopc};
@@ -186,6 +207,7 @@ static int join(struct pw_counts *counts)
 			if (!order) {
 				if (!statement->reason_count++)
 					statement->reasons = &counts->reason_counts.items[reason];
+				statement->parked += other->count;
 			}
 			reason++;
 		}
@@ -243,7 +265,6 @@ int pw_counts_poll(struct pw_counts *counts, struct pw_map_reader *reader, const
 	reset(counts);
 	counts->known = known;
 	counts->known_count = known_count;
-	/* Reasons before sites: a park is in its site no later than in its reasons, so their sum never exceeds it. */
 	r = pw_map_read(reader, &counts->maps.reasons, take_reason, counts);
 	if (r >= 0)
 		r = pw_map_read(reader, &counts->maps.creations, take_creation, counts);
@@ -259,7 +280,9 @@ int pw_counts_poll(struct pw_counts *counts, struct pw_map_reader *reader, const
 	pw_vec_sort(&counts->sites, compare_sites);
 	pw_vec_sort(&counts->reasons, compare_reasons);
 	pw_vec_sort(&counts->creations, compare_creations);
-	r = join(counts);
+	r = add_rows_of_reasons(counts);
+	if (!r)
+		r = join(counts);
 	return r < 0 ? r : delete_dead(counts, reader);
 }
 

@@ -17,7 +17,7 @@
 struct pw_site_row {
 	uint32_t target;
 	uint64_t gopc;
-	uint64_t count[4]; /* as struct pw_bpf_site */
+	struct pw_bpf_site count;
 };
 struct pw_reason_row {
 	uint32_t target, reason;

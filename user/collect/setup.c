@@ -100,12 +100,12 @@ static void shape_maps(struct pw_collect *collect, struct pw_counts_maps *ret_ma
 	const struct pw_skeleton *skeleton = collect->skeleton;
 
 	*ret_maps = (struct pw_counts_maps){
-		.sites = pw_cost_sites_shape(skeleton),
-		.reasons = {.fd = pw_skeleton_map(skeleton, PW_MAP_REASONS),
-			    .key_bytes = sizeof(struct pw_bpf_reason_key),
-			    .counters = 1,
-			    .max_entries = pw_skeleton_entries(skeleton, PW_MAP_REASONS),
-			    .per_cpu = true},
+		.sites = {.fd = pw_skeleton_map(skeleton, PW_MAP_SITES),
+			  .key_bytes = sizeof(struct pw_bpf_site_key),
+			  .counters = sizeof(struct pw_bpf_site) / sizeof(uint64_t),
+			  .max_entries = pw_skeleton_entries(skeleton, PW_MAP_SITES),
+			  .per_cpu = true},
+		.reasons = pw_cost_reasons_shape(skeleton),
 		.creations = {.fd = pw_skeleton_map(skeleton, PW_MAP_CREATIONS),
 			      .key_bytes = sizeof(struct pw_bpf_creation_key),
 			      .counters = sizeof(struct pw_bpf_creation) / sizeof(uint64_t),

@@ -81,7 +81,8 @@ static void statements_come_by_target_and_address_with_their_reasons(void **stat
 	reason(9, 0x300, 21, 5);
 	reason(3, 0x200, 9, 1);
 	reason(3, 0, 26, 8);
-	reason(9, 0x777, 1, 1); /* its statement found no place */
+	reason(9, 0x777, 1, 6); /* it only parked */
+	reason(9, 0x777, 2, 1);
 	assert_int_equal(pw_counts_poll(&counts, &reader, known, 2), 0);
 
 	statements = pw_counts_of(&counts, 3, &count);
@@ -91,14 +92,17 @@ static void statements_come_by_target_and_address_with_their_reasons(void **stat
 	assert_int_equal(statements[0].creation_depth, 0);
 	assert_int_equal(statements[1].gopc, 0x200);
 	assert_int_equal(statements[1].spawned, 1);
-	assert_int_equal(statements[1].parked, 4);
+	assert_int_equal(statements[1].parked, 4 + 3 + 1);
 	assert_int_equal(statements[1].reason_count, 2);
 	assert_int_equal(statements[1].reasons[0].reason, 9);
 	assert_int_equal(statements[1].reasons[1].reason, 14);
 	assert_int_equal(statements[1].reasons[1].count, 3);
 
 	statements = pw_counts_of(&counts, 9, &count);
-	assert_int_equal(count, 2);
+	assert_int_equal(count, 3);
+	assert_int_equal(statements[2].gopc, 0x777);
+	assert_int_equal(statements[2].parked, 7);
+	assert_int_equal(statements[2].reason_count, 2);
 	assert_int_equal(statements[0].gopc, 0x100);
 	assert_int_equal(statements[0].reason_count, 0);
 	assert_int_equal(statements[1].exited, 6);
