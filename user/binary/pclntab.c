@@ -88,6 +88,7 @@ int pw_pclntab_open(struct pw_pclntab **ret_table, const struct pw_elf *elf, int
 		return -ENOMEM;
 	table->cache = calloc(1, sizeof(*table->cache));
 	if (!table->cache)
+		/* cppcheck-suppress memleak ; the cleanup attribute frees it */
 		return -ENOMEM;
 	table->cache->strings = (struct pw_table)PW_TABLE_INIT(PW_PCLNTAB_STRINGS_MAX, free);
 	table->elf = elf;

@@ -65,7 +65,7 @@ static int refill(const struct pw_pclntab *table, struct pairs *pairs)
 static int value_at(struct lookup *lookup, uint32_t offset, uint64_t pc, int32_t *ret_value)
 {
 	const struct pw_pclntab *table = lookup->table;
-	struct pairs pairs = {.end = PW_MIN(table->header.functions, table->size)};
+	struct pairs pairs = {};
 	uint64_t at = lookup->record.func.entry, length;
 	uint32_t value = UINT32_MAX;
 	int64_t change;
@@ -76,6 +76,7 @@ static int value_at(struct lookup *lookup, uint32_t offset, uint64_t pc, int32_t
 		return 0;
 	}
 	pairs.at = table->header.pc_values + offset;
+	pairs.end = PW_MIN(table->header.functions, table->size);
 	for (bool first = true; lookup->steps_left; first = false, lookup->steps_left--) {
 		r = refill(table, &pairs);
 		if (r < 0)
