@@ -38,8 +38,8 @@ void pw_digest_free(struct pw_digest *digest)
 {
 	if (!digest)
 		return;
-	pw_vec_foreach (&digest->groups, group)
-		group_free(*group);
+	for (size_t i = 0; i < digest->groups.count; i++)
+		group_free(digest->groups.items[i]);
 	pw_vec_done(&digest->groups);
 	pw_vec_done(&digest->rows);
 	pw_table_done(&digest->by_key);

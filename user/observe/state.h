@@ -35,6 +35,8 @@ struct pw_observation {
 	struct pw_digest *digest, *making;
 	bool has_digest;
 	uint64_t census_started_ns, next_census_ns;
+	uint64_t census_cpu_ns,
+		slice_cpu_ns; /* CPU time of this census so far; that of the thread when the slice began */
 	uint64_t census_failures;
 	unsigned int failures_in_row;
 
