@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# A leak is found, said everywhere once, and resolved; its healthy twin stays silent; a recording tells the same again.
+. "$(dirname "$0")/lib.sh"
+begin alerts
+
+cat >"$tmp/fast.yaml" <<YAML
+include: ["leak_chan*", "ok_chan*", "counts*"]
+services:
+  "leak_chan*": leaky
+  "ok_chan*": healthy
+rules:
+  PW-G08:
+    tick: 1s
+    age: 2s
+    min_count: 20
+    baseline_margin: 0
+    rising_ticks: 4
+    warmup: 0
+    clear: 2s
+YAML
+start_target leak "$(target leak_chan 1.19 stripped)" -rate 50
+leak_pid=$target_pid
+start_target ok "$(target ok_chan 1.19 stripped)" -rate 50
+start_target counts "$(target counts 1.24 stripped)"
+start_daemon -c "$tmp/fast.yaml" --record "$tmp/recording"
+
+# ---- firing ----------------------------------------------------------------------------------------------------------
+alerts() { "$parkwatch" alerts --json --socket "$daemon_socket"; }
+fires() { [ "$(alerts | jq "[.alerts[] | select(.service == \"$1\" and .state == \"firing\")] | length")" = "${2:-1}" ]; }
+check "the leak fires within 30 s" wait_until 30 fires leaky
+alert=$(alerts | jq '.alerts[] | select(.service == "leaky")')
+equal "rule, process, pid" "PW-G08 $leak_pid" "$(jq -r '"\(.rule) \(.pid)"' <<<"$alert")"
+equal "the go statement" "main.main.func1 17" "$(jq -r '"\(.statement.function) \(.statement.line)"' <<<"$alert")"
+equal "the wait reason" "chan send" "$(jq -r .wait_reason <<<"$alert")"
+between "the count" 20 "$(jq .count <<<"$alert")" 5000
+between "growth per hour" 10000 "$(jq .growth_per_hour <<<"$alert")" 500000
+contains "a sentence" "$(jq -r .text <<<"$alert")" "goroutines started at main.main.func1"
+line=$(grep 'rule=PW-G08' "$tmp/daemon.log" | grep 'service=leaky' || true)
+equal "one line in the log" 1 "$(grep -c . <<<"$line")"
+for field in 'state=firing' "pid=$leak_pid" 'go_statement="main.main.func1 main.go:17"' 'wait_reason="chan send"' 'count=[0-9]+' \
+	'baseline=' 'growth_per_hour=[0-9]+' 'creation_stack="main'; do
+	contains "the log line has ${field%%=*}" "$line" "$field"
+done
+equal "as a metric" 1 "$(metric parkwatch_alert "rule=\"PW-G08\".*pid=\"$leak_pid\"")"
+contains "as text" "$("$parkwatch" alerts --socket "$daemon_socket")" '^PW-G08 firing .* leaky \(leak_chan-1.19-, pid'
+equal "over HTTP" "$(jq -r .id <<<"$alert")" "$(curl -fsS "$daemon_url/api/v1/alerts" | jq -r '.alerts[] | select(.service == "leaky") | .id')"
+
+# ---- a pile-up that goes away ----------------------------------------------------------------------------------------
+for n in 1 2 3 4 5 6 7 8 9 10 11 12; do
+	tell counts "leak 10" >/dev/null
+	sleep 1
+done
+counts_fires() { [ "$(alerts | jq "[.alerts[] | select(.process | startswith(\"counts\")) | select(.state == \"$1\")] | length")" = 1 ]; }
+check "a pile-up fires" wait_until 20 counts_fires firing
+tell counts unleak >/dev/null
+check "and is resolved when it is gone" wait_until 30 counts_fires resolved
+equal "said once each" "1 1" "$(grep -c 'state=firing.*process=counts' "$tmp/daemon.log") $(grep -c 'state=resolved.*process=counts' "$tmp/daemon.log")"
+
+# ---- a process that ends ---------------------------------------------------------------------------------------------
+stop_target leak
+check "the process of an alert ends: the alert is gone" wait_until 10 eval 'grep -q "state=gone.*service=leaky" "$tmp/daemon.log"'
+equal "and is no metric any more" "" "$(metric parkwatch_alert "pid=\"$leak_pid\"")"
+equal "the healthy twin was silent" 0 "$(grep -c 'service=healthy' "$tmp/daemon.log")"
+equal "each transition once in the metrics" "$(grep -c 'state=firing' "$tmp/daemon.log")" \
+	"$(metric parkwatch_alert_transitions_total 'transition="fired"')"
+stop_daemon
+
+# ---- replay ----------------------------------------------------------------------------------------------------------
+equal "a recording is for its owner only" 600 "$(stat -c %a "$tmp/recording")"
+transitions() { jq -r '.transitions[] | "\(.state) \(.service) \(.statement.function) \(.count)"'; }
+replayed=$("$parkwatch" replay --json "$tmp/recording")
+said=$(grep -oE 'state=[a-z]+|service=[^ ]+|go_statement="[^" ]+|_count=[0-9]+' "$tmp/daemon.log" | sed 's/.*=//; s/"//' | paste -d' ' - - - -)
+equal "replay says what the daemon said, number for number" "$said" "$(transitions <<<"$replayed")"
+equal "and again, bit for bit" "$(md5sum <<<"$replayed")" "$("$parkwatch" replay --json "$tmp/recording" | md5sum)"
+printf 'rules:\n  PW-G08:\n    enabled: no\n' >"$tmp/off.yaml"
+equal "other rules, other alerts" 0 "$("$parkwatch" replay -c "$tmp/off.yaml" --json "$tmp/recording" | jq '.transitions | length')"
+contains "replay as text" "$("$parkwatch" replay "$tmp/recording")" '^[0-9]+ records, [0-9]+ transitions$'
+
+size=$(stat -c %s "$tmp/recording")
+head -c $((size / 2)) "$tmp/recording" >"$tmp/half"
+status=0
+half=$("$parkwatch" replay --json "$tmp/half" 2>"$tmp/err") || status=$?
+equal "half a recording replays up to the cut" 0 "$status"
+contains "and says that it is cut" "$(cat "$tmp/err")" "cut off"
+between "with fewer records" 1 "$(jq .records <<<"$half")" "$(jq .records <<<"$replayed")"
+one_line_error "a recording is never overwritten" 3 "is not overwritten" \
+	"$parkwatch" daemon --listen none --socket none --record "$tmp/recording"
+
+pass

@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# The configuration file: the shipped sample, precedence, mistakes, reload.
+. "$(dirname "$0")/lib.sh"
+begin config
+
+# ---- the sample ------------------------------------------------------------------------------------------------------
+sample=$root/scripts/dist/parkwatch.yaml
+printf '\n' >"$tmp/empty.yaml"
+defaults=$("$parkwatch" check-config "$tmp/empty.yaml" | awk '{ print $1, $2 }')
+equal "the sample holds every default as it is" "$defaults" "$("$parkwatch" check-config "$sample" | awk '{ print $1, $2 }')"
+while read -r key _; do
+	contains "the sample has ${key##*.}" "$(cat "$sample")" "^ *${key##*.}:"
+done <<<"$defaults"
+
+# ---- where a value comes from ----------------------------------------------------------------------------------------
+cat >"$tmp/a.yaml" <<YAML
+budget: 0.5
+include: ["counts*"]
+services:
+  "counts*": bank
+rules:
+  PW-G08:
+    tick: 1s
+YAML
+shown=$(PARKWATCH_INTERVAL=2s "$parkwatch" check-config "$tmp/a.yaml")
+contains "from the file, with its line" "$shown" "^budget +0.5 +file $tmp/a.yaml:1$"
+contains "of a rule" "$shown" "^rules.PW-G08.tick +1s +file $tmp/a.yaml:7$"
+contains "from the environment" "$shown" "^interval +2s +environment$"
+contains "by default" "$shown" "^attach +auto +default$"
+equal "as JSON" '"0.5" "file" 1' "$("$parkwatch" check-config --json "$tmp/a.yaml" |
+	jq -r '.settings[] | select(.key == "budget") | "\"\(.value)\" \"\(.source)\" \(.line)"')"
+
+# ---- mistakes --------------------------------------------------------------------------------------------------------
+wrong() { # NAME PATTERN TEXT
+	printf '%s\n' "$3" >"$tmp/wrong.yaml"
+	one_line_error "$1" 3 "$2" "$parkwatch" check-config "$tmp/wrong.yaml"
+	one_line_error "$1: the daemon does not start" 3 "$2" "$parkwatch" daemon -c "$tmp/wrong.yaml" --socket none --listen none
+}
+wrong "an unknown key" "wrong.yaml:1:1: unknown key 'lissen': did you mean 'listen'" "lissen: none"
+wrong "an unknown rule" "wrong.yaml:2:3: unknown key 'PW-G80': did you mean 'PW-G08'" $'rules:\n  PW-G80: {}'
+wrong "a value without a unit" "wrong.yaml:1:11: interval: '10' is not a duration" "interval: 10"
+wrong "broken YAML" "wrong.yaml:[0-9]+:[0-9]+: " "a: [b"
+one_line_error "a file that is named but not there" 3 "cannot read configuration" "$parkwatch" check-config "$tmp/none.yaml"
+
+# ---- reload ----------------------------------------------------------------------------------------------------------
+start_target counts "$(target counts 1.24 stripped)"
+start_daemon -c "$tmp/a.yaml"
+service_is() { [ "$("$parkwatch" ps --json --socket "$daemon_socket" | jq -r ".processes[] | select(.pid == $target_pid) | .service")" = "$1" ]; }
+check "a service gets its name" wait_until 10 service_is bank
+good() { [ "$(metric parkwatch_config_last_reload_successful)" = "$1" ]; }
+budget_is() { [ "$(metric parkwatch_budget_percent)" = "$1" ]; }
+check "the budget is in force" wait_until 5 budget_is 0.5
+sed -i 's/^budget: .*/budget: 0.25/' "$tmp/a.yaml"
+kill -HUP "$daemon_pid"
+check "SIGHUP reads it again" wait_until 5 budget_is 0.25
+check "and says so" wait_until 5 good 1
+printf 'budgte: 1\n' >>"$tmp/a.yaml"
+kill -HUP "$daemon_pid"
+check "a bad file is noticed" wait_until 5 good 0
+contains "with line, column and suggestion" "$(cat "$tmp/daemon.log")" "a.yaml:8:1: unknown key 'budgte': did you mean 'budget'"
+check "and the good one stays in force" budget_is 0.25
+sed -i '/budgte/d; s/^budget: .*/budget: none/' "$tmp/a.yaml"
+kill -HUP "$daemon_pid"
+check "the next good one is taken" wait_until 5 good 1
+equal "no budget: no metric" "" "$(metric parkwatch_budget_percent)"
+sed -i 's/^include: .*/include: ["nothing-is-called-so"]/' "$tmp/a.yaml"
+kill -HUP "$daemon_pid"
+check "a process that is no longer included is left" wait_until 10 eval '! metrics | grep -q "pid=\"$target_pid\""'
+stop_daemon
+
+pass
