@@ -60,7 +60,7 @@ equal "said once each" "1 1" "$(grep -c 'state=firing.*process=counts' "$tmp/dae
 # ---- a process that ends ---------------------------------------------------------------------------------------------
 stop_target leak
 check "the process of an alert ends: the alert is gone" wait_until 10 eval 'grep -q "state=gone.*service=leaky" "$tmp/daemon.log"'
-equal "and is no metric any more" "" "$(metric parkwatch_alert "pid=\"$leak_pid\"")"
+check "and is no metric any more" wait_until 5 eval '[ -z "$(metric parkwatch_alert "pid=\"$leak_pid\"")" ]'
 equal "the healthy twin was silent" 0 "$(grep -c 'service=healthy' "$tmp/daemon.log")"
 equal "each transition once in the metrics" "$(grep -c 'state=firing' "$tmp/daemon.log")" \
 	"$(metric parkwatch_alert_transitions_total 'transition="fired"')"
