@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_TARGET_SNAPSHOT_H
+#define PW_TARGET_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pw_target;
+
+/*
+ * Every goroutine with its stack and what it waits on, read from outside without a stop. Stacks are unwound by the
+ * frame sizes of pclntab (pcsp), asked from the reader in batches. A second look reads again only the stacks of
+ * goroutines that ran in between: the same park is (goid, sched.sp, trackingSeq), nothing less. A goroutine that
+ * changed while it was read is read again or left out and counted, never shown half.
+ */
+enum pw_wait_kind {
+	PW_WAIT_NONE,	   /* not waiting, or nothing known */
+	PW_WAIT_CHANNEL,   /* one channel: send or receive */
+	PW_WAIT_SELECT,	   /* several channels; figures are of the first */
+	PW_WAIT_SEMAPHORE, /* a sync object: mutex, RWMutex, WaitGroup, Cond */
+	PW_WAIT_NETWORK,   /* a pollDesc: fd and deadline */
+	PW_WAIT_TIMER,
+	_PW_WAIT_KIND_MAX,
+};
+const char *
+pw_wait_kind_name(enum pw_wait_kind kind); /* "channel", "select", "semaphore", "network", "timer"; none: "" */
+
+struct pw_wait {
+	uint8_t kind; /* enum pw_wait_kind */
+	bool nil;     /* nil channel, or a select without cases */
+	bool known;   /* the object was found; else only the kind is */
+	bool closed;
+	uint64_t object;	   /* live address of the object, for telling objects apart; never shown */
+	uint64_t length, capacity; /* channel: buffered now, buffer size; UINT64_MAX unknown */
+	uint64_t receivers,
+		senders;     /* channel: queued goroutines; semaphore: receivers = waiters; UINT64_MAX unknown */
+	int32_t fd;	     /* network; -1 unknown */
+	int64_t deadline_ns; /* network: CLOCK_MONOTONIC of the target's runtime; 0 none, <0 passed or unknown */
+	uint64_t owner_goid; /* semaphore: who holds it, where that can be inferred; 0 unknown */
+};
+
+struct pw_snapshot_goroutine {
+	uint64_t goid, parent_goid, gopc, startpc; /* pcs are link-time */
+	uint32_t first_pc, pc_count;		   /* into pcs; 0 pcs: running, or its stack could not be read */
+	uint8_t status;				   /* enum pw_status_class */
+	uint8_t wait_reason;			   /* target's own code */
+	bool system, running, locked_to_thread;
+	bool stack_truncated; /* deeper than the cap, or the unwinder met something it does not know */
+	uint32_t runs;	      /* since the last look, UINT32_MAX: first look */
+	uint64_t born_after_ns, born_before_ns; /* goid history, CLOCK_BOOTTIME */
+	uint64_t parked_since_ns;		/* first look that saw this very park; CLOCK_BOOTTIME */
+	bool parked_at_least;			/* it was already so at the first look: "at least" */
+	struct pw_wait wait;
+	uint32_t first_label, label_count; /* into labels, only when asked for */
+};
+
+struct pw_snapshot_label {
+	const char *key, *value; /* owned by the snapshot */
+};
+
+/* One pc of a stack, link-time; is_return: 1 is to be subtracted before it is looked up. */
+struct pw_snapshot_pc {
+	uint64_t pc;
+	bool is_return;
+};
+
+struct pw_snapshot_options {
+	uint64_t time_budget_ns; /* 0: none; what does not fit is skipped and counted */
+	uint64_t memory_budget_bytes;
+	bool labels; /* pprof labels: read on request only */
+	bool waits;  /* what each waits on */
+};
+
+struct pw_snapshot_result {
+	const struct pw_snapshot_goroutine
+		*goroutines; /* by goid, ascending; owned by the snapshot until the next look */
+	size_t count;
+	const struct pw_snapshot_pc *pcs;
+	size_t pc_count;
+	const struct pw_snapshot_label *labels;
+	size_t label_count;
+	uint64_t taken_ns, duration_ns, bytes_read; /* CLOCK_BOOTTIME */
+	uint64_t skipped, torn, stacks_read, stacks_kept;
+};
+
+struct pw_snapshot;
+int pw_snapshot_new(struct pw_snapshot **ret_snapshot, struct pw_target *target,
+		    const struct pw_snapshot_options *options) __attribute__((warn_unused_result));
+void pw_snapshot_free(struct pw_snapshot *snapshot);
+/* Looks: begin and step until 0 (slices of about budget_ns), or pw_snapshot_look for all at once (one-shot commands; it
+ * waits for the reader's frame sizes). 0, -EAGAIN (step), -ESRCH, -EFAULT, -EBADMSG, -EPERM. */
+int pw_snapshot_begin(struct pw_snapshot *snapshot) __attribute__((warn_unused_result));
+int pw_snapshot_step(struct pw_snapshot *snapshot, uint64_t budget_ns) __attribute__((warn_unused_result));
+int pw_snapshot_look(struct pw_snapshot *snapshot) __attribute__((warn_unused_result));
+const struct pw_snapshot_result *pw_snapshot_result(const struct pw_snapshot *snapshot);
+
+#endif
