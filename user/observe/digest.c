@@ -230,7 +230,9 @@ static void count_runs(struct pw_digest *digest, const struct pw_digest *previou
 {
 	size_t old = 0, old_count = previous && previous->complete ? previous->rows.count : 0;
 
-	pw_vec_foreach (&digest->rows, row) {
+	for (size_t i = 0; i < digest->rows.count; i++) {
+		struct pw_digest_row *row = &digest->rows.items[i];
+
 		while (old < old_count && previous->rows.items[old].goid < row->goid)
 			old++;
 		if (old < old_count && previous->rows.items[old].goid == row->goid)

@@ -195,7 +195,6 @@ static int continue_census(struct pw_observation *observation, uint64_t budget_n
 
 	observation->slice_cpu_ns = start_ns;
 	r = census_slice(observation, budget_ns);
-
 	observation->census_cpu_ns += pw_cpu_thread_ns() - start_ns;
 	return r;
 }
