@@ -213,6 +213,7 @@ bench: all $(BENCH_BINS)
 
 demo:
 	@scripts/install-deps build demo
+	@scripts/targets leak_chan 1.19 stripped >/dev/null
 	@+$(MAKE) --no-print-directory all
 	$(Q)scripts/demo
 
