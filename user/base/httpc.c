@@ -83,8 +83,8 @@ int pw_httpc_get_local(const char *socket_path, const char *path, uint64_t timeo
 	if (r)
 		return r;
 	r = curl_load(&curl, reterr_why);
-	if (r)
-		return r;
+	if (r || !curl.easy_init)
+		return r ? r : -ENOSYS;
 	if (snprintf(url, sizeof(url), "http://localhost%s", path) >= (int)sizeof(url))
 		return pw_why_set(reterr_why, -EINVAL, "path '%s' is too long", path);
 	easy = curl.easy_init();
