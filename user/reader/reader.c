@@ -411,24 +411,23 @@ static int file_key_of(int fd, struct file_key *ret_key)
 	return 0;
 }
 
-static int request_new(struct pw_reader *reader, int exe_fd, struct request **ret_request)
+/* NULL with *reterr on error. */
+static struct request *request_new(struct pw_reader *reader, int exe_fd, int *reterr)
 {
-	_cleanup_(request_freep) struct request *request = NULL;
-	int r;
+	struct request *request = NULL;
 
-	if (reader->waiting >= PW_READER_QUEUE_MAX)
-		return -EAGAIN;
-	request = calloc(1, sizeof(*request));
+	*reterr = reader->waiting >= PW_READER_QUEUE_MAX ? -EAGAIN : -ENOMEM;
+	if (reader->waiting < PW_READER_QUEUE_MAX)
+		request = calloc(1, sizeof(*request));
 	if (!request)
-		return -ENOMEM;
+		return NULL;
 	request->fd = fcntl(exe_fd, F_DUPFD_CLOEXEC, 3);
-	if (request->fd < 0)
-		return -errno;
-	r = file_key_of(exe_fd, &request->key);
-	if (r)
-		return r;
-	*ret_request = TAKE_PTR(request);
-	return 0;
+	*reterr = request->fd < 0 ? -errno : file_key_of(exe_fd, &request->key);
+	if (*reterr) {
+		request_free(request);
+		return NULL;
+	}
+	return request;
 }
 
 /* The request is sent at the next dispatch, which the wake fd brings about: no callback runs before its id is known. */
@@ -451,10 +450,10 @@ static int64_t enqueue(struct pw_reader *reader, struct request *request)
 
 int64_t pw_reader_ask_facts(struct pw_reader *reader, int exe_fd, pw_reader_facts_fn callback, void *context)
 {
-	struct request *request;
-	int r = request_new(reader, exe_fd, &request);
+	int r;
+	struct request *request = request_new(reader, exe_fd, &r);
 
-	if (r)
+	if (!request)
 		return r;
 	request->kind = PW_REQUEST_FACTS;
 	request->facts_fn = callback;
@@ -472,8 +471,8 @@ int64_t pw_reader_ask_symbols(struct pw_reader *reader, int exe_fd, const char *
 		return -EINVAL;
 	if (count > PW_READER_PCS_MAX || strlen(build_id) >= sizeof(request->build_id))
 		return -E2BIG;
-	r = request_new(reader, exe_fd, &request);
-	if (r)
+	request = request_new(reader, exe_fd, &r);
+	if (!request)
 		return r;
 	request->pcs = malloc(count * sizeof(*pcs));
 	if (!request->pcs)

@@ -69,6 +69,8 @@ static struct pw_build *share_build(struct pw_files *files, const struct pw_buil
 	{
 		struct file *file = entry->value;
 
+		/* Byte by byte, and not by build ID, which anybody can copy. If padding differs they are not shared. */
+		/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
 		if (file->build && memcmp(&file->build->facts, facts, sizeof(*facts)) == 0)
 			return pw_build_ref(file->build);
 	}

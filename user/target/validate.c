@@ -22,6 +22,7 @@
 #include "target/target.h"
 
 #define SAMPLE_MAX 512
+#define FIRST_MAX  16 /* of these each one: the runtime's own are among them */
 
 /* src/runtime/symtab.go:moduledata: text and etext have been at these offsets since go1.16 (and are in 1.27). */
 #define MODULEDATA_TEXT 0xb0
@@ -131,10 +132,26 @@ static int compare_goids(const void *a, const void *b)
 struct sample {
 	struct pw_gread plan;
 	size_t looked, live, bad;
+	size_t with_gopc, with_startpc;	 /* of the live ones */
+	size_t helpers, helpers_at_rest; /* of them the runtime's own that wait; that wait for what these wait for */
 	uint64_t goids[SAMPLE_MAX];
 	const char *what; /* makes the first bad one bad */
 	uint64_t bad_addr;
 };
+
+/* The runtime's own goroutines, started by runtime.init and gcenable, wait for one of these nearly all the time. */
+static void count_helper(struct sample *sample, const struct pw_goroutine *goroutine)
+{
+	static const char *const reasons[] = {"force gc (idle)", "GC sweep wait", "GC scavenge wait",
+					      "GC worker (idle)"};
+	const struct pw_wait_reasons *names = &sample->plan.facts->wait_reasons;
+
+	if (!goroutine->system || goroutine->status != PW_GOROUTINE_WAITING || goroutine->wait_reason >= names->count)
+		return;
+	sample->helpers++;
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+		sample->helpers_at_rest += strcmp(names->name[goroutine->wait_reason], reasons[i]) == 0;
+}
 
 /* One goroutine, looked at up to three times: it may be on its way from one state to the next. */
 static int look_at(struct pw_target *target, struct sample *sample, uint64_t addr)
@@ -154,8 +171,12 @@ static int look_at(struct pw_target *target, struct sample *sample, uint64_t add
 		verdict = pw_gread_parse(&sample->plan, addr, bytes, &goroutine, &what);
 	}
 	sample->looked++;
-	if (verdict == PW_GREAD_LIVE)
+	if (verdict == PW_GREAD_LIVE) {
 		sample->goids[sample->live++] = goroutine.goid;
+		sample->with_gopc += goroutine.gopc != 0;
+		sample->with_startpc += goroutine.startpc != 0;
+		count_helper(sample, &goroutine);
+	}
 	if (verdict == PW_GREAD_BAD && !sample->bad++) {
 		sample->what = what;
 		sample->bad_addr = addr;
@@ -181,7 +202,7 @@ static int look_at_goroutines(struct pw_target *target, struct sample *sample)
 		return closed(target, "its runtime has not started yet: it is looked at again");
 	}
 	step = PW_MAX(list.length / SAMPLE_MAX, (uint64_t)1);
-	for (uint64_t i = 0; !r && i < list.length && sample->looked < SAMPLE_MAX; i += step) {
+	for (uint64_t i = 0; !r && i < list.length && sample->looked < SAMPLE_MAX; i += i < FIRST_MAX ? 1 : step) {
 		uint64_t addr;
 
 		r = pw_mem_read_u64(&target->mem, list.addr + i * sizeof(addr), &addr);
@@ -205,6 +226,13 @@ static int judge_goroutines(struct pw_target *target, struct sample *sample)
 		target->starting = true;
 		return closed(target, "its runtime has no goroutine yet: it is looked at again");
 	}
+	/* Then it is another field that we look at. */
+	if (!sample->with_gopc || !sample->with_startpc || (sample->helpers >= 3 && !sample->helpers_at_rest))
+		return closed(target, "goroutines have no %s where %s has it: please report this build",
+			      !sample->with_gopc      ? "go statement"
+			      : !sample->with_startpc ? "start address"
+						      : "wait reason",
+			      version);
 	qsort(sample->goids, sample->live, sizeof(sample->goids[0]), compare_goids);
 	for (size_t i = 1; i < sample->live; i++)
 		if (sample->goids[i] == sample->goids[i - 1])

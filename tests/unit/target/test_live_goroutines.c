@@ -335,6 +335,45 @@ static void a_process_that_ended_is_gone_for_everybody(void **state)
 	for_each("idle", check_gone);
 }
 
+/* What if we were wrong about this Go version? Each needed field moved, and each global: closed, with a sentence. */
+static void check_wrong_layouts(struct go_target *go, struct pw_target *target)
+{
+	static const enum pw_field fields[] = {PW_FIELD_G_ATOMICSTATUS, PW_FIELD_G_GOID,     PW_FIELD_G_SCHED_SP,
+					       PW_FIELD_G_SCHED_PC,	PW_FIELD_G_GOPC,     PW_FIELD_G_STARTPC,
+					       PW_FIELD_G_STACK_LO,	PW_FIELD_G_STACK_HI, PW_FIELD_G_WAITREASON};
+	static const enum pw_global globals[] = {PW_GLOBAL_ALLGLEN, PW_GLOBAL_ALLGPTR};
+	struct pw_build_facts *facts = &target->build->facts, right = *facts;
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		facts->layout.offset[fields[i]] += 8;
+		assert_int_equal(pw_target_validate(target, &procfs), 0);
+		if (target->memory_ok)
+			fail_msg("%s: %s moved, and nothing noticed", go->path, pw_field_name(fields[i]));
+		assert_true(strlen(target->memory_reason) > 20);
+		assert_int_equal(target->state, PW_TARGET_DEGRADED);
+		*facts = right;
+	}
+	for (size_t i = 0; i < sizeof(globals) / sizeof(globals[0]); i++) {
+		facts->globals.addr[globals[i]] += 64;
+		assert_int_equal(pw_target_validate(target, &procfs), 0);
+		if (target->memory_ok)
+			fail_msg("%s: %s moved, and nothing noticed", go->path, pw_global_name(globals[i]));
+		*facts = right;
+	}
+	facts->text += 4096; /* another file than the one that runs */
+	assert_int_equal(pw_target_validate(target, &procfs), 0);
+	assert_false(target->memory_ok);
+	*facts = right;
+	assert_int_equal(pw_target_validate(target, &procfs), 0);
+	assert_true(target->memory_ok);
+}
+
+static void a_wrong_layout_is_never_believed(void **state)
+{
+	(void)state;
+	for_each("waits", check_wrong_layouts);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -358,6 +397,7 @@ int main(void)
 		cmocka_unit_test(goroutines_are_born_when_they_were),
 		cmocka_unit_test(a_busy_program_is_read_without_garbage),
 		cmocka_unit_test(a_process_that_ended_is_gone_for_everybody),
+		cmocka_unit_test(a_wrong_layout_is_never_believed),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
