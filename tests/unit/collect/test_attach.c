@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/why.h"
 #include "collect/attach.h"
@@ -76,7 +77,7 @@ static void a_failed_attach_leaves_nothing_and_says_why(void **state)
 		struct pw_why why = {0};
 
 		attachment->method = methods[i];
-		attachment->pid = 1;
+		attachment->pid = getpid();
 		attachment->site_count = 1;
 		attachment->sites[0] = (struct pw_attach_site){.event = PW_EVENT_PARK, .offset = 64};
 		assert_true(pw_attachment_apply(attachment, PW_GROUP_BIT(PW_GROUP_PARK), &why) < 0);
