@@ -201,7 +201,7 @@ int pw_buf_uvarint(struct pw_buf *buf, uint64_t value)
 
 int pw_buf_svarint(struct pw_buf *buf, int64_t value)
 {
-	return pw_buf_uvarint(buf, ((uint64_t)value << 1) ^ (uint64_t)(value >> 63));
+	return pw_buf_uvarint(buf, ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0));
 }
 
 int pw_buf_zeros(struct pw_buf *buf, size_t size)
