@@ -121,7 +121,7 @@ int pw_attach_perf_open(int pid, const char *path, uint64_t offset)
 
 int pw_attach_perf_link(int program, int perf_event, uint64_t cookie)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, options, .perf_event.bpf_cookie = cookie);
+	struct bpf_link_create_opts options = {.sz = sizeof(options), .perf_event.bpf_cookie = cookie};
 	int fd = bpf_link_create(program, perf_event, BPF_PERF_EVENT, &options);
 
 	return fd < 0 ? -errno : fd;

@@ -236,7 +236,7 @@ static int load_counter(int map, bool cookie, enum bpf_attach_type type)
 		{.code = BPF_JMP | BPF_EXIT},
 	};
 	size_t skip = cookie ? 1 : 3;
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = type);
+	struct bpf_prog_load_opts options = {.sz = sizeof(options), .expected_attach_type = type};
 	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "pw_try", "Dual BSD/GPL", program + skip,
 			       ARRAY_SIZE(program) - skip, &options);
 

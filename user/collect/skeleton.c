@@ -65,7 +65,8 @@ static int restore_probe_read_user(struct bpf_program *program, struct bpf_prog_
 
 static void register_handler(void)
 {
-	LIBBPF_OPTS(libbpf_prog_handler_opts, options, .prog_prepare_load_fn = restore_probe_read_user);
+	struct libbpf_prog_handler_opts options = {.sz = sizeof(options),
+						   .prog_prepare_load_fn = restore_probe_read_user};
 
 	libbpf_set_print(keep_complaint);
 	/* Without it only hosts under confidentiality lockdown lose their events, with the kernel's words for it. */
