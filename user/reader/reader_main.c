@@ -83,12 +83,12 @@ static int answer_symbols_of(struct reader_process *self, const struct pw_opened
 				symbol.frame_size = (int32_t)frame_size;
 			n = pw_pclntab_frames(opened->table, symbol.pc, refs, ARRAY_SIZE(refs));
 			symbol.frame_count = n > 0 ? (uint32_t)n : 0;
+			for (uint32_t k = 0; k < symbol.frame_count; k++)
+				frames[k] = (struct pw_frame){.function = refs[k].function ? refs[k].function : "",
+							      .file = refs[k].file ? refs[k].file : "",
+							      .line = refs[k].line,
+							      .inlined = refs[k].inlined};
 		}
-		for (uint32_t k = 0; k < symbol.frame_count; k++)
-			frames[k] = (struct pw_frame){.function = refs[k].function ? refs[k].function : "",
-						      .file = refs[k].file ? refs[k].file : "",
-						      .line = refs[k].line,
-						      .inlined = refs[k].inlined};
 		r = pw_symbols_write(&self->answer, &symbol);
 	}
 	return r == -E2BIG ? pw_why_set(reterr_why, r, "the names are longer than an answer may be") : r;
