@@ -96,3 +96,13 @@
 #define PW_DISCOVER_TARGETS_MAX 4096U  /* Go processes followed at a time */
 #define PW_DISCOVER_ASKING_MAX	16U    /* questions to the reader under way, so that others get through too */
 #define PW_OPEN_FILES_MAX	65536U /* descriptors counted one by one, before Linux 6.2 */
+
+/* model/profile */
+#define PW_PROFILE_STRINGS_MAX	    (1U << 20)	 /* functions, files, label values (which may be one per request) */
+#define PW_PROFILE_STRING_BYTES_MAX (128U << 20) /* of them */
+#define PW_PROFILE_ELEMENTS_MAX	    (1U << 26)	 /* of one list: a million stacks of 64 frames */
+#define PW_PROFILE_FILE_MAX	    (256U << 20) /* an older profile that is read back; a big one has some MB */
+
+/* base/json_read */
+#define PW_JSON_READ_DEPTH_MAX	64U	    /* nesting of a document that we read; ours is below 10 */
+#define PW_JSON_READ_STRING_MAX (64U << 10) /* one string of it: function names and texts are far below */

@@ -15,7 +15,8 @@ struct pw_profile_frame {
 	uint32_t function, file; /* strings */
 	uint32_t line;
 	bool inlined;
-	uint64_t addr; /* link-time pc of the physical frame */
+	uint64_t addr;	/* link-time pc of the physical frame: as it is looked up (return address - 1) */
+	uint64_t entry; /* of the physical function; 0 unknown */
 };
 
 struct pw_profile_wait { /* target/snapshot.h: struct pw_wait, in words; UINT64_MAX, -1: unknown */
@@ -37,6 +38,7 @@ struct pw_profile_goroutine {
 	bool age_at_least, parked_at_least;
 	bool locked_to_thread;
 	struct pw_profile_wait wait;
+	uint32_t first_label, label_count; /* by key, ascending */
 };
 
 enum pw_verdict { PW_VERDICT_NONE, PW_VERDICT_POSSIBLE, PW_VERDICT_LIKELY, PW_VERDICT_CERTAIN };
@@ -45,7 +47,8 @@ const char *pw_verdict_name(enum pw_verdict verdict); /* "possible", "likely", "
 struct pw_profile_group { /* identical (stack, wait reason, go statement, labels if grouped by them) */
 	uint32_t count;
 	uint8_t status;			    /* enum pw_status_class */
-	uint32_t wait_reason;		    /* string */
+	bool mixed_status;		    /* of a merged group (--by): members differ; status is the first one's */
+	uint32_t wait_reason;		    /* string; 0 if not waiting, or members of a merged group differ */
 	uint32_t first_frame, frame_count;  /* innermost first */
 	struct pw_profile_frame created_by; /* function 0: started by the runtime, or main */
 	uint32_t start_function;	    /* string: what the goroutine runs */
@@ -76,6 +79,7 @@ struct pw_profile {
 	char process[64], go_version[64], service[128], build_id[96];
 	uint64_t taken_wall_ns, duration_ns; /* duration of the first, whole look */
 	uint64_t looks, over_ns;	     /* 1 or 2 looks; --over: how long */
+	uint64_t elapsed_ns;		     /* between the two looks; 0: one look */
 	uint64_t total, skipped, torn;
 	bool from_core;
 	uint64_t text_start, text_end, text_offset; /* link-time mapping of the code, for pprof */
@@ -96,5 +100,22 @@ struct pw_profile {
 struct pw_profile *pw_profile_new(void); /* NULL: no memory */
 void pw_profile_free(struct pw_profile *profile);
 const char *pw_profile_string(const struct pw_profile *profile, uint32_t string); /* "" if out of range */
+
+/* For those who build one: a zeroed element at the end of a list, NULL when there is no memory. An element moves when
+ * its list grows. pw_profile_intern gives 0 ("") for what is over the caps of the table. */
+uint32_t pw_profile_intern(struct pw_profile *profile, const char *text);
+struct pw_profile_group *pw_profile_add_group(struct pw_profile *profile);
+struct pw_profile_goroutine *pw_profile_add_goroutine(struct pw_profile *profile);
+struct pw_profile_frame *pw_profile_add_frame(struct pw_profile *profile);
+struct pw_profile_label *pw_profile_add_label(struct pw_profile *profile);
+
+/*
+ * Computes all that a group says of its members (count, ages, runs, common labels, what they wait on) from the rows of
+ * the goroutines, leaves out groups without members, and sorts by count.
+ */
+int pw_profile_summarize(struct pw_profile *profile) __attribute__((warn_unused_result));
+
+/* Only sorts: by count, then time (--over), then oldest, then what stands first. Rows follow. */
+int pw_profile_sort(struct pw_profile *profile) __attribute__((warn_unused_result));
 
 #endif

@@ -96,7 +96,7 @@ int pw_symbols_write(struct pw_buf *out, const struct pw_symbol *symbol)
 		const struct pw_frame *frame = &symbol->frames[i];
 
 		pw_buf_u32(out, frame->line);
-		pw_buf_u8(out, frame->inlined);
+		pw_buf_u8(out, (uint8_t)(frame->inlined | frame->wrapper << 1));
 		write_string(out, frame->function);
 		write_string(out, frame->file);
 	}
@@ -104,7 +104,7 @@ int pw_symbols_write(struct pw_buf *out, const struct pw_symbol *symbol)
 }
 
 #define SYMBOL_MIN_SIZE 26 /* pc, entry, frame size, flag, id, frame count */
-#define FRAME_MIN_SIZE	7  /* line, inlined, two empty strings */
+#define FRAME_MIN_SIZE	7  /* line, marks, two empty strings */
 
 /*
  * Reads one symbol. With frames NULL it only checks and counts; else frames has room for what was counted. Strings
@@ -127,13 +127,14 @@ static bool read_symbol(struct pw_bytes *bytes, struct pw_symbol *ret_symbol, st
 		return false;
 	for (uint32_t i = 0; i < symbol.frame_count; i++) {
 		struct pw_frame frame = {.line = pw_bytes_u32(bytes)};
-		uint8_t inlined = pw_bytes_u8(bytes);
+		uint8_t marks = pw_bytes_u8(bytes); /* 1 inlined, 2 wrapper */
 		size_t length;
 
-		frame.inlined = inlined == 1;
+		frame.inlined = marks & 1;
+		frame.wrapper = marks & 2;
 		frame.function = pw_bytes_cstr(bytes, PW_READER_STRING_MAX, &length);
 		frame.file = pw_bytes_cstr(bytes, PW_READER_STRING_MAX, &length);
-		if (!pw_bytes_ok(bytes) || inlined > 1)
+		if (!pw_bytes_ok(bytes) || marks > 3)
 			return false;
 		if (frames)
 			frames[i] = frame;

@@ -22,6 +22,7 @@ struct pw_frame { /* strings live as long as the pw_symbols they came in */
 	const char *function, *file;
 	uint32_t line;
 	bool inlined;
+	bool wrapper; /* made by the compiler: tracebacks leave out those that call */
 };
 
 struct pw_symbol {	    /* all frames of one pc, innermost first */

@@ -87,7 +87,8 @@ static int answer_symbols_of(struct reader_process *self, const struct pw_opened
 				frames[k] = (struct pw_frame){.function = refs[k].function ? refs[k].function : "",
 							      .file = refs[k].file ? refs[k].file : "",
 							      .line = refs[k].line,
-							      .inlined = refs[k].inlined};
+							      .inlined = refs[k].inlined,
+							      .wrapper = refs[k].wrapper};
 		}
 		r = pw_symbols_write(&self->answer, &symbol);
 	}

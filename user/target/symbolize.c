@@ -123,6 +123,8 @@ static void take_answer(struct pw_symbolizer *symbolizer, const struct pw_symbol
 			.file = text_of(symbolizer, symbol->frames[i].file),
 			.line = symbol->frames[i].line,
 			.inlined = symbol->frames[i].inlined,
+			.wrapper = symbol->frames[i].wrapper,
+			.entry = symbol->entry,
 		};
 	if (remember(symbolizer, symbol->pc, known))
 		pw_log_debug(0, "cannot keep the name of a function");

@@ -13,6 +13,8 @@ struct pw_located_frame { /* strings are owned by the symbolizer */
 	const char *function, *file;
 	uint32_t line;
 	bool inlined;
+	bool wrapper;	/* made by the compiler: tracebacks leave out those that call */
+	uint64_t entry; /* of the physical function; 0 unknown */
 };
 
 /*
