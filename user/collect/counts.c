@@ -38,7 +38,8 @@ static int compare_id(const void *left, const void *right)
 
 static bool is_known(const struct pw_counts *counts, uint32_t target)
 {
-	return bsearch(&target, counts->known, counts->known_count, sizeof(*counts->known), compare_id);
+	return counts->known_count &&
+	       bsearch(&target, counts->known, counts->known_count, sizeof(*counts->known), compare_id);
 }
 
 static void note(struct pw_counts *counts, int r)
