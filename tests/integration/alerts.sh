@@ -5,10 +5,10 @@
 begin alerts
 
 cat >"$tmp/fast.yaml" <<YAML
-include: ["leak_chan*", "ok_chan*", "counts*"]
+include: ["$tmp/*"]
 services:
-  "leak_chan*": leaky
-  "ok_chan*": healthy
+  "leaky*": leaky
+  "healthy*": healthy
 rules:
   PW-G08:
     tick: 1s
@@ -19,10 +19,14 @@ rules:
     warmup: 0
     clear: 2s
 YAML
-start_target leak "$(target leak_chan 1.19 stripped)" -rate 50
+# Copies, so that nobody else's programs are in the picture.
+cp "$(target leak_chan 1.19 stripped)" "$tmp/leaky"
+cp "$(target ok_chan 1.19 stripped)" "$tmp/healthy"
+cp "$(target counts 1.24 stripped)" "$tmp/counts-copy"
+start_target leak "$tmp/leaky" -rate 50
 leak_pid=$target_pid
-start_target ok "$(target ok_chan 1.19 stripped)" -rate 50
-start_target counts "$(target counts 1.24 stripped)"
+start_target ok "$tmp/healthy" -rate 50
+start_target counts "$tmp/counts-copy"
 start_daemon -c "$tmp/fast.yaml" --record "$tmp/recording"
 
 # ---- firing ----------------------------------------------------------------------------------------------------------
@@ -43,7 +47,7 @@ for field in 'state=firing' "pid=$leak_pid" 'go_statement="main.main.func1 main.
 	contains "the log line has ${field%%=*}" "$line" "$field"
 done
 equal "as a metric" 1 "$(metric parkwatch_alert "rule=\"PW-G08\".*pid=\"$leak_pid\"")"
-contains "as text" "$("$parkwatch" alerts --socket "$daemon_socket")" '^PW-G08 firing .* leaky \(leak_chan-1.19-, pid'
+contains "as text" "$("$parkwatch" alerts --socket "$daemon_socket")" '^PW-G08 firing .* leaky \(leaky, pid'
 equal "over HTTP" "$(jq -r .id <<<"$alert")" "$(curl -fsS "$daemon_url/api/v1/alerts" | jq -r '.alerts[] | select(.service == "leaky") | .id')"
 
 # ---- a pile-up that goes away ----------------------------------------------------------------------------------------

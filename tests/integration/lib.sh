@@ -50,7 +50,7 @@ cleanup() {
 	wait 2>/dev/null
 	if ! $reached_pass; then
 		echo "not ok - ${test_name:-${0##*/}}: did not reach the end (status $status)"
-		[ -s "$tmp/daemon.log" ] && tail -20 "$tmp/daemon.log"
+		[ -s "$tmp/daemon.log" ] && tail -60 "$tmp/daemon.log"
 		status=1
 	fi
 	rm -rf "$tmp"

@@ -289,6 +289,7 @@ static void stop(struct pw_daemon *daemon)
 	pw_vec_done(&daemon->observed);
 	if (daemon->collect)
 		pw_collect_free(daemon->collect);
+	daemon->collect = NULL; /* discover says goodbye to each target */
 	if (daemon->discover)
 		pw_discover_free(daemon->discover);
 	if (daemon->reader)
