@@ -191,6 +191,8 @@ test-integration: all
 test:
 	@scripts/install-deps build test
 	@+$(MAKE) --no-print-directory all unit-bins
+	$(call say,TARGETS,Go programs and servers that the tests observe: minutes when the cache is empty)scripts/targets --default >/dev/null
+	$(Q)scripts/servers >/dev/null
 	@scripts/run-tests --build $(BUILD) unit integration
 
 FUZZ_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -O1 -fno-strict-aliasing -fno-omit-frame-pointer $(INCLUDES) -Itests \
