@@ -142,11 +142,12 @@ stop_target() { # NAME
 start_trace() { # NAME PID SECONDS [ARGS...]: counts in the background; back when it counts. finish_trace gets its JSON
 	local name=$1 pid=$2 seconds=$3
 	shift 3
+	rm -f "$tmp/$name.json" "$tmp/$name.log" # the child makes them anew, a moment later
 	"$parkwatch" trace -p "$pid" -d "${seconds}s" --format json --budget none "$@" >"$tmp/$name.json" 2>"$tmp/$name.log" &
 	trace_pid=$!
 	started+=("$trace_pid")
-	if ! wait_until 20 grep -q counting "$tmp/$name.log"; then
-		not_ok "$name attaches" "$(cat "$tmp/$name.log")"
+	if ! wait_until 20 grep -qs counting "$tmp/$name.log"; then
+		not_ok "$name attaches" "$(cat "$tmp/$name.log" 2>&1)"
 		return 1
 	fi
 }

@@ -35,7 +35,7 @@ observe nats curl -fsS "$nats_url/varz"
 start_caddy
 observe caddy curl -fsS "$caddy_url/"
 start_containerd
-observe containerd true
+observe containerd "$(dirname "$(server containerd)")/ctr" --address "$tmp/containerd/c.sock" version
 start_esbuild
 observe esbuild curl -fsS "$esbuild_url/"
 pass
