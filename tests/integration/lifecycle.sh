@@ -101,7 +101,7 @@ one_line_error "PARKWATCH=off: trace says so" 2 'PARKWATCH=off' "$parkwatch" tra
 
 # ---- 10,000 that do not stay -----------------------------------------------------------------------------------------
 short=$(target shortlived 1.24 stripped)
-for i in $(seq 10000); do "$short"; done
+for _ in $(seq 10000); do "$short"; done
 wait_until 5 curl -fsS "$daemon_url/-/healthy" && ok "10,000 short-lived processes: the daemon is well" ||
 	not_ok "10,000 short-lived processes: the daemon is well" "$(tail -3 "$tmp/daemon.log")"
 descriptors=$(ls "/proc/$daemon_pid/fd" | wc -l)

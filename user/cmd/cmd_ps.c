@@ -104,12 +104,15 @@ static enum pw_exit look_at_all(struct pw_oneshot *oneshot, const struct pw_feat
 		if (pids.items[i] == getpid())
 			continue;
 		r = pw_target_open(&target, pids.items[i], &oneshot->procfs, oneshot->reader, &why);
-		if (r >= 0)
+		if (r >= 0) {
 			r = look_at(oneshot, target, features, records);
-		else if (r == -EPERM)
+			if (r < 0 && r != -ESRCH)
+				pw_log_warn(r, "process %d is left out: %s", (int)pids.items[i], strerror(-r));
+		} else if (r == -EPERM) {
 			++*ret_opted_out;
-		else if (r == -EACCES && !(*ret_closed_count)++)
+		} else if (r == -EACCES && !(*ret_closed_count)++) {
 			*ret_closed = why;
+		}
 	}
 	pw_vec_done(&pids);
 	return PW_EXIT_OK;

@@ -266,6 +266,7 @@ static int read_document(struct reading *reading, yaml_parser_t *parser)
 		}
 	}
 	yaml_document_delete(&document);
+	reading->document = NULL;
 	return r;
 }
 

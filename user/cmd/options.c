@@ -101,7 +101,10 @@ static int option_refuse(const struct pw_command *command, int code, char **argv
 {
 	if (code == '?' && optopt == 0)
 		return option_unknown(command, argv[optind - 1]);
-	if (optopt >= PARSE_BASE)
+	if (optopt == HELP_CODE)
+		return pw_log_usage(-EINVAL, "option '--help' takes no argument; see 'parkwatch %s --help'",
+				    command->name);
+	if (optopt >= PARSE_BASE && (size_t)(optopt - PARSE_BASE) < command->option_count)
 		return pw_log_usage(-EINVAL, "option '--%s' %s; see 'parkwatch %s --help'",
 				    command->options[optopt - PARSE_BASE].name,
 				    code == ':' ? "needs an argument" : "takes no argument", command->name);

@@ -187,7 +187,11 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 static int listen_tcp(const char *address, uint16_t *ret_port, struct pw_why *reterr_why)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
-	struct sockaddr_storage bound;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in ipv4;
+		struct sockaddr_in6 ipv6;
+	} bound = {.ipv6 = {0}};
 	socklen_t size = sizeof(bound);
 	_cleanup_fd_ int fd = -1;
 	char host[256], service[8];
@@ -211,9 +215,8 @@ static int listen_tcp(const char *address, uint16_t *ret_port, struct pw_why *re
 	freeaddrinfo(found);
 	if (r)
 		return pw_why_set(reterr_why, r, "cannot listen on %s: %s", address, strerror(-r));
-	if (!getsockname(fd, (struct sockaddr *)&bound, &size))
-		port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-							 : ((struct sockaddr_in *)&bound)->sin_port);
+	if (!getsockname(fd, &bound.any, &size))
+		port = ntohs(bound.any.sa_family == AF_INET6 ? bound.ipv6.sin6_port : bound.ipv4.sin_port);
 	*ret_port = port;
 	return TAKE_FD(fd);
 }

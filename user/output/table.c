@@ -100,10 +100,9 @@ void pw_text_table_print(const struct pw_text_table *table, struct pw_buf *out)
 		return;
 	for (size_t i = 0; i < table->column_count; i++)
 		print_cell(&table->columns[i], table->columns[i].title, i + 1 == table->column_count, out);
-	for (size_t i = 0; i < table->cell_count; i++) {
-		size_t column = i % table->column_count;
-
+	for (size_t i = 0, column = 0; i < table->cell_count && table->column_count; i++) {
 		print_cell(&table->columns[column], table->cells[i], column + 1 == table->column_count, out);
+		column = column + 1 < table->column_count ? column + 1 : 0;
 	}
 }
 

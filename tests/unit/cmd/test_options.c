@@ -109,6 +109,7 @@ static void what_is_wrong_is_said_in_one_line(void **state)
 	assert_refused("file --pid", "parkwatch: option '--pid' needs an argument; see 'parkwatch try --help'\n");
 	assert_refused("file -p", "parkwatch: option '-p' needs an argument; see 'parkwatch try --help'\n");
 	assert_refused("--json=yes", "parkwatch: option '--json' takes no argument; see 'parkwatch try --help'\n");
+	assert_refused("--help=yes", "parkwatch: option '--help' takes no argument; see 'parkwatch try --help'\n");
 	assert_refused("-d 5", "parkwatch: --duration: '5' is not a duration (like 5s or 1m30s); see 'parkwatch try "
 			       "--help'\n");
 	assert_refused("--format xml",
