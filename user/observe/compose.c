@@ -259,8 +259,9 @@ static void write_events(struct pw_record *draft, struct pw_observation *observa
  * live = base + spawned - exited, where base is what was alive when counting began. The census says it: exactly, if
  * nothing was spawned or exited between the poll before it and the poll after it; the first one has to do until then.
  */
-static void work_out_drift(struct pw_observation *observation, const struct pw_target_counts *counts)
+void pw_observation_work_out_drift(struct pw_observation *observation)
 {
+	const struct pw_target_counts *counts = pw_observation_counts(observation);
 	uint64_t census = observation->digest->total, net;
 	bool at_rest;
 
@@ -270,7 +271,7 @@ static void work_out_drift(struct pw_observation *observation, const struct pw_t
 		return;
 	}
 	if (!observation->has_digest || !observation->drift_due || !observation->before_census.valid ||
-	    counts->polled_ns < observation->digest->taken_ns)
+	    counts->polled_ns < observation->census_ended_ns)
 		return; /* the poll after the census is still to come */
 	observation->drift_due = false;
 	at_rest = observation->before_census.spawned == counts->spawned &&
@@ -294,9 +295,8 @@ static void write_census(struct pw_record *draft, const struct pw_observation *o
 {
 	const struct pw_digest *digest = observation->digest;
 	struct pw_digest_source source = pw_observation_source(observation);
-	bool stale = observation->failures_in_row > 0;
 
-	draft->census.section = section(stale ? PW_STALE : PW_EXACT, digest->taken_ns);
+	draft->census.section = section(observation->digest_stale ? PW_STALE : PW_EXACT, digest->taken_ns);
 	draft->census.total = digest->total;
 	draft->census.system = digest->system;
 	draft->census.skipped = digest->skipped;
@@ -309,7 +309,9 @@ static void write_numbers(struct pw_record *draft, const struct pw_observation *
 	if (observation->births_ns || observation->has_digest) {
 		uint64_t taken_ns = observation->has_digest ? observation->digest->taken_ns : observation->births_ns;
 
-		draft->runtime.section = section(PW_EXACT, PW_MAX(taken_ns, observation->births_ns));
+		draft->runtime.section =
+			section(observation->births_stale || observation->digest_stale ? PW_STALE : PW_EXACT,
+				PW_MAX(taken_ns, observation->births_ns));
 		draft->runtime.goroutines = observation->has_digest ? observation->digest->num_goroutine : PW_UNKNOWN;
 		draft->runtime.spawn_total = observation->target->births && observation->births_ns
 						     ? pw_births_total(observation->target->births)
@@ -353,7 +355,7 @@ int pw_observation_record(struct pw_observation *observation, uint64_t boot_ns, 
 	write_sites(draft, builder, target, counts, boot_ns);
 	write_drops(draft, observation, counts, boot_ns);
 	write_cost(draft, observation, counts, boot_ns);
-	work_out_drift(observation, counts);
+	pw_observation_work_out_drift(observation);
 	if (counts)
 		take_gc_events(observation, counts);
 	if (counts && counts->armed && target->bias_known && target->build)

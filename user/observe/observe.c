@@ -88,15 +88,19 @@ static bool can_read(const struct pw_observation *observation)
 /* Once per interval: what is cheap to read. */
 static int begin_interval(struct pw_observation *observation, uint64_t boot_ns)
 {
-	int r = 0;
+	int r;
 
 	observation->interval_due = false;
-	if (can_read(observation))
+	observation->births_stale = true;
+	if (can_read(observation)) {
 		r = pw_births_poll(observation->target->births, observation->target, boot_ns);
-	if (r == 0)
-		observation->births_ns = boot_ns;
-	if (r == -ESRCH)
-		return r;
+		if (r == -ESRCH)
+			return r;
+		if (r == 0) {
+			observation->births_ns = boot_ns;
+			observation->births_stale = false;
+		}
+	}
 	if (observation->options.kernel_figures && observation->procfs) {
 		r = pw_kernel_read(&observation->figures, observation->procfs, observation->target->pid);
 		if (r == -ESRCH)
@@ -115,6 +119,7 @@ static int census_failed(struct pw_observation *observation, int error)
 {
 	observation->phase = PW_OBSERVE_IDLE;
 	observation->census_failures++;
+	observation->digest_stale = true;
 	if (error == -ESRCH)
 		return error;
 	if (++observation->failures_in_row < FAILURES_MAX)
@@ -131,6 +136,7 @@ static int begin_census(struct pw_observation *observation, uint64_t boot_ns)
 	const struct pw_target_counts *counts = pw_observation_counts(observation);
 	int r;
 
+	pw_observation_work_out_drift(observation);
 	observation->next_census_ns = boot_ns + observation->options.census_interval_ns;
 	observation->before_census = (struct pw_observe_totals){};
 	if (counts && counts->armed)
@@ -154,6 +160,8 @@ static void finish_census(struct pw_observation *observation)
 	observation->digest = made;
 	observation->phase = PW_OBSERVE_IDLE;
 	observation->failures_in_row = 0;
+	observation->digest_stale = false;
+	observation->census_ended_ns = pw_boot_ns();
 	observation->has_digest = true;
 	observation->drift_due = true;
 	observation->next_census_ns = observation->census_started_ns +

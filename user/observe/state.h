@@ -26,7 +26,8 @@ struct pw_observation {
 	struct pw_observe_options options;
 
 	bool interval_due;
-	uint64_t births_ns; /* last good poll */
+	uint64_t births_ns; /* last good poll of the target's goids; 0: none yet */
+	bool births_stale;  /* there was none in this interval */
 	struct pw_kernel_figures figures;
 	uint64_t figures_ns;
 
@@ -39,6 +40,8 @@ struct pw_observation {
 		slice_cpu_ns; /* CPU time of this census so far; that of the thread when the slice began */
 	uint64_t census_failures;
 	unsigned int failures_in_row;
+	bool digest_stale;	  /* a census after the one shown has failed */
+	uint64_t census_ended_ns; /* of the one shown, CLOCK_BOOTTIME */
 
 	/* Drift: events held against the census. */
 	struct pw_observe_totals before_census;
@@ -63,5 +66,9 @@ PW_DEFINE_CLEANUP(struct pw_observation *, pw_observation_free);
 /* NULL without events. */
 const struct pw_target_counts *pw_observation_counts(const struct pw_observation *observation);
 struct pw_digest_source pw_observation_source(const struct pw_observation *observation);
+
+/* Holds the last census against the first poll after it. To be called before the next census begins, or there is
+ * never one when each interval has a census. */
+void pw_observation_work_out_drift(struct pw_observation *observation);
 
 #endif

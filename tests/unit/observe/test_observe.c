@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "base/time.h"
+#include "collect/collect.h"
+#include "model/record.h"
+#include "observe/observe.h"
+#include "support/fake_mem.h"
+#include "target/births.h"
+#include "target/kernel.h"
+#include "target/target.h"
+
+/*
+ * An observation of a process made of fake memory, with events and kernel figures made up here: the functions below
+ * stand in for those of the library, whose files are then not linked. Ticks go as the daemon's: poll, work, record.
+ */
+static struct pw_target_counts counts;
+static bool counting; /* the target is registered */
+static unsigned int validations;
+static bool validation_finds_fault;
+static int kernel_error;
+
+const struct pw_target_counts *pw_collect_counts(const struct pw_collect *collect, uint64_t target_id)
+{
+	assert_ptr_equal(collect, &counts);
+	assert_int_equal(target_id, 7);
+	return counting ? &counts : NULL;
+}
+
+const char *pw_drop_name(size_t drop)
+{
+	return drop == 0 ? "first" : "second";
+}
+
+int pw_target_validate(struct pw_target *target, const struct pw_procfs *procfs)
+{
+	(void)procfs;
+	validations++;
+	if (validation_finds_fault)
+		target->memory_ok = false;
+	return 0;
+}
+
+int pw_kernel_read(struct pw_kernel_figures *ret_figures, const struct pw_procfs *procfs, int pid)
+{
+	(void)procfs;
+	(void)pid;
+	if (kernel_error)
+		return kernel_error;
+	*ret_figures =
+		(struct pw_kernel_figures){.rss_bytes = 4096, .threads = 5, .open_files = PW_UNKNOWN, .cpu_ns = 12345};
+	return 0;
+}
+
+struct world {
+	struct fake_go *go;
+	struct pw_observation *observation;
+	uint64_t now_ns;
+};
+
+static void set_goids(struct world *world, uint64_t goids)
+{
+	fake_go_set_sched(world->go, PW_FIELD_SCHED_GOIDGEN, 16, 8);
+	fake_go_set_p(world->go, 0, PW_FIELD_P_GOIDCACHE, goids + 1, 8);
+	fake_go_set_p(world->go, 0, PW_FIELD_P_GOIDCACHEEND, 17, 8);
+}
+
+static void world_init(struct world *world, size_t goroutines)
+{
+	static const struct pw_observe_options options = {
+		.census_interval_ns = 1, .slice_ns = 60 * PW_NS_PER_SEC, .kernel_figures = true};
+
+	*world = (struct world){.go = fake_go_new(24, goroutines, 1), .now_ns = pw_boot_ns()};
+	set_goids(world, goroutines);
+	world->go->target.id = 7;
+	world->go->target.memory_ok = true;
+	world->go->target.state = PW_TARGET_ATTACHED;
+	assert_int_equal(pw_births_new(&world->go->target.births), 0);
+	counts = (struct pw_target_counts){.armed = true, .guard_state = "continuous"};
+	counting = true;
+	validations = 0;
+	validation_finds_fault = false;
+	kernel_error = 0;
+	assert_int_equal(pw_observation_new(&world->observation, &world->go->target, (struct pw_collect *)&counts,
+					    (const struct pw_procfs *)&counts, &options),
+			 0);
+}
+
+static void world_done(struct world *world)
+{
+	pw_observation_free(world->observation);
+	pw_births_free(world->go->target.births);
+	fake_go_free(world->go);
+}
+
+static struct pw_record *tick(struct world *world)
+{
+	struct pw_record *record = NULL;
+	int r;
+
+	counts.polled_ns = pw_boot_ns();
+	world->now_ns += 3600 * PW_NS_PER_SEC; /* a census is due each time, whatever the last one cost */
+	while ((r = pw_observation_work(world->observation, world->now_ns)) == -EAGAIN)
+		;
+	assert_int_equal(r, 0);
+	assert_int_equal(pw_observation_record(world->observation, pw_boot_ns(), 1, &record), 0);
+	return record;
+}
+
+static void tick_unseen(struct world *world)
+{
+	pw_record_unref(tick(world));
+}
+
+static void all_sources_meet_in_one_record(void **state)
+{
+	const struct pw_reason_count reasons[] = {{2, 40}, {200, 2}};
+	const uint64_t stack[] = {FAKE_GO_MAIN_FUNC + 0x40};
+	const struct pw_statement_counts statement = {.gopc = FAKE_GO_MAIN_FUNC + 0x20,
+						      .spawned = 30,
+						      .exited = 20,
+						      .parked = 42,
+						      .reasons = reasons,
+						      .reason_count = 2,
+						      .creation_stack = stack,
+						      .creation_depth = 1};
+	const uint64_t drops[] = {11, 22};
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 5);
+	counts.spawned = 30;
+	counts.exited = 20;
+	counts.statements = &statement;
+	counts.statement_count = 1;
+	counts.drops = drops;
+	counts.drop_count = 2;
+	record = tick(&world);
+	assert_string_equal(pw_record_string(record, record->identity.state), "attached");
+	assert_int_equal(record->census.total, 5);
+	assert_int_equal(record->census.section.quality, PW_EXACT);
+	assert_int_equal(record->runtime.spawn_total, 5);
+	assert_int_equal(record->kernel.threads, 5);
+	assert_true(record->kernel.open_files == PW_UNKNOWN);
+	assert_int_equal(record->events.spawned, 30);
+	/* Census and events speak of the same go statement. */
+	assert_int_equal(record->statement_count, 1);
+	assert_int_equal(record->events.count, 1);
+	assert_int_equal(record->events.counts[0].statement, record->census.groups[0].statement);
+	assert_int_equal(record->events.counts[0].reason_count, 2);
+	assert_true(record->events.counts[0].ran == PW_UNKNOWN);
+	assert_int_equal(record->drop_count, 4);
+	assert_string_equal(pw_record_string(record, record->drops[1].name), "second");
+	assert_int_equal(record->drops[1].count, 22);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+static void without_events_there_are_none_instead_of_zeros(void **state)
+{
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 3);
+	counting = false;
+	tick_unseen(&world);
+	record = tick(&world);
+	assert_false(record->events.section.present);
+	assert_false(record->drift.section.present);
+	assert_int_equal(record->census.total, 3);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+/* Each interval has a census here; the poll that the last one waits for comes before the next one begins. */
+static void drift_is_worked_out_with_the_first_poll_after_a_census(void **state)
+{
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 5);
+	counts.spawned = 100;
+	counts.exited = 98;
+	record = tick(&world);
+	assert_false(record->drift.section.present);
+	pw_record_unref(record);
+	record = tick(&world);
+	assert_true(record->drift.section.present);
+	assert_int_equal(record->drift.section.quality, PW_EXACT);
+	assert_int_equal(record->drift.live_by_events, 5);
+	assert_int_equal(record->drift.difference, 0);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+static void a_lost_exit_shows_as_drift(void **state)
+{
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 5);
+	tick_unseen(&world);
+	tick_unseen(&world);
+	counts.spawned = 3; /* two came and went; one exit was not counted, and one came to stay */
+	counts.exited = 1;
+	fake_go_set(world.go, 4, PW_FIELD_G_ATOMICSTATUS, 6, 4); /* dead */
+	tick_unseen(&world);
+	record = tick(&world);
+	assert_int_equal(record->drift.section.quality, PW_EXACT);
+	assert_int_equal(record->drift.live_by_events, 7);
+	assert_int_equal(record->drift.live_by_census, 4);
+	assert_int_equal(record->drift.difference, -3);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+static void drift_is_an_estimate_while_goroutines_come_and_go(void **state)
+{
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 5);
+	for (int i = 0; i < 4; i++) {
+		tick_unseen(&world);
+		counts.spawned++;
+		counts.exited++;
+	}
+	record = tick(&world);
+	assert_true(record->drift.section.present);
+	assert_int_equal(record->drift.section.quality, PW_ESTIMATED);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+static void events_that_were_detached_start_anew(void **state)
+{
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 5);
+	tick_unseen(&world);
+	tick_unseen(&world);
+	counts.guard_state = "detached";
+	record = tick(&world);
+	assert_false(record->drift.section.present);
+	assert_int_equal(record->events.section.quality, PW_STALE);
+	pw_record_unref(record);
+	counts.guard_state = "continuous";
+	counts.spawned = 1000; /* what went on meanwhile nobody counted */
+	tick_unseen(&world);
+	record = tick(&world);
+	assert_int_equal(record->drift.difference, 0);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+static void goids_that_cannot_be_read_are_stale_until_the_next_poll(void **state)
+{
+	struct pw_record *record;
+	uint64_t taken_ns;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 5);
+	record = tick(&world);
+	assert_int_equal(record->runtime.section.quality, PW_EXACT);
+	taken_ns = record->runtime.section.taken_ns;
+	pw_record_unref(record);
+	fake_go_set_p(world.go, 0, PW_FIELD_P_GOIDCACHE, 30, 8); /* begins after its end: torn */
+	record = tick(&world);
+	assert_int_equal(record->runtime.section.quality, PW_STALE);
+	assert_int_equal(record->runtime.spawn_total, 5);
+	assert_true(record->runtime.section.taken_ns >= taken_ns);
+	pw_record_unref(record);
+	set_goids(&world, 9);
+	record = tick(&world);
+	assert_int_equal(record->runtime.section.quality, PW_EXACT);
+	assert_int_equal(record->runtime.spawn_total, 9);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+/* Also with the third, after which the target was validated anew and found to be in order. */
+static void what_is_shown_stays_stale_until_a_census_succeeds(void **state)
+{
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 5);
+	tick_unseen(&world);
+	fake_go_set_allglen(world.go, UINT64_MAX / 2);
+	for (unsigned int failures = 1; failures <= 4; failures++) {
+		record = tick(&world);
+		assert_int_equal(record->census.section.quality, PW_STALE);
+		assert_int_equal(record->census.total, 5);
+		assert_string_equal(pw_record_string(record, record->drops[0].name), "census_failed");
+		assert_int_equal(record->drops[0].count, failures);
+		assert_int_equal(validations, failures / 3);
+		pw_record_unref(record);
+	}
+	fake_go_set_allglen(world.go, 4);
+	record = tick(&world);
+	assert_int_equal(record->census.section.quality, PW_EXACT);
+	assert_int_equal(record->census.total, 4);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+static void a_target_that_is_not_what_it_was_shows_no_census(void **state)
+{
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 5);
+	tick_unseen(&world);
+	fake_go_set_allglen(world.go, UINT64_MAX / 2);
+	validation_finds_fault = true;
+	tick_unseen(&world);
+	tick_unseen(&world);
+	record = tick(&world);
+	assert_int_equal(validations, 1);
+	assert_false(record->census.section.present);
+	pw_record_unref(record);
+	set_goids(&world, 9); /* nobody reads that any more, so nobody may say that it is of now */
+	record = tick(&world);
+	assert_false(record->census.section.present);
+	assert_int_equal(record->runtime.section.quality, PW_STALE);
+	assert_int_equal(record->runtime.spawn_total, 5);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+static void before_memory_is_readable_nothing_is_said_of_the_runtime(void **state)
+{
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 5);
+	world.go->target.memory_ok = false;
+	record = tick(&world);
+	assert_false(record->runtime.section.present);
+	assert_false(record->census.section.present);
+	assert_true(record->kernel.section.present);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+static void a_target_that_is_gone_ends_the_work(void **state)
+{
+	struct pw_record *record = NULL;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 5);
+	tick_unseen(&world);
+	world.go->mem.error = -ESRCH;
+	assert_int_equal(pw_observation_work(world.observation, world.now_ns += PW_NS_PER_SEC), -ESRCH);
+	assert_int_equal(pw_observation_record(world.observation, pw_boot_ns(), 1, &record), 0);
+	assert_int_equal(record->census.total, 5); /* what was known of it */
+	pw_record_unref(record);
+	world.go->mem.error = 0;
+	kernel_error = -ESRCH;
+	assert_int_equal(pw_observation_work(world.observation, world.now_ns += PW_NS_PER_SEC), -ESRCH);
+	world_done(&world);
+}
+
+static void gc_events_of_one_poll_are_taken_in_once(void **state)
+{
+	const struct pw_gc_event events[] = {
+		{PW_EVENT_GC_START, 100, 0}, {PW_EVENT_STW_START, 110, 0},
+		{PW_EVENT_STW_END, 130, 0},  {PW_EVENT_GC_MARK_TERMINATION, 140, 0},
+		{PW_EVENT_GC_SWEEP, 150, 0}, {PW_EVENT_STW_END, 999, 0}}; /* its start was before we came */
+	struct pw_record *record = NULL;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 1);
+	counts.gc_events = events;
+	counts.gc_event_count = ARRAY_SIZE(events);
+	tick_unseen(&world);
+	assert_int_equal(pw_observation_record(world.observation, pw_boot_ns(), 1, &record), 0); /* no poll since */
+	assert_int_equal(record->events.stw_total_ns, 20);
+	assert_int_equal(record->events.last_cycle.start_ns, 100);
+	assert_int_equal(record->events.last_cycle.mark_termination_ns, 140);
+	assert_int_equal(record->events.last_cycle.sweep_ns, 150);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_sources_meet_in_one_record),
+		cmocka_unit_test(without_events_there_are_none_instead_of_zeros),
+		cmocka_unit_test(drift_is_worked_out_with_the_first_poll_after_a_census),
+		cmocka_unit_test(a_lost_exit_shows_as_drift),
+		cmocka_unit_test(drift_is_an_estimate_while_goroutines_come_and_go),
+		cmocka_unit_test(events_that_were_detached_start_anew),
+		cmocka_unit_test(goids_that_cannot_be_read_are_stale_until_the_next_poll),
+		cmocka_unit_test(what_is_shown_stays_stale_until_a_census_succeeds),
+		cmocka_unit_test(a_target_that_is_not_what_it_was_shows_no_census),
+		cmocka_unit_test(before_memory_is_readable_nothing_is_said_of_the_runtime),
+		cmocka_unit_test(a_target_that_is_gone_ends_the_work),
+		cmocka_unit_test(gc_events_of_one_poll_are_taken_in_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
