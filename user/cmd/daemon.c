@@ -223,7 +223,11 @@ static void start_collect(struct pw_daemon *daemon)
 						   .creation_stacks_first = STACKS_FIRST,
 						   .creation_stacks_every = STACKS_EVERY};
 	struct pw_why why = {0};
+	uint64_t start_ns = pw_now_ns();
 	int r = pw_collect_new(&daemon->collect, &options, &why);
+
+	pw_log_debug(0, "setup: tried what the host allows %.1f ms",
+		     (double)(pw_now_ns() - start_ns) / (double)PW_NS_PER_MS);
 
 	daemon->health.attach_method = "";
 	if (r < 0) {

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "base/log.h"
 #include "base/time.h"
 #include "base/vec.h"
 #include "base/why.h"
@@ -155,6 +156,8 @@ static void take_result(struct pw_collect *collect, struct pw_collect_entry *ent
 	else if (!entry->settled && wanted_groups(entry)) {
 		set_armed(collect, entry, true);
 		tell(entry, true, entry->remark);
+		pw_log_debug(0, "setup: attached %.1f ms",
+			     (double)(pw_now_ns() - entry->added_ns) / (double)PW_NS_PER_MS);
 	}
 	pump(collect, entry);
 }

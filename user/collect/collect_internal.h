@@ -25,6 +25,7 @@ struct pw_collect_entry {
 	struct pw_target *target; /* borrowed; NULL once removed */
 	uint32_t slot;
 	int pid;
+	uint64_t added_ns;		  /* CLOCK_MONOTONIC */
 	struct pw_attachment *attachment; /* the worker's while in_flight */
 	unsigned int groups;		  /* that have a site and are asked for */
 	bool in_flight, settled, failed, removing, replaced;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/time.h"
 #include "base/log.h"
 #include "base/macros.h"
 #include "base/why.h"
@@ -373,6 +374,7 @@ int pw_collect_entry_new(struct pw_collect_entry **ret_entry, struct pw_collect 
 	entry->id = target->id;
 	entry->target = target;
 	entry->pid = target->pid;
+	entry->added_ns = pw_now_ns();
 	entry->counts.guard_state = pw_guard_level_name(PW_GUARD_CONTINUOUS);
 	entry->counts.drops = entry->drops;
 	entry->counts.drop_count = _PW_DROP_MAX;

@@ -220,11 +220,13 @@ static void announce(struct pw_discover *discover, struct process *process)
 /* Looks into the live process; tells of it once there is something to tell. */
 static int validate(struct pw_discover *discover, struct process *process)
 {
+	uint64_t start_ns = pw_now_ns();
 	int r = pw_target_validate(process->target, &discover->procfs);
 
 	if (r)
 		return r;
 	process->validated_ns = pw_now_ns();
+	pw_log_debug(0, "setup: validated %.1f ms", (double)(process->validated_ns - start_ns) / (double)PW_NS_PER_MS);
 	if (process->announced)
 		return 0;
 	if (process->target->starting && process->attempts++ < START_ATTEMPTS)

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/time.h"
 #include "reader/reader.h"
 
 struct file_key { /* no padding: it is hashed as bytes */
@@ -24,6 +25,7 @@ struct question {
 	struct pw_files *files;
 	struct file_key key;
 	int64_t request;
+	uint64_t asked_ns;
 };
 
 static void file_free(void *value)
@@ -106,11 +108,13 @@ static void on_facts(void *context, int r, const struct pw_build_facts *facts, c
 	struct question *question = context;
 	struct pw_files *files = question->files;
 	struct file_key key = question->key;
+	uint64_t took_ns = pw_now_ns() - question->asked_ns;
 	struct file *file;
 
 	question_free(question);
 	if (r == -ECANCELED)
 		return;
+	pw_log_debug(0, "setup: facts %.1f ms", (double)took_ns / (double)PW_NS_PER_MS);
 	file = pw_table_get(&files->table, &key, sizeof(key));
 	if (!file)
 		return; /* pushed out meanwhile */
@@ -147,6 +151,7 @@ static int ask(struct pw_files *files, const struct pw_procfs *procfs, pid_t pid
 		return -ENOMEM;
 	question->files = files;
 	question->key = *key;
+	question->asked_ns = pw_now_ns();
 	question->next = files->questions;
 	question->link = &files->questions;
 	if (question->next)
