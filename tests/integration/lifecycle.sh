@@ -22,6 +22,13 @@ tell counts "leak 50" >/dev/null
 own=$(tell counts stats | jq .goroutines)
 wait_until 5 eval "[ \"\$(goroutines_of $pid)\" = $own ]" && ok "go_goroutines is runtime.NumGoroutine" ||
 	not_ok "go_goroutines is runtime.NumGoroutine" "expected $own" "actual $(goroutines_of "$pid")"
+cycles() { echo $(for kind in cycles mark_terminations sweeps; do metric "parkwatch_gc_${kind}_total" "pid=\"$pid\""; done); }
+read -r before _ <<<"$(cycles)"
+runs=$(tell counts stats | jq .num_gc)
+tell counts "gc 7" >/dev/null
+runs=$(($(tell counts stats | jq .num_gc) - runs + before))
+wait_until 5 eval "[ \"\$(cycles)\" = '$runs $runs $runs' ]" && ok "GC cycles, mark terminations and sweeps are the program's own" ||
+	not_ok "GC cycles, mark terminations and sweeps are the program's own" "expected $runs each" "actual $(cycles)"
 stop_target counts
 wait_until 5 unseen "$pid" && ok "a process that ended is forgotten" || not_ok "a process that ended is forgotten"
 rm -f "$tmp"/counts.*
