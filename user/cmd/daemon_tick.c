@@ -27,10 +27,11 @@
  * picture of all is published. Between slices the loop runs, so that a target with 10^6 goroutines, or one that is slow
  * to read, holds up nobody for longer than a slice.
  */
-#define SCAN_NS	     (10 * PW_NS_PER_MS) /* for /proc, per tick */
-#define WORK_NS	     (10 * PW_NS_PER_MS) /* of slices in one callback */
-#define WORK_IDLE_NS (2 * PW_NS_PER_MS)	 /* when all that is left waits for the reader */
-#define SELF_STATM   "/proc/self/statm"
+#define SCAN_NS	       (10 * PW_NS_PER_MS)  /* for /proc, per tick */
+#define WORK_NS	       (10 * PW_NS_PER_MS)  /* of slices in one callback */
+#define WORK_IDLE_NS   (2 * PW_NS_PER_MS)   /* when all that is left waits for the reader */
+#define SECOND_TICK_NS (250 * PW_NS_PER_MS) /* by then the first scan's processes are known: show them */
+#define SELF_STATM     "/proc/self/statm"
 
 void pw_observed_free(struct pw_observed *observed)
 {
@@ -283,6 +284,11 @@ static int on_tick(struct pw_source *source pw_unused, uint64_t due_ns pw_unused
 	}
 	for (size_t i = 0; i < daemon->observed.count; i++)
 		daemon->observed.items[i]->pending = true;
+	if (health->ticks == 1 && SECOND_TICK_NS < daemon->config.interval_ns) {
+		r = pw_source_set_timer(daemon->tick_source, SECOND_TICK_NS, daemon->config.interval_ns);
+		if (r < 0)
+			return r;
+	}
 	return pw_source_set_timer(daemon->work_source, 1, 0);
 }
 
