@@ -148,25 +148,6 @@ static void a_refusal_of_the_server_is_no_failure_of_ours(void **state)
 	assert_string_equal(pw_buf_text(&body), "not found\n");
 }
 
-static void a_proxy_of_the_environment_is_not_asked(void **state)
-{
-	_cleanup_buf_ struct pw_buf body = PW_BUF_INIT(4096);
-	struct server server;
-	int r;
-
-	(void)state;
-	server_start(&server, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-	setenv("http_proxy", "http://127.0.0.1:1", 1);
-	setenv("all_proxy", "http://127.0.0.1:1", 1);
-	r = get(&body, 10 * PW_NS_PER_SEC);
-	unsetenv("http_proxy");
-	unsetenv("all_proxy");
-	server_stop(&server);
-	assert_int_equal(r, 0);
-	assert_string_equal(pw_buf_text(&body), "ok");
-	assert_int_equal(strncmp(server.request, "GET /api/v1/ps ", 15), 0); /* to a proxy it would be a whole URL */
-}
-
 static void an_answer_beyond_the_cap_is_refused(void **state)
 {
 	_cleanup_buf_ struct pw_buf body = PW_BUF_INIT(8);
@@ -289,7 +270,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(body_and_status_come_back),
 		cmocka_unit_test(a_refusal_of_the_server_is_no_failure_of_ours),
-		cmocka_unit_test(a_proxy_of_the_environment_is_not_asked),
 		cmocka_unit_test(an_answer_beyond_the_cap_is_refused),
 		cmocka_unit_test(a_server_that_says_nothing_times_out),
 		cmocka_unit_test(an_answer_that_breaks_off_is_an_error),
