@@ -15,7 +15,8 @@ struct pw_profile_frame {
 	uint32_t function, file; /* strings */
 	uint32_t line;
 	bool inlined;
-	uint64_t addr;	/* link-time pc of the physical frame: as it is looked up (return address - 1) */
+	uint64_t addr;	/* link-time pc of the physical frame, as it is looked up: return address - 1 */
+	bool exact;	/* not a return address: where it stands */
 	uint64_t entry; /* of the physical function; 0 unknown */
 };
 
@@ -24,7 +25,7 @@ struct pw_profile_wait { /* target/snapshot.h: struct pw_wait, in words; UINT64_
 	bool present, nil, closed;
 	uint64_t length, capacity, receivers, senders;
 	int32_t fd;
-	int64_t deadline_ns; /* until it expires; 0: none; INT64_MIN: unknown */
+	int64_t deadline_ns; /* until it expires, -1: has passed; 0: none; INT64_MIN: unknown */
 	uint32_t object;     /* numbered per profile, 0: unknown */
 	uint64_t owner_goid;
 };
@@ -82,6 +83,8 @@ struct pw_profile {
 	uint64_t elapsed_ns;		     /* between the two looks; 0: one look */
 	uint64_t total, skipped, torn;
 	bool from_core;
+	bool compared; /* --diff: growth is set, and the rest of this line */
+	uint64_t old_total, old_taken_wall_ns, gone_groups, gone_goroutines;
 	uint64_t text_start, text_end, text_offset; /* link-time mapping of the code, for pprof */
 	char exe[256];
 

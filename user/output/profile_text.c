@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "output/profile.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/macros.h"
+#include "base/time.h"
+#include "model/profile.h"
+#include "model/record.h"
+
+#define NUMBER_SIZE 32
+
+static void put(struct pw_buf *out, const char *text)
+{
+	pw_buf_escaped(out, text, strlen(text));
+}
+
+static void put_string(struct pw_buf *out, const struct pw_profile *profile, uint32_t string)
+{
+	put(out, pw_profile_string(profile, string));
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* "1,312" */
+static const char *grouped(uint64_t value, char text[NUMBER_SIZE])
+{
+	char digits[24];
+	int length = snprintf(digits, sizeof(digits), "%" PRIu64, value);
+	char *to = text;
+
+	for (int i = 0; i < length; i++) {
+		if (i && (length - i) % 3 == 0)
+			*to++ = ',';
+		*to++ = digits[i];
+	}
+	*to = '\0';
+	return text;
+}
+
+/* "main.leak main.go:42", or with the whole path. */
+static void put_place(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_frame *frame,
+		      bool whole)
+{
+	const char *file = pw_profile_string(profile, frame->file);
+
+	put(out, frame->function ? pw_profile_string(profile, frame->function) : "?");
+	if (!*file)
+		return;
+	pw_buf_putc(out, ' ');
+	put(out, whole ? file : base_name(file));
+	pw_buf_printf(out, ":%u", frame->line);
+}
+
+static const char *state_of(const struct pw_profile *profile, const struct pw_profile_group *group)
+{
+	if (group->mixed_status)
+		return "various";
+	return group->wait_reason ? pw_profile_string(profile, group->wait_reason) : pw_status_name(group->status);
+}
+
+static bool is_runtime(const char *function)
+{
+	return !strncmp(function, "runtime.", 8) || !strncmp(function, "internal/runtime/", 17);
+}
+
+/* Where a person looks first: the innermost frame outside of the runtime. */
+static const struct pw_profile_frame *telling_frame(const struct pw_profile *profile,
+						    const struct pw_profile_group *group)
+{
+	for (uint32_t i = 0; i < group->frame_count; i++) {
+		const struct pw_profile_frame *frame = &profile->frames[group->first_frame + i];
+
+		if (!is_runtime(pw_profile_string(profile, frame->function)))
+			return frame;
+	}
+	return group->frame_count ? &profile->frames[group->first_frame] : NULL;
+}
+
+/* --- the top ----------------------------------------------------------------------------------------------------- */
+
+static void put_head(struct pw_buf *out, const struct pw_profile *profile)
+{
+	char number[NUMBER_SIZE], duration[PW_DURATION_SIZE];
+
+	put(out, profile->process);
+	pw_buf_printf(out, " (pid %d, ", profile->pid);
+	put(out, profile->go_version);
+	pw_buf_printf(out, "): %s goroutine%s in %zu group%s", grouped(profile->total, number),
+		      profile->total == 1 ? "" : "s", profile->group_count, profile->group_count == 1 ? "" : "s");
+	if (profile->over_ns)
+		pw_buf_printf(out, "; %" PRIu64 " looks in %s", profile->looks,
+			      pw_time_duration(profile->over_ns, duration));
+	else if (profile->elapsed_ns)
+		pw_buf_printf(out, "; two looks %s apart", pw_time_duration(profile->elapsed_ns, duration));
+	else
+		pw_buf_puts(out, "; one look");
+	if (profile->duration_ns)
+		pw_buf_printf(out, ", the first took %s", pw_time_duration(profile->duration_ns, duration));
+	if (profile->skipped)
+		pw_buf_printf(out, "; %s skipped: over the budget, or unreadable", grouped(profile->skipped, number));
+	if (profile->torn)
+		pw_buf_printf(out, "; %s left out: they changed while they were read", grouped(profile->torn, number));
+	pw_buf_putc(out, '\n');
+	if (!profile->compared)
+		return;
+	pw_buf_printf(out, "%+" PRId64 " against the older profile", (int64_t)(profile->total - profile->old_total));
+	if (profile->gone_groups)
+		pw_buf_printf(out, "; %s goroutines of %" PRIu64 " groups are gone",
+			      grouped(profile->gone_goroutines, number), profile->gone_groups);
+	pw_buf_putc(out, '\n');
+}
+
+static void put_leader(struct pw_buf *out, const struct pw_profile *profile, const char *title, const char *figure,
+		       const struct pw_profile_group *group)
+{
+	const struct pw_profile_frame *frame = telling_frame(profile, group);
+
+	pw_buf_printf(out, "%-9s %10s  ", title, figure);
+	put(out, state_of(profile, group));
+	if (frame) {
+		pw_buf_puts(out, " in ");
+		put_place(out, profile, frame, false);
+	}
+	if (group->diagnosis.rule[0])
+		pw_buf_printf(out, " [%s %s]", group->diagnosis.rule, pw_verdict_name(group->diagnosis.verdict));
+	pw_buf_putc(out, '\n');
+}
+
+/* Of the program's own groups; those of the runtime lead nothing. */
+static void put_leaders(struct pw_buf *out, const struct pw_profile *profile)
+{
+	const struct pw_profile_group *biggest = NULL, *oldest = NULL, *fastest = NULL;
+	char number[NUMBER_SIZE], age[PW_DURATION_SIZE], text[48];
+
+	for (size_t i = 0; i < profile->group_count; i++) {
+		const struct pw_profile_group *group = &profile->groups[i];
+
+		if (group->system)
+			continue;
+		if (!biggest || group->count > biggest->count)
+			biggest = group;
+		if (pw_status_parked(group->status) && (!oldest || group->age_max_ns > oldest->age_max_ns))
+			oldest = group;
+		if (group->growth > 0 && (!fastest || group->growth > fastest->growth))
+			fastest = group;
+	}
+	pw_buf_putc(out, '\n');
+	if (biggest)
+		put_leader(out, profile, "biggest", grouped(biggest->count, number), biggest);
+	if (oldest && oldest->age_max_ns) {
+		snprintf(text, sizeof(text), "%s%s", oldest->age_at_least ? ">=" : "",
+			 pw_time_duration(oldest->age_max_ns, age));
+		put_leader(out, profile, "oldest", text, oldest);
+	}
+	if (fastest) {
+		snprintf(text, sizeof(text), "+%s", grouped((uint64_t)fastest->growth, number));
+		put_leader(out, profile, "growing", text, fastest);
+	}
+}
+
+/* --- groups ------------------------------------------------------------------------------------------------------ */
+
+static void put_ages(struct pw_buf *out, const struct pw_profile_group *group)
+{
+	char low[PW_DURATION_SIZE], middle[PW_DURATION_SIZE], high[PW_DURATION_SIZE];
+	const char *least = group->age_at_least ? "at least " : "";
+
+	if (!group->age_max_ns)
+		return;
+	pw_time_duration(group->age_max_ns, high);
+	if (group->age_min_ns == group->age_max_ns) {
+		pw_buf_printf(out, ", for %s%s", least, high);
+		return;
+	}
+	pw_buf_printf(out, ", for %s to %s%s (median %s)", pw_time_duration(group->age_min_ns, low), least, high,
+		      pw_time_duration(group->age_median_ns, middle));
+}
+
+static void put_runs(struct pw_buf *out, const struct pw_profile_group *group)
+{
+	char number[NUMBER_SIZE];
+
+	if (group->runs_per_second < 0)
+		return;
+	if (group->never_ran == group->count) {
+		pw_buf_puts(out, ", never ran between the looks");
+		return;
+	}
+	pw_buf_printf(out, ", %.3g runs/s", group->runs_per_second);
+	if (group->never_ran)
+		pw_buf_printf(out, " (%s never ran)", grouped(group->never_ran, number));
+}
+
+static void put_times(struct pw_buf *out, const struct pw_profile_group *group)
+{
+	const struct {
+		const char *name;
+		uint64_t ns;
+	} states[] = {{"waiting", group->waiting_ns},
+		      {"running", group->running_ns},
+		      {"runnable", group->runnable_ns},
+		      {"in system calls", group->syscall_ns}};
+	const char *separator = "    time: ";
+	char text[PW_DURATION_SIZE];
+
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
+		if (!states[i].ns)
+			continue;
+		pw_buf_printf(out, "%s%s %s", separator, states[i].name, pw_time_duration(states[i].ns, text));
+		separator = ", ";
+	}
+	pw_buf_putc(out, '\n');
+}
+
+static void put_queue(struct pw_buf *out, const char *name, uint64_t count)
+{
+	char number[NUMBER_SIZE];
+
+	if (count != UINT64_MAX)
+		pw_buf_printf(out, ", %s %s%s", grouped(count, number), name, count == 1 ? "" : "s");
+}
+
+static void put_wait(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_wait *wait,
+		     uint32_t distinct)
+{
+	const char *kind = pw_profile_string(profile, wait->kind);
+	char number[NUMBER_SIZE], duration[PW_DURATION_SIZE];
+
+	if (!*kind || (!wait->present && !wait->nil))
+		return;
+	pw_buf_puts(out, "    on ");
+	if (distinct > 1)
+		pw_buf_printf(out, "%s different objects; for example a ", grouped(distinct, number));
+	if (!strcmp(kind, "channel") || !strcmp(kind, "select")) {
+		pw_buf_puts(out, wait->nil ? "nil channel" : "channel");
+		if (wait->capacity != UINT64_MAX && !wait->nil)
+			pw_buf_printf(out, " with %" PRIu64 " of %" PRIu64 " buffered", wait->length, wait->capacity);
+		if (wait->closed)
+			pw_buf_puts(out, ", closed");
+		if (!wait->nil) {
+			put_queue(out, "receiver", wait->receivers);
+			put_queue(out, "sender", wait->senders);
+		}
+	} else if (!strcmp(kind, "network")) {
+		pw_buf_puts(out, "descriptor");
+		if (wait->fd >= 0)
+			pw_buf_printf(out, " %d", wait->fd);
+		if (wait->deadline_ns == 0)
+			pw_buf_puts(out, " without deadline");
+		else if (wait->deadline_ns > 0)
+			pw_buf_printf(out, ", deadline in %s",
+				      pw_time_duration((uint64_t)wait->deadline_ns, duration));
+	} else {
+		put(out, kind);
+		put_queue(out, "waiter", wait->receivers);
+	}
+	if (wait->owner_goid)
+		pw_buf_printf(out, ", held by goroutine %" PRIu64, wait->owner_goid);
+	pw_buf_putc(out, '\n');
+}
+
+static void put_labels(struct pw_buf *out, const struct pw_profile *profile, uint32_t first, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct pw_profile_label *label = &profile->labels[first + i];
+
+		pw_buf_puts(out, i ? ", " : "    labels: ");
+		put_string(out, profile, label->key);
+		pw_buf_putc(out, '=');
+		put_string(out, profile, label->value);
+	}
+	if (count)
+		pw_buf_putc(out, '\n');
+}
+
+static void put_stack(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_group *group)
+{
+	for (uint32_t i = 0; i < group->frame_count; i++) {
+		const struct pw_profile_frame *frame = &profile->frames[group->first_frame + i];
+
+		pw_buf_puts(out, "      ");
+		put_place(out, profile, frame, true);
+		pw_buf_puts(out, frame->inlined ? " (inlined)\n" : "\n");
+	}
+	if (group->truncated)
+		pw_buf_puts(out, "      ... (the rest of the stack was not read)\n");
+	if (!group->frame_count && !group->mixed_status && !pw_status_parked(group->status))
+		pw_buf_puts(out, "      (running: it has no stack that could be read)\n");
+	if (group->created_by.function) {
+		pw_buf_puts(out, "    created by ");
+		put_place(out, profile, &group->created_by, true);
+		pw_buf_putc(out, '\n');
+	}
+}
+
+static void put_diagnosis(struct pw_buf *out, const struct pw_profile_group *group)
+{
+	if (!group->diagnosis.rule[0])
+		return;
+	pw_buf_printf(out, "    %s, %s: ", group->diagnosis.rule, pw_verdict_name(group->diagnosis.verdict));
+	put(out, group->diagnosis.text);
+	pw_buf_putc(out, '\n');
+}
+
+static void put_group(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_group *group)
+{
+	char number[NUMBER_SIZE];
+
+	pw_buf_printf(out, "\n%s", grouped(group->count, number));
+	if (profile->compared && group->growth)
+		pw_buf_printf(out, " (%+" PRId64 ")", group->growth);
+	pw_buf_putc(out, ' ');
+	put(out, state_of(profile, group));
+	put_ages(out, group);
+	put_runs(out, group);
+	pw_buf_putc(out, '\n');
+	if (profile->over_ns)
+		put_times(out, group);
+	put_wait(out, profile, &group->waiting_on, group->distinct_objects);
+	put_labels(out, profile, group->first_label, group->label_count);
+	put_stack(out, profile, group);
+	put_diagnosis(out, group);
+}
+
+int pw_profile_write_text(struct pw_buf *out, const struct pw_profile *profile, size_t top)
+{
+	size_t shown = 0, groups = 0, system_groups = 0;
+	uint64_t rest = 0, system = 0;
+	char number[NUMBER_SIZE];
+
+	put_head(out, profile);
+	put_leaders(out, profile);
+	for (size_t i = 0; i < profile->group_count; i++) {
+		const struct pw_profile_group *group = &profile->groups[i];
+
+		if (group->system) {
+			system += group->count;
+			system_groups++;
+		} else if (shown < top) {
+			put_group(out, profile, group);
+			shown++;
+		} else {
+			rest += group->count;
+			groups++;
+		}
+	}
+	if (groups || system_groups)
+		pw_buf_putc(out, '\n');
+	if (groups)
+		pw_buf_printf(out, "and %s goroutines in %zu more groups (--top)\n", grouped(rest, number), groups);
+	if (system_groups)
+		pw_buf_printf(out, "and %s of the runtime itself in %zu groups\n", grouped(system, number),
+			      system_groups);
+	return pw_buf_error(out);
+}
+
+int pw_profile_write_goroutine(struct pw_buf *out, const struct pw_profile *profile)
+{
+	const struct pw_profile_goroutine *row = profile->goroutines;
+	const struct pw_profile_group *group;
+	char age[PW_DURATION_SIZE];
+
+	if (profile->goroutine_count != 1 || row->group >= profile->group_count)
+		return -ENODATA;
+	group = &profile->groups[row->group];
+	pw_buf_printf(out, "goroutine %" PRIu64 " of ", row->goid);
+	put(out, profile->process);
+	pw_buf_printf(out, " (pid %d, ", profile->pid);
+	put(out, profile->go_version);
+	pw_buf_puts(out, "): ");
+	put(out, state_of(profile, group));
+	put_ages(out, group);
+	pw_buf_printf(out, "\n    born %s%s ago", row->age_at_least ? "at least " : "", pw_time_duration(row->age_ns, age));
+	if (row->parent_goid)
+		pw_buf_printf(out, " by goroutine %" PRIu64, row->parent_goid);
+	if (row->runs != UINT32_MAX)
+		pw_buf_printf(out, "; ran %u times between the looks", row->runs);
+	if (row->locked_to_thread)
+		pw_buf_puts(out, "; locked to its thread");
+	if (group->system)
+		pw_buf_puts(out, "; the runtime's own");
+	pw_buf_putc(out, '\n');
+	put_wait(out, profile, &row->wait, 1);
+	put_labels(out, profile, row->first_label, row->label_count);
+	put_stack(out, profile, group);
+	put_diagnosis(out, group);
+	return pw_buf_error(out);
+}
