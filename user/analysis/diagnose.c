@@ -49,8 +49,8 @@ static bool calls(const struct pw_profile *profile, const struct pw_profile_grou
 
 static bool is_library(const char *function)
 {
-	static const char *const packages[] = {"runtime.", "internal/", "sync.", "time.", "syscall.", "iter.", "os.",
-					       "net.",	   "bufio.",	"io.",	 "crypto/tls."};
+	static const char *const packages[] = {"runtime.", "internal/", "sync.",  "time.", "syscall.",	 "iter.",
+					       "os.",	   "net.",	"bufio.", "io.",   "crypto/tls."};
 
 	for (size_t i = 0; i < ARRAY_SIZE(packages); i++)
 		if (!strncmp(function, packages[i], strlen(packages[i])))
@@ -77,13 +77,15 @@ static const char *place(const struct pw_profile *profile, const struct pw_profi
 	else if (!*file)
 		snprintf(text, PLACE_SIZE, "%.140s", function);
 	else
-		snprintf(text, PLACE_SIZE, "%.80s (%.50s:%" PRIu32 ")", function, slash ? slash + 1 : file, frame->line);
+		snprintf(text, PLACE_SIZE, "%.80s (%.50s:%" PRIu32 ")", function, slash ? slash + 1 : file,
+			 frame->line);
 	return text;
 }
 
 static bool is_main(const struct pw_profile *profile, const struct pw_profile_group *group)
 {
-	return calls(profile, group, "runtime.main") || (!group->created_by.function && calls(profile, group, "main.main"));
+	return calls(profile, group, "runtime.main") ||
+	       (!group->created_by.function && calls(profile, group, "main.main"));
 }
 
 /* Known not to have run between the looks, all of them. */
@@ -139,10 +141,11 @@ static bool judge_finalizer(const struct pw_profile *profile, struct pw_profile_
 		return false;
 	if (own_frame(profile, group) == &group->created_by || !pw_status_parked(group->status))
 		return false; /* idle, or a finalizer that runs */
-	return say(group, group->age_max_ns >= MINUTES ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
-		   "The goroutine that runs finalizers has been blocked for %s at %s: no other finalizer runs, and what "
-		   "they would free stays. A finalizer must not wait.",
-		   pw_time_duration(group->age_max_ns, age), place(profile, own_frame(profile, group), where));
+	return say(
+		group, group->age_max_ns >= MINUTES ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
+		"The goroutine that runs finalizers has been blocked for %s at %s: no other finalizer runs, and what "
+		"they would free stays. A finalizer must not wait.",
+		pw_time_duration(group->age_max_ns, age), place(profile, own_frame(profile, group), where));
 }
 
 static bool judge_runtime(const struct pw_profile *profile, struct pw_profile_group *group)
@@ -162,13 +165,15 @@ static bool judge_nil(const struct pw_profile *profile, struct pw_profile_group 
 	place(profile, own_frame(profile, group), where);
 	if (empty && is_main(profile, group))
 		return say(group, PW_VERDICT_POSSIBLE,
-			   "main waits for ever in a select without cases at %s: on purpose, if the work is done by others.",
+			   "main waits for ever in a select without cases at %s: on purpose, if the work is done by "
+			   "others.",
 			   where);
 	if (empty)
-		return say(group, PW_VERDICT_CERTAIN,
-			   "Blocked for ever: the select at %s has no cases, nothing can wake it. Return instead, or wait "
-			   "for a context.",
-			   where);
+		return say(
+			group, PW_VERDICT_CERTAIN,
+			"Blocked for ever: the select at %s has no cases, nothing can wake it. Return instead, or wait "
+			"for a context.",
+			where);
 	return say(group, PW_VERDICT_CERTAIN,
 		   "Blocked for ever: the channel at %s is nil, nothing can wake it. Look where it should have been "
 		   "made, or was set to nil.",
@@ -195,7 +200,8 @@ static const struct pw_profile_goroutine *row_of(const struct pw_profile *profil
 		else
 			high = middle;
 	}
-	return low < profile->goroutine_count && profile->goroutines[low].goid == goid ? &profile->goroutines[low] : NULL;
+	return low < profile->goroutine_count && profile->goroutines[low].goid == goid ? &profile->goroutines[low]
+										       : NULL;
 }
 
 /* Along the owners: does one of them wait for a lock that an earlier one holds? */
@@ -233,18 +239,21 @@ static bool judge_mutex(const struct pw_profile *profile, struct pw_profile_grou
 	owner = group->waiting_on.owner_goid ? row_of(profile, group->waiting_on.owner_goid) : NULL;
 	if (owner && goes_round(profile, owner->goid, chain, sizeof(chain)))
 		return say(group, PW_VERDICT_LIKELY,
-			   "Deadlock: they wait for a lock at %s whose holder waits in a circle: goroutines %s. Take locks "
+			   "Deadlock: they wait for a lock at %s whose holder waits in a circle: goroutines %s. Take "
+			   "locks "
 			   "in one order.",
 			   where, chain);
 	if (owner && owner->group < profile->group_count && pw_status_parked(profile->groups[owner->group].status))
 		return say(group, PW_VERDICT_LIKELY,
-			   "They wait at %s for a lock that goroutine %" PRIu64 " seems to hold, which is itself blocked in "
+			   "They wait at %s for a lock that goroutine %" PRIu64
+			   " seems to hold, which is itself blocked in "
 			   "\"%.60s\" for %s. Unlock before you wait.",
 			   where, owner->goid, reason_of(profile, &profile->groups[owner->group]),
 			   pw_time_duration(owner->parked_ns, age));
 	if (mostly_for(group, MINUTES))
 		return say(group, PW_VERDICT_LIKELY,
-			   "Nobody got the lock at %s for %s: who has locked it and not unlocked (a return without defer, a "
+			   "Nobody got the lock at %s for %s: who has locked it and not unlocked (a return without "
+			   "defer, a "
 			   "panic), or waits while holding it?",
 			   where, pw_time_duration(group->age_median_ns, age));
 	return say(group, PW_VERDICT_POSSIBLE, "They wait for a lock at %s. If it lasts, look for its holder.", where);
@@ -264,12 +273,15 @@ static bool judge_waitgroup(const struct pw_profile *profile, struct pw_profile_
 	place(profile, own_frame(profile, group), where);
 	pw_time_duration(group->age_median_ns, age);
 	if (group_wait)
-		return say(group, stuck_for(group, 10 * MINUTES) ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
-			   "The WaitGroup at %s has not reached zero for %s: is Done called on every path, and Add before "
-			   "the go statement?",
-			   where, age);
-	return say(group, stuck_for(group, 10 * MINUTES) && group->count >= MANY ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
-		   "Nobody signals the Cond at %s for %s: is Signal or Broadcast called after every change of its condition?",
+		return say(
+			group, stuck_for(group, 10 * MINUTES) ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
+			"The WaitGroup at %s has not reached zero for %s: is Done called on every path, and Add before "
+			"the go statement?",
+			where, age);
+	return say(group,
+		   stuck_for(group, 10 * MINUTES) && group->count >= MANY ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
+		   "Nobody signals the Cond at %s for %s: is Signal or Broadcast called after every change of its "
+		   "condition?",
 		   where, age);
 }
 
@@ -292,7 +304,8 @@ static bool judge_channel(const struct pw_profile *profile, struct pw_profile_gr
 		if (alone && (mostly_for(group, MINUTES) || (group->growth > 0 && group->count >= MANY)))
 			verdict = PW_VERDICT_LIKELY;
 		return say(group, verdict,
-			   "Nobody has received from the channel that they send to at %s, for %s%s. Did the receiver return "
+			   "Nobody has received from the channel that they send to at %s, for %s%s. Did the receiver "
+			   "return "
 			   "early? A buffer of one, or a select on ctx.Done(), lets them end.",
 			   where, age, own_objects ? ", each on its own channel" : "");
 	}
@@ -313,10 +326,11 @@ static bool judge_select(const struct pw_profile *profile, struct pw_profile_gro
 
 	if (strcmp(reason_of(profile, group), "select") != 0 || group->count < MANY || !mostly_for(group, 10 * MINUTES))
 		return false;
-	return say(group, group->growth > 0 ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
-		   "No case of the select at %s has become ready for %s: is there one that ends it (ctx.Done(), a timer), "
-		   "and is that context ever cancelled?",
-		   place(profile, own_frame(profile, group), where), pw_time_duration(group->age_median_ns, age));
+	return say(
+		group, group->growth > 0 ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
+		"No case of the select at %s has become ready for %s: is there one that ends it (ctx.Done(), a timer), "
+		"and is that context ever cancelled?",
+		place(profile, own_frame(profile, group), where), pw_time_duration(group->age_median_ns, age));
 }
 
 static bool judge_iterator(const struct pw_profile *profile, struct pw_profile_group *group)
@@ -325,10 +339,11 @@ static bool judge_iterator(const struct pw_profile *profile, struct pw_profile_g
 
 	if (strcmp(reason_of(profile, group), "coroutine") != 0)
 		return false;
-	return say(group, group->count > 1 && mostly_for(group, MINUTES) ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
-		   "An iterator made by iter.Pull, at %s, has not been asked for %s: is stop called on every path (defer "
-		   "stop())?",
-		   place(profile, own_frame(profile, group), where), pw_time_duration(group->age_median_ns, age));
+	return say(
+		group, group->count > 1 && mostly_for(group, MINUTES) ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
+		"An iterator made by iter.Pull, at %s, has not been asked for %s: is stop called on every path (defer "
+		"stop())?",
+		place(profile, own_frame(profile, group), where), pw_time_duration(group->age_median_ns, age));
 }
 
 static bool judge_sleep(const struct pw_profile *profile, struct pw_profile_group *group)
@@ -338,9 +353,11 @@ static bool judge_sleep(const struct pw_profile *profile, struct pw_profile_grou
 	if (strcmp(reason_of(profile, group), "sleep") != 0 || group->count < MANY)
 		return false;
 	return say(group, group->growth > 0 ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
-		   "%" PRIu32 " goroutines of one go statement, at %.110s, sleep at %.110s: a loop that is started again and "
+		   "%" PRIu32
+		   " goroutines of one go statement, at %.110s, sleep at %.110s: a loop that is started again and "
 		   "again and never ends? Tie it to a context.",
-		   group->count, place(profile, &group->created_by, from), place(profile, own_frame(profile, group), where));
+		   group->count, place(profile, &group->created_by, from),
+		   place(profile, own_frame(profile, group), where));
 }
 
 static bool judge_network(const struct pw_profile *profile, struct pw_profile_group *group)
@@ -348,12 +365,15 @@ static bool judge_network(const struct pw_profile *profile, struct pw_profile_gr
 	char where[PLACE_SIZE], age[PW_DURATION_SIZE];
 	bool many = group->count >= 2 * MANY && mostly_for(group, 15 * MINUTES);
 
-	if (!reason_begins(profile, group, "IO wait") || !group->waiting_on.present || group->waiting_on.deadline_ns != 0)
+	if (!reason_begins(profile, group, "IO wait") || !group->waiting_on.present ||
+	    group->waiting_on.deadline_ns != 0)
 		return false;
-	if (calls(profile, group, "internal/poll.(*FD).Accept") || (!many && group->growth <= 0 && !stuck_for(group, MINUTES)))
+	if (calls(profile, group, "internal/poll.(*FD).Accept") ||
+	    (!many && group->growth <= 0 && !stuck_for(group, MINUTES)))
 		return false; /* a listener waits for ever by design; a connection may be idle for a while */
 	return say(group, many ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
-		   "They wait for a peer at %s for %s, without a deadline: a peer that has gone silent holds them for ever. "
+		   "They wait for a peer at %s for %s, without a deadline: a peer that has gone silent holds them for "
+		   "ever. "
 		   "Set a deadline or a timeout.",
 		   place(profile, own_frame(profile, group), where), pw_time_duration(group->age_median_ns, age));
 }
@@ -364,7 +384,8 @@ static bool judge_semaphore(const struct pw_profile *profile, struct pw_profile_
 
 	if (!reason_begins(profile, group, "semacquire") || !mostly_for(group, MINUTES))
 		return false;
-	return say(group, PW_VERDICT_POSSIBLE, "A semaphore of the runtime has not been released for %s; they came from %s.",
+	return say(group, PW_VERDICT_POSSIBLE,
+		   "A semaphore of the runtime has not been released for %s; they came from %s.",
 		   pw_time_duration(group->age_median_ns, age), place(profile, own_frame(profile, group), where));
 }
 
@@ -378,7 +399,8 @@ static bool judge_syscall(const struct pw_profile *profile, struct pw_profile_gr
 	if (calls(profile, group, "os/signal.signal_recv") || calls(profile, group, "runtime.notetsleepg"))
 		return false; /* waits for a signal, by design */
 	return say(group, PW_VERDICT_POSSIBLE,
-		   "The %s at %s has not returned between the looks; each holds an OS thread. A blocking device, a pipe, a "
+		   "The %s at %s has not returned between the looks; each holds an OS thread. A blocking device, a "
+		   "pipe, a "
 		   "lock in C?",
 		   cgo ? "C function called" : "system call", place(profile, own_frame(profile, group), where));
 }
@@ -389,10 +411,11 @@ static bool judge_runnable(const struct pw_profile *profile, struct pw_profile_g
 
 	if (group->status != PW_GOROUTINE_RUNNABLE || group->mixed_status || !stood_still(group))
 		return false;
-	return say(group, PW_VERDICT_POSSIBLE,
-		   "Ready to run at %s, but not once between the looks: too few CPUs (a quota?), or a loop that does not "
-		   "yield holds the Ps.",
-		   place(profile, own_frame(profile, group), where));
+	return say(
+		group, PW_VERDICT_POSSIBLE,
+		"Ready to run at %s, but not once between the looks: too few CPUs (a quota?), or a loop that does not "
+		"yield holds the Ps.",
+		place(profile, own_frame(profile, group), where));
 }
 
 /* The first that fits speaks: from what is proved to what is general. */
@@ -401,27 +424,32 @@ static const struct pw_diagnosis_rule rules[] = {
 	 "Go 1.26 and later mark goroutines that nothing can reach (status leaked). certain.",
 	 "What the stack waits for: everybody who could wake it is gone.", judge_leaked},
 	{"PW-F01", "finalizer goroutine blocked",
-	 "The one goroutine that runs finalizers or cleanups waits in code of the program. likely after a minute, before "
+	 "The one goroutine that runs finalizers or cleanups waits in code of the program. likely after a minute, "
+	 "before "
 	 "possible.",
 	 "A finalizer that locks, sends or does I/O: let it start a goroutine instead.", judge_finalizer},
 	{"PW-D01", "the runtime's own", "runtime.isSystemGoroutine says so. certain, and harmless.", "Nothing.",
 	 judge_runtime},
 	{"PW-G02", "nil channel, empty select",
-	 "The wait reason says that the channel is nil or the select has no cases: nothing can ever wake it. certain; in "
+	 "The wait reason says that the channel is nil or the select has no cases: nothing can ever wake it. certain; "
+	 "in "
 	 "main a select without cases is a way to wait for ever on purpose: possible.",
 	 "Where the channel should have been made, or was set to nil; a select {} that should be a wait for a context.",
 	 judge_nil},
 	{"PW-G04", "mutex stuck",
-	 "They wait for a sync.Mutex or RWMutex. likely if its holder can be inferred and is itself blocked (or waits in a "
+	 "They wait for a sync.Mutex or RWMutex. likely if its holder can be inferred and is itself blocked (or waits "
+	 "in a "
 	 "circle), or if nine of ten did not run and half of them wait for a minute; else possible.",
 	 "The holder: a return or panic without Unlock, a wait or a call of foreign code under the lock.", judge_mutex},
 	{"PW-G05", "WaitGroup or Cond stuck",
-	 "A WaitGroup that does not reach zero, or a Cond that nobody signals. likely if none ran for ten minutes (Cond: "
+	 "A WaitGroup that does not reach zero, or a Cond that nobody signals. likely if none ran for ten minutes "
+	 "(Cond: "
 	 "at least ten goroutines), else possible; not main alone.",
 	 "Done on every path, Add before the go statement; Signal or Broadcast after every change.", judge_waitgroup},
 	{"PW-G01", "channel without partner",
 	 "A send that nobody receives: likely if nine of ten did not run and half wait for a minute, or if ten or more "
-	 "grow (--diff); else possible. A receive that nobody serves: from ten goroutines on, likely if each waits on its "
+	 "grow (--diff); else possible. A receive that nobody serves: from ten goroutines on, likely if each waits on "
+	 "its "
 	 "own channel for a minute, or if they grow; else possible.",
 	 "The other side: who should receive, send or close on every path, and did it return early?", judge_channel},
 	{"PW-G03", "select without exit",
@@ -435,17 +463,16 @@ static const struct pw_diagnosis_rule rules[] = {
 	 "Ten or more of one go statement sleep. likely if they grow (--diff), else possible.",
 	 "Who starts them, how often, and what ends them: tie the loop to a context.", judge_sleep},
 	{"PW-G07", "network wait without deadline",
-	 "IO wait on a descriptor that has no deadline, no listener. likely for twenty or more after a quarter of an hour, "
+	 "IO wait on a descriptor that has no deadline, no listener. likely for twenty or more after a quarter of an "
+	 "hour, "
 	 "possible after a minute or if they grow (--diff).",
 	 "SetDeadline, http.Server.ReadTimeout and IdleTimeout, a timeout of the client; keep-alives.", judge_network},
 	{"PW-D03", "semaphore not released",
 	 "semacquire outside of sync.Mutex, RWMutex, WaitGroup and Cond, for a minute. possible.",
 	 "Who holds what they wait for: the function above semacquire tells.", judge_semaphore},
-	{"PW-D02", "system call or cgo call stuck",
-	 "In a system call or a C function during both looks. possible.",
+	{"PW-D02", "system call or cgo call stuck", "In a system call or a C function during both looks. possible.",
 	 "What it waits for outside of Go; each such goroutine holds an OS thread.", judge_syscall},
-	{"PW-D04", "runnable but not run",
-	 "Ready to run during both looks and never run in between. possible.",
+	{"PW-D04", "runnable but not run", "Ready to run during both looks and never run in between. possible.",
 	 "CPU quota (throttling), GOMAXPROCS, a loop that does not yield.", judge_runnable},
 };
 

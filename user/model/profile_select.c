@@ -66,7 +66,8 @@ static void drop_rows(struct pw_profile *profile)
 	for (size_t i = 0; i < profile->goroutine_count; i++)
 		if (profile->goroutines[i].group != UINT32_MAX)
 			profile->goroutines[kept++] = profile->goroutines[i];
-	/* A list keeps room for the next power of two only as long as it never shrinks: nothing is added behind this. */
+	/* A list keeps room for the next power of two only as long as it never shrinks: nothing is added behind this.
+	 */
 	profile->goroutine_count = kept;
 }
 
@@ -185,7 +186,8 @@ static void merging_done(struct merging *merging)
 }
 
 /* The new group of an old one. */
-static int merge_into(struct merging *merging, const struct merge_key *key, const struct pw_profile_group *group, uint32_t *ret_index)
+static int merge_into(struct merging *merging, const struct merge_key *key, const struct pw_profile_group *group,
+		      uint32_t *ret_index)
 {
 	uintptr_t known = (uintptr_t)pw_table_peek(&merging->table, key, sizeof(*key));
 	int r;
@@ -347,7 +349,8 @@ int pw_profile_compare(struct pw_profile *profile, const struct pw_profile *old)
 	profile->old_taken_wall_ns = old->taken_wall_ns;
 	for (size_t i = 0; i < old->group_count; i++)
 		profile->old_total += old->groups[i].count;
-	pw_table_foreach (&table, entry) {
+	pw_table_foreach(&table, entry)
+	{
 		profile->gone_groups++;
 		profile->gone_goroutines += *(uint64_t *)entry->value;
 	}

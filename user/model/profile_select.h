@@ -11,10 +11,10 @@ struct pw_profile;
 /* What of a profile is shown, and how it is grouped. Pure; a profile without rows (--over, read back) can only be
  * judged by what its groups say. */
 struct pw_profile_filter {
-	uint64_t min_age_ns; /* rows: of the park if waiting, else of the goroutine */
-	uint64_t goid;	     /* rows: only this one; 0 all */
-	uint64_t min_count;  /* groups, after everything else */
-	const char *reason;  /* wait reason or status, exactly; NULL any */
+	uint64_t min_age_ns;		     /* rows: of the park if waiting, else of the goroutine */
+	uint64_t goid;			     /* rows: only this one; 0 all */
+	uint64_t min_count;		     /* groups, after everything else */
+	const char *reason;		     /* wait reason or status, exactly; NULL any */
 	const char *label_key, *label_value; /* rows; value NULL: any value */
 	const regex_t *blocked, *created;    /* any frame of the stack; the go statement's function or file */
 };
@@ -26,8 +26,8 @@ int pw_profile_filter(struct pw_profile *profile, const struct pw_profile_filter
 enum pw_profile_by { PW_PROFILE_BY_STACK, PW_PROFILE_BY_SITE, PW_PROFILE_BY_REASON, PW_PROFILE_BY_LABEL };
 
 /*
- * Merges groups: by go statement, by wait reason (or status), by the value of a label. A merged group keeps of the stack
- * what all have in common at its outer end, and of the rest what is the same for all. Errors as above.
+ * Merges groups: by go statement, by wait reason (or status), by the value of a label. A merged group keeps of the
+ * stack what all have in common at its outer end, and of the rest what is the same for all. Errors as above.
  */
 int pw_profile_regroup(struct pw_profile *profile, enum pw_profile_by by, const char *label_key)
 	__attribute__((warn_unused_result));

@@ -347,8 +347,9 @@ static int add_frames(struct pw_profile_builder *builder, struct pw_symbolizer *
 			r = add_nameless(profile, addr);
 		for (int k = 0; k < n && !r; k++) {
 			struct pw_profile_frame *frame;
-			bool panic = callee && (!strcmp(callee, "runtime.gopanic") || !strcmp(callee, "runtime.sigpanic") ||
-						!strcmp(callee, "runtime.panicwrap"));
+			bool panic =
+				callee && (!strcmp(callee, "runtime.gopanic") || !strcmp(callee, "runtime.sigpanic") ||
+					   !strcmp(callee, "runtime.panicwrap"));
 
 			if (frames[k].wrapper && callee && !panic)
 				continue;
@@ -434,8 +435,7 @@ static int number_objects(struct pw_profile_builder *builder, struct pw_profile 
 		return -ENOMEM;
 	for (size_t i = 0; i < builder->rows.count; i++)
 		if (builder->rows.items[i].from.wait.object)
-			numbers[count++] =
-				(struct object_number){builder->rows.items[i].from.wait.object, (uint32_t)i};
+			numbers[count++] = (struct object_number){builder->rows.items[i].from.wait.object, (uint32_t)i};
 	qsort(numbers, count, sizeof(*numbers), by_object);
 	for (size_t i = 0; i < count; i++) {
 		if (!i || numbers[i].object != numbers[i - 1].object)
@@ -492,7 +492,8 @@ static struct pw_profile_wait wait_of(struct pw_profile *profile, const struct p
 	if (from->kind == PW_WAIT_NETWORK && from->known && from->deadline_ns == 0)
 		to.deadline_ns = 0;
 	else if (from->kind == PW_WAIT_NETWORK && from->known && from->deadline_ns > 0)
-		to.deadline_ns = from->deadline_ns > (int64_t)monotonic_ns ? from->deadline_ns - (int64_t)monotonic_ns : -1;
+		to.deadline_ns =
+			from->deadline_ns > (int64_t)monotonic_ns ? from->deadline_ns - (int64_t)monotonic_ns : -1;
 	return to;
 }
 

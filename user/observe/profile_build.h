@@ -11,9 +11,9 @@ struct pw_snapshot_result;
 struct pw_symbolizer;
 
 /*
- * From looks at all goroutines to a profile in words: equal goroutines (stack, status, wait reason, go statement) become
- * one group by a hash of their pcs, and only the pcs of groups are given names. A look is copied as far as it is needed:
- * the snapshot may go on to the next one.
+ * From looks at all goroutines to a profile in words: equal goroutines (stack, status, wait reason, go statement)
+ * become one group by a hash of their pcs, and only the pcs of groups are given names. A look is copied as far as it is
+ * needed: the snapshot may go on to the next one.
  */
 struct pw_profile_builder;
 
@@ -33,8 +33,8 @@ int pw_profile_builder_look(struct pw_profile_builder *builder, const struct pw_
 			    uint64_t weight_ns) __attribute__((warn_unused_result));
 
 /*
- * Names everything into an empty profile of the caller: groups, frames, rows; summarized and sorted. -EAGAIN: names were
- * asked for, settle the symbolizer and call again. symbolizer NULL: no names, addresses only.
+ * Names everything into an empty profile of the caller: groups, frames, rows; summarized and sorted. -EAGAIN: names
+ * were asked for, settle the symbolizer and call again. symbolizer NULL: no names, addresses only.
  */
 int pw_profile_builder_finish(struct pw_profile_builder *builder, struct pw_symbolizer *symbolizer,
 			      struct pw_profile *profile) __attribute__((warn_unused_result));

@@ -11,8 +11,8 @@
 
 /*
  * The text of a traceback, as tools that read goroutine dumps know it (src/runtime/traceback.go, go1.19 to go1.27).
- * Arguments are not known from outside: every call shows "(...)". Frames are all there, where the runtime leaves out the
- * middle of deep stacks.
+ * Arguments are not known from outside: every call shows "(...)". Frames are all there, where the runtime leaves out
+ * the middle of deep stacks.
  */
 #define MINUTE_NS (60 * PW_NS_PER_SEC)
 
@@ -65,8 +65,8 @@ static void put_frame_place(struct pw_buf *out, const struct pw_profile *profile
 static void put_header(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_group *group,
 		       const struct pw_profile_goroutine *row)
 {
-	const char *state = group->wait_reason ? pw_profile_string(profile, group->wait_reason)
-					       : pw_status_name(group->status);
+	const char *state =
+		group->wait_reason ? pw_profile_string(profile, group->wait_reason) : pw_status_name(group->status);
 
 	pw_buf_printf(out, "goroutine %" PRIu64 " [", row->goid);
 	pw_buf_escaped(out, state, strlen(state));

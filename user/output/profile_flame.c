@@ -21,13 +21,13 @@
  * search) is a small script inside that asks for nothing from elsewhere. A text of the target appears only escaped, as
  * the content of <title> and <text>.
  */
-#define WIDTH	  1200.0
-#define ROW	  17
-#define TOP	  48
-#define BOTTOM	  12
-#define DEPTH_MAX 512	    /* rows that are drawn */
-#define NODES_MAX (1U << 20)
-#define WIDTH_MIN 0.08	    /* narrower ones are not drawn: a tenth of a pixel */
+#define WIDTH	   1200.0
+#define ROW	   17
+#define TOP	   48
+#define BOTTOM	   12
+#define DEPTH_MAX  512 /* rows that are drawn */
+#define NODES_MAX  (1U << 20)
+#define WIDTH_MIN  0.08 /* narrower ones are not drawn: a tenth of a pixel */
 #define CHAR_WIDTH 6.6
 
 struct node {
@@ -182,9 +182,10 @@ static void put_node(struct pw_buf *out, const struct flame *flame, const struct
 	pw_buf_printf(out, "<g class=\"f\" data-x=\"%.3f\" data-w=\"%.3f\" data-d=\"%u\"><title>", x, width, depth);
 	put_xml(out, name);
 	if (flame->profile->over_ns)
-		pw_buf_printf(out, " (%s, %.2f%%)",
-			      pw_time_duration(node->value < UINT64_MAX / 1000 ? node->value * 1000 : UINT64_MAX, duration),
-			      percent);
+		pw_buf_printf(
+			out, " (%s, %.2f%%)",
+			pw_time_duration(node->value < UINT64_MAX / 1000 ? node->value * 1000 : UINT64_MAX, duration),
+			percent);
 	else
 		pw_buf_printf(out, " (%" PRIu64 " goroutines, %.2f%%)", node->value, percent);
 	pw_buf_printf(out, "</title><rect x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"%d\" fill=\"%s\"/>", x, y, width,
@@ -208,7 +209,7 @@ struct place {
 };
 
 static void push_children(const struct flame *flame, const struct place *place, struct place *stack, size_t *count,
-			 size_t capacity)
+			  size_t capacity)
 {
 	double x = place->x;
 
@@ -259,7 +260,8 @@ static const char script[] =
 	"find=document.getElementById('find'),found=document.getElementById('found');\n"
 	"function num(g,k){return parseFloat(g.getAttribute('data-'+k))}\n"
 	"function name(g){return g.querySelector('title').textContent}\n"
-	"function label(g,w){var t=g.querySelector('text'),s=name(g).replace(/ \\([^()]*\\)$/,''),n=Math.floor(w/C)-1;\n"
+	"function label(g,w){var t=g.querySelector('text'),s=name(g).replace(/ "
+	"\\([^()]*\\)$/,''),n=Math.floor(w/C)-1;\n"
 	" t.textContent=n<2?'':s.length<=n?s:s.slice(0,n-1)+'..'}\n"
 	"function zoom(to){var x0=num(to,'x'),w0=num(to,'w'),d0=num(to,'d');\n"
 	" all.forEach(function(g){var x=num(g,'x'),w=num(g,'w'),d=num(g,'d');\n"
@@ -267,7 +269,9 @@ static const char script[] =
 	"  g.classList.toggle('hide',!under&&!inside);g.classList.toggle('dim',under);\n"
 	"  if(!under&&!inside)return;\n"
 	"  var nx=under?0:(x-x0)/w0*W,nw=under?W:w/w0*W,r=g.querySelector('rect');\n"
-	"  r.setAttribute('x',nx);r.setAttribute('width',nw);g.querySelector('text').setAttribute('x',nx+3);label(g,nw)});\n"
+	"  "
+	"r.setAttribute('x',nx);r.setAttribute('width',nw);g.querySelector('text').setAttribute('x',nx+3);label(g,nw)})"
+	";\n"
 	" reset.classList.toggle('hide',d0===0)}\n"
 	"function search(){var p=prompt('Find a function (regular expression)','');if(p===null)return;\n"
 	" var re=null;try{re=p===''?null:new RegExp(p)}catch(e){found.textContent='not a regular expression';return}\n"
@@ -280,7 +284,8 @@ static const char script[] =
 	" g.addEventListener('mouseover',function(){info.textContent=name(g)});\n"
 	" g.addEventListener('mouseout',function(){info.textContent=''})});\n"
 	"reset.addEventListener('click',function(){zoom(all[0])});find.addEventListener('click',search);\n"
-	"window.addEventListener('keydown',function(e){if((e.ctrlKey||e.metaKey)&&e.key==='f'){e.preventDefault();search()}});\n"
+	"window.addEventListener('keydown',function(e){if((e.ctrlKey||e.metaKey)&&e.key==='f'){e.preventDefault();"
+	"search()}});\n"
 	"})();\n"
 	"]]></script>\n";
 
@@ -288,12 +293,14 @@ static void put_frame(struct pw_buf *out, const struct flame *flame, int height)
 {
 	const struct pw_profile *profile = flame->profile;
 
-	pw_buf_printf(out,
-		      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-		      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%d\" viewBox=\"0 0 %.0f %d\">\n",
-		      WIDTH, height, WIDTH, height);
+	pw_buf_printf(
+		out,
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%d\" viewBox=\"0 0 %.0f %d\">\n",
+		WIDTH, height, WIDTH, height);
 	pw_buf_puts(out, style);
-	pw_buf_printf(out, "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n<text id=\"title\" x=\"8\" y=\"18\">");
+	pw_buf_printf(out,
+		      "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n<text id=\"title\" x=\"8\" y=\"18\">");
 	put_xml(out, profile->process);
 	pw_buf_printf(out, " (pid %d, ", profile->pid);
 	put_xml(out, profile->go_version);

@@ -16,8 +16,8 @@
 
 /*
  * profile.proto by hand (github.com/google/pprof/proto/profile.proto): a message is a row of fields, each a tag
- * (number << 3 | type) and a value; type 0 is a varint, type 2 a length and bytes. Locations are physical pcs with their
- * inlined calls as lines, innermost first; strings are numbered, "" is 0, which is what pw_intern does.
+ * (number << 3 | type) and a value; type 0 is a varint, type 2 a length and bytes. Locations are physical pcs with
+ * their inlined calls as lines, innermost first; strings are numbered, "" is 0, which is what pw_intern does.
  */
 enum {
 	PROFILE_SAMPLE_TYPE = 1,
@@ -33,7 +33,7 @@ enum {
 	PROFILE_DEFAULT_SAMPLE_TYPE = 14,
 };
 
-#define BYTES 2
+#define BYTES	   2
 #define VALUES_MAX 5
 
 struct writer {
@@ -157,8 +157,7 @@ static uint64_t stackless_location(struct writer *writer, const struct pw_profil
 	uint32_t key[2] = {UINT32_MAX, group->status};
 	char name[32];
 	bool is_new;
-	uint64_t function =
-		number(writer, &writer->functions, key, sizeof(key), &writer->function_count, &is_new);
+	uint64_t function = number(writer, &writer->functions, key, sizeof(key), &writer->function_count, &is_new);
 	struct pw_buf message = PW_BUF_INIT(1024);
 	uint64_t id;
 

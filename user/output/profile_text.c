@@ -257,8 +257,7 @@ static void put_wait(struct pw_buf *out, const struct pw_profile *profile, const
 		if (wait->deadline_ns == 0)
 			pw_buf_puts(out, " without deadline");
 		else if (wait->deadline_ns > 0)
-			pw_buf_printf(out, ", deadline in %s",
-				      pw_time_duration((uint64_t)wait->deadline_ns, duration));
+			pw_buf_printf(out, ", deadline in %s", pw_time_duration((uint64_t)wait->deadline_ns, duration));
 	} else {
 		put(out, kind);
 		put_queue(out, "waiter", wait->receivers);
@@ -379,7 +378,8 @@ int pw_profile_write_goroutine(struct pw_buf *out, const struct pw_profile *prof
 	pw_buf_puts(out, "): ");
 	put(out, state_of(profile, group));
 	put_ages(out, group);
-	pw_buf_printf(out, "\n    born %s%s ago", row->age_at_least ? "at least " : "", pw_time_duration(row->age_ns, age));
+	pw_buf_printf(out, "\n    born %s%s ago", row->age_at_least ? "at least " : "",
+		      pw_time_duration(row->age_ns, age));
 	if (row->parent_goid)
 		pw_buf_printf(out, " by goroutine %" PRIu64, row->parent_goid);
 	if (row->runs != UINT32_MAX)

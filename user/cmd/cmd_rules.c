@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <stdio.h>
+#include <string.h>
+
+#include "analysis/detector.h"
+#include "analysis/diagnose.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/macros.h"
+#include "base/parse.h"
+#include "cmd/cmd.h"
+#include "cmd/oneshot.h"
+
+/* Both kinds of rules: those that raise alerts over time, and those that read one look at the goroutines. */
+#define RULES_MAX 64
+
+static size_t rule_ids(const char *ids[RULES_MAX])
+{
+	size_t count = 0, n;
+	const struct pw_rule *alerting = pw_rules(&n);
+	const struct pw_diagnosis_rule *reading;
+
+	for (size_t i = 0; i < n && count < RULES_MAX; i++)
+		ids[count++] = alerting[i].id;
+	reading = pw_diagnosis_rules(&n);
+	for (size_t i = 0; i < n && count < RULES_MAX; i++)
+		ids[count++] = reading[i].id;
+	return count;
+}
+
+static enum pw_exit list(void)
+{
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 20);
+	const struct pw_diagnosis_rule *reading;
+	const struct pw_rule *alerting;
+	size_t n;
+
+	pw_buf_puts(&out, "raise alerts (daemon, replay)\n");
+	alerting = pw_rules(&n);
+	for (size_t i = 0; i < n; i++)
+		pw_buf_printf(&out, "  %-7s %s\n", alerting[i].id, alerting[i].name);
+	pw_buf_puts(&out, "read a look at all goroutines (goroutines)\n");
+	reading = pw_diagnosis_rules(&n);
+	for (size_t i = 0; i < n; i++)
+		pw_buf_printf(&out, "  %-7s %s\n", reading[i].id, reading[i].name);
+	return pw_oneshot_print(&out);
+}
+
+static void explain_alerting(struct pw_buf *out, const struct pw_rule *rule)
+{
+	pw_buf_printf(out, "%s %s (alert, at most %s)\n  %s\n  next: %s\n", rule->id, rule->name,
+		      pw_alert_level_name(rule->level), rule->text, rule->hint);
+	for (size_t i = 0; i < rule->parameter_count; i++)
+		pw_buf_printf(out, "  %s: %s\n", rule->parameters[i].name, rule->parameters[i].text);
+}
+
+static enum pw_exit explain(const char *id)
+{
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 20);
+	const struct pw_diagnosis_rule *reading;
+	const char *ids[RULES_MAX], *near;
+	size_t n;
+
+	reading = pw_diagnosis_rules(&n);
+	if (pw_rule_find(id))
+		explain_alerting(&out, pw_rule_find(id));
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(reading[i].id, id))
+			pw_buf_printf(&out, "%s %s\n  %s\n  look for: %s\n", reading[i].id, reading[i].name,
+				      reading[i].text, reading[i].look_for);
+	if (out.size)
+		return pw_oneshot_print(&out);
+	near = pw_suggest(id, ids, rule_ids(ids));
+	if (near)
+		pw_log_usage(-EINVAL, "there is no rule '%s': did you mean '%s'?", id, near);
+	else
+		pw_log_usage(-EINVAL, "there is no rule '%s'; 'parkwatch rules list' shows all", id);
+	return PW_EXIT_USAGE;
+}
+
+static int run(const struct pw_command *command, int argc, char **argv)
+{
+	struct pw_options_result parsed;
+	const char *what;
+
+	if (pw_options_parse(command, argc, argv, NULL, NULL, &parsed) < 0)
+		return PW_EXIT_USAGE;
+	if (parsed.help)
+		return PW_EXIT_OK;
+	what = parsed.operands ? argv[parsed.first] : "";
+	if (parsed.operands == 1 && !strcmp(what, "list"))
+		return list();
+	if (parsed.operands == 2 && !strcmp(what, "explain"))
+		return explain(argv[parsed.first + 1]);
+	pw_log_usage(-EINVAL, "usage: parkwatch rules list | explain ID");
+	return PW_EXIT_USAGE;
+}
+
+const struct pw_command pw_cmd_rules = {
+	.name = "rules",
+	.operands = "list | explain ID",
+	.summary = "The rules that judge goroutines, in words",
+	.details = "list: all of them. explain ID: when one speaks, how sure it is, and what to look for in the code.",
+	.run = run,
+};
