@@ -242,19 +242,17 @@ static int regroup_by_label(struct pw_profile *profile, struct merging *merging,
 
 int pw_profile_regroup(struct pw_profile *profile, enum pw_profile_by by, const char *label_key)
 {
-	_cleanup_(merging_done) struct merging merging = {
-		.table = PW_TABLE_INIT(PW_PROFILE_STRINGS_MAX, NULL),
-		.groups = calloc(PW_MAX(profile->group_count, profile->goroutine_count) + 1, sizeof(*merging.groups)),
-	};
+	_cleanup_(merging_done) struct merging merging = {.table = PW_TABLE_INIT(PW_PROFILE_STRINGS_MAX, NULL)};
 	bool rows = profile->goroutine_count > 0;
 	int r;
 
 	if (by == PW_PROFILE_BY_STACK)
 		return 0;
-	if (!merging.groups)
-		return -ENOMEM;
 	if (by == PW_PROFILE_BY_LABEL && !rows && profile->group_count)
 		return -ENOTSUP;
+	merging.groups = calloc(PW_MAX(profile->group_count, profile->goroutine_count) + 1, sizeof(*merging.groups));
+	if (!merging.groups)
+		return -ENOMEM;
 	if (by == PW_PROFILE_BY_LABEL)
 		r = regroup_by_label(profile, &merging, label_key);
 	else
