@@ -68,7 +68,8 @@ static void a_symbols_request_is_read_as_written(void **state)
 
 static void write_symbols(struct pw_buf *buf, const uint64_t *pcs, size_t count, const char *name)
 {
-	const struct pw_frame frames[] = {{name, "/src/a.go", 10, true}, {"main.main", "/src/b.go", 20, false}};
+	const struct pw_frame frames[] = {{name, "/src/a.go", 10, true, false},
+					  {"main.main", "/src/b.go", 20, false, true}};
 
 	assert_int_equal(pw_symbols_write_count(buf, count), 0);
 	for (size_t i = 0; i < count; i++) {
@@ -97,6 +98,8 @@ static void symbols_are_read_as_written_and_only_for_what_was_asked(void **state
 	assert_int_equal(symbols.symbols[2].frame_count, 2);
 	assert_string_equal(symbols.symbols[2].frames[0].function, "main.f[...]");
 	assert_true(symbols.symbols[2].frames[0].inlined);
+	assert_false(symbols.symbols[2].frames[0].wrapper);
+	assert_true(symbols.symbols[2].frames[1].wrapper);
 	assert_string_equal(symbols.symbols[2].frames[1].file, "/src/b.go");
 	assert_int_equal(symbols.symbols[2].frames[1].line, 20);
 	assert_int_equal(symbols.symbols[3].frame_size, 48);
