@@ -332,7 +332,7 @@ static void put_group(struct pw_buf *out, const struct pw_profile *profile, cons
 
 int pw_profile_write_text(struct pw_buf *out, const struct pw_profile *profile, size_t top)
 {
-	size_t shown = 0, groups = 0, system_groups = 0;
+	size_t shown = 0, groups = 0;
 	uint64_t rest = 0, system = 0;
 	char number[NUMBER_SIZE];
 
@@ -343,7 +343,6 @@ int pw_profile_write_text(struct pw_buf *out, const struct pw_profile *profile, 
 
 		if (group->system) {
 			system += group->count;
-			system_groups++;
 		} else if (shown < top) {
 			put_group(out, profile, group);
 			shown++;
@@ -352,13 +351,12 @@ int pw_profile_write_text(struct pw_buf *out, const struct pw_profile *profile, 
 			groups++;
 		}
 	}
-	if (groups || system_groups)
+	if (groups || system)
 		pw_buf_putc(out, '\n');
 	if (groups)
 		pw_buf_printf(out, "and %s goroutines in %zu more groups (--top)\n", grouped(rest, number), groups);
-	if (system_groups)
-		pw_buf_printf(out, "and %s of the runtime itself in %zu groups\n", grouped(system, number),
-			      system_groups);
+	if (system)
+		pw_buf_printf(out, "and %s of the runtime itself\n", grouped(system, number));
 	return pw_buf_error(out);
 }
 
