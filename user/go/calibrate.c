@@ -210,6 +210,7 @@ static bool has_evidence(struct pw_survey *survey, const struct evidence *eviden
 	struct pw_reference reference;
 	struct pw_access access;
 	size_t pos = 0;
+	bool more;
 
 	if (!code)
 		return false;
@@ -221,10 +222,15 @@ static bool has_evidence(struct pw_survey *survey, const struct evidence *eviden
 				return true;
 		return false;
 	}
-	for (size_t i = 0; i < code->count; i++)
-		if (pw_insn_access(survey->arch, &code->insn[i], &access) &&
+	/* The low part of a global's address (adrp, add on arm64) is no offset of a field. */
+	more = pw_code_next_reference(code, &pos, &reference);
+	for (size_t i = 0; i < code->count; i++) {
+		while (more && reference.insn < i)
+			more = pw_code_next_reference(code, &pos, &reference);
+		if ((!more || reference.insn != i) && pw_insn_access(survey->arch, &code->insn[i], &access) &&
 		    access_fits(survey, evidence, &access, offset))
 			return true;
+	}
 	return false;
 }
 
