@@ -76,7 +76,7 @@
 			 */
 
 /* target */
-#define PW_GOROUTINES_MAX	(1U << 20)   /* read per census; 84 MB of ours at that number, the rest is "skipped" */
+#define PW_GOROUTINES_MAX	(1U << 20)   /* read per census; 140 MB of ours at that number, the rest is "skipped" */
 #define PW_ALLGLEN_MAX		(1ULL << 27) /* a longer list is garbage: it would be 300 GB of stacks */
 #define PW_GOID_MAX		(1ULL << 56) /* a billion go statements a second for two years */
 #define PW_GOID_BATCH		16U	     /* goids that a P takes at a time: _GoidCacheBatch, go1.19 to 1.27 */
@@ -86,8 +86,19 @@
 #define PW_STACK_SIZE_MAX	(1ULL << 31) /* of one goroutine; Go's own limit is 1 GB (runtime/debug.SetMaxStack) */
 #define PW_PS_MAX		4096U	     /* Ps; GOMAXPROCS is the number of CPUs */
 #define PW_USER_ADDRESS_MAX	(1ULL << 56) /* user space with five-level page tables; 2^47 elsewhere */
-#define PW_BIRTHS_PICTURES_MAX	512U	     /* polls remembered; beyond a minute at 2% of the age */
-#define PW_BIRTHS_INTERVALS_MAX 65536U	     /* in all of them: 1 MB; 512 polls of 128 busy Ps */
+#define PW_FRAME_INFOS_MAX	(1U << 17)   /* pcs whose frame sizes are kept per process: 2 MB */
+#define PW_UNWIND_DEPTH_MAX	128U	     /* frames of one stack: more than twice what pprof keeps (64) */
+#define PW_STACK_READ_MAX	(64U << 10)  /* bytes read of one stack, from its innermost end */
+#define PW_STACK_PCS_MAX	(8U << 20)   /* of all different stacks: 128 MB; 100 of depth 80,000 */
+#define PW_STACKS_MAX		(1U << 20)   /* different stacks */
+#define PW_WAIT_SUDOGS_MAX	(1U << 21)   /* of one look: two of each goroutine */
+#define PW_WAIT_WORDS_MAX	64U	     /* words of a stack looked through for a pollDesc */
+#define PW_LABELS_MAX		64U	     /* pprof labels of one goroutine; programs use two or three */
+#define PW_LABEL_SIZE_MAX	1024U	     /* of a key or a value; longer ones are cut */
+#define PW_LABEL_STRINGS_MAX	65536U
+#define PW_LABEL_BYTES_MAX	(8U << 20)
+#define PW_BIRTHS_PICTURES_MAX	512U	       /* polls remembered; beyond a minute at 2% of the age */
+#define PW_BIRTHS_INTERVALS_MAX 65536U	       /* in all of them: 1 MB; 512 polls of 128 busy Ps */
 #define PW_BIRTHS_EXACT_NS	66000000000ULL /* no poll younger than this is forgotten (model: PW_AGE_EXACT_NS) */
 #define PW_SYMBOLS_MAX		65536U	       /* pcs whose names are kept per process; a census sees some hundred */
 #define PW_SYMBOL_STRINGS_MAX	65536U

@@ -12,12 +12,15 @@ struct pw_target;
 struct pw_goroutine {
 	uint64_t addr, goid, parent_goid; /* parent 0: unknown on that version */
 	uint64_t gopc, startpc;		  /* live addresses; gopc 0: started by the runtime */
-	uint64_t sched_sp, sched_pc;
+	uint64_t sched_sp, sched_pc;	  /* where its stack begins: in a system call those of the call */
+	uint64_t sched_lr;		  /* arm64: return address of a function without a frame; else 0 */
+	uint64_t waiting, labels;	  /* live addresses: *sudog, the labels of pprof; unchecked */
 	uint64_t stack_lo, stack_hi;
 	uint8_t status;	     /* enum pw_status_class (model/record.h) */
 	uint8_t wait_reason; /* the target's own code; meaningful only while waiting */
 	uint8_t tracking_seq;
 	bool system; /* runtime.isSystemGoroutine */
+	bool locked_to_thread;
 };
 
 /*

@@ -66,6 +66,12 @@ int pw_gread_init(struct pw_gread *ret_plan, const struct pw_build_facts *facts,
 	    plan.goid < 0 || plan.wait_reason < 0 || plan.gopc < 0 || plan.startpc < 0)
 		return -ENOTSUP;
 	plan.tracking_seq = take(&plan, PW_FIELD_G_TRACKINGSEQ, 1);
+	plan.syscall_sp = take(&plan, PW_FIELD_G_SYSCALLSP, 8);
+	plan.syscall_pc = take(&plan, PW_FIELD_G_SYSCALLPC, 8);
+	plan.sched_lr = facts->arch == PW_ARCH_ARM64 ? take(&plan, PW_FIELD_G_SCHED_LR, 8) : PW_OFFSET_NONE;
+	plan.waiting = take(&plan, PW_FIELD_G_WAITING, 8);
+	plan.labels = take(&plan, PW_FIELD_G_LABELS, 8);
+	plan.lockedm = take(&plan, PW_FIELD_G_LOCKEDM, 8);
 	plan.parent_goid = take(&plan, PW_FIELD_G_PARENTGOID, 8);
 	plan.finalizer_wait = reason_code(&facts->wait_reasons, "finalizer wait");
 	plan.cleanup_wait = reason_code(&facts->wait_reasons, "cleanup wait");
@@ -171,6 +177,17 @@ static const char *check_stack(const struct pw_gread *plan, const struct pw_goro
 	return in_text(plan, g->sched_pc) ? NULL : "saved program counter";
 }
 
+/* A system call leaves its place in registers of its own; 0 while it is being entered or left. */
+static void use_syscall_registers(const struct pw_gread *plan, const uint8_t *bytes, struct pw_goroutine *g)
+{
+	uint64_t sp = field(plan, bytes, plan->syscall_sp, 8), pc = field(plan, bytes, plan->syscall_pc, 8);
+
+	if (!sp || !pc)
+		return;
+	g->sched_sp = sp;
+	g->sched_pc = pc;
+}
+
 enum pw_gread_verdict pw_gread_parse(const struct pw_gread *plan, uint64_t addr, const uint8_t *bytes,
 				     struct pw_goroutine *ret_goroutine, const char **ret_what)
 {
@@ -184,6 +201,10 @@ enum pw_gread_verdict pw_gread_parse(const struct pw_gread *plan, uint64_t addr,
 		.sched_pc = field(plan, bytes, plan->sched_pc, 8),
 		.stack_lo = field(plan, bytes, plan->stack_lo, 8),
 		.stack_hi = field(plan, bytes, plan->stack_hi, 8),
+		.sched_lr = field(plan, bytes, plan->sched_lr, 8),
+		.waiting = field(plan, bytes, plan->waiting, 8),
+		.labels = field(plan, bytes, plan->labels, 8),
+		.locked_to_thread = field(plan, bytes, plan->lockedm, 8) != 0,
 		.wait_reason = (uint8_t)field(plan, bytes, plan->wait_reason, 1),
 		.tracking_seq = (uint8_t)field(plan, bytes, plan->tracking_seq, 1),
 	};
@@ -204,6 +225,8 @@ enum pw_gread_verdict pw_gread_parse(const struct pw_gread *plan, uint64_t addr,
 	*ret_what = "wait reason";
 	if (g.status == PW_GOROUTINE_WAITING && reasons && g.wait_reason >= reasons)
 		return PW_GREAD_BAD;
+	if (g.status == PW_GOROUTINE_SYSCALL)
+		use_syscall_registers(plan, bytes, &g);
 	*ret_what = check_stack(plan, &g);
 	if (*ret_what)
 		return PW_GREAD_BAD;

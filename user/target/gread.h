@@ -18,8 +18,8 @@ struct pw_gread {
 	uint64_t bias;
 	uint64_t text, etext; /* live */
 	uint32_t need;	      /* bytes of each g that have to be read */
-	int32_t stack_lo, stack_hi, sched_sp, sched_pc, status, goid, wait_reason, tracking_seq, parent_goid, gopc,
-		startpc;
+	int32_t stack_lo, stack_hi, sched_sp, sched_pc, sched_lr, syscall_sp, syscall_pc, waiting, labels, lockedm,
+		status, goid, wait_reason, tracking_seq, parent_goid, gopc, startpc;
 	uint8_t finalizer_wait, cleanup_wait; /* codes of these wait reasons; UINT8_MAX unknown */
 };
 

@@ -12,6 +12,7 @@
 #include "base/table.h"
 #include "base/vec.h"
 #include "reader/reader.h"
+#include "target/unwind.h"
 
 struct known { /* value of the cache */
 	uint32_t count;
@@ -25,6 +26,7 @@ struct pw_symbolizer {
 	char build_id[sizeof(((struct pw_build_facts *)0)->build_id)];
 	struct pw_table cache; /* pc to be looked up -> struct known */
 	struct pw_intern *strings;
+	struct pw_frame_table frames; /* pc as on a stack -> its frame */
 	PW_VEC(uint64_t) queued;
 	PW_VEC(uint64_t) asked; /* pcs of the request under way */
 	int64_t request;	/* 0: none */
@@ -62,6 +64,7 @@ void pw_symbolizer_free(struct pw_symbolizer *symbolizer)
 		pw_reader_cancel(symbolizer->reader, symbolizer->request);
 	pw_table_done(&symbolizer->cache);
 	pw_intern_free(symbolizer->strings);
+	pw_frame_table_done(&symbolizer->frames);
 	pw_vec_done(&symbolizer->queued);
 	pw_vec_done(&symbolizer->asked);
 	pw_closep(&symbolizer->exe_fd);
@@ -109,10 +112,62 @@ static const char *text_of(struct pw_symbolizer *symbolizer, const char *text)
 	return pw_intern_adds(symbolizer->strings, text, &id) ? "?" : pw_intern_text(symbolizer->strings, id);
 }
 
+const struct pw_frame_table *pw_symbolizer_frame_info(const struct pw_symbolizer *symbolizer)
+{
+	return &symbolizer->frames;
+}
+
+int pw_symbolizer_ask_frame(struct pw_symbolizer *symbolizer, uint64_t pc)
+{
+	int r;
+
+	if (pw_frame_table_find(&symbolizer->frames, pc))
+		return 0; /* known, or asked */
+	r = pw_vec_reserve(&symbolizer->queued, 1);
+	if (!r)
+		r = pw_frame_table_put(&symbolizer->frames, &(struct pw_frame_info){.pc = pc, .asked = true});
+	if (!r)
+		symbolizer->queued.items[symbolizer->queued.count++] = pc;
+	return r;
+}
+
+bool pw_symbolizer_busy(const struct pw_symbolizer *symbolizer)
+{
+	return symbolizer->request || symbolizer->queued.count;
+}
+
+static bool injects_calls(const struct pw_symbol *symbol)
+{
+	const char *name = symbol->frame_count ? symbol->frames[symbol->frame_count - 1].function : "";
+
+	return !strcmp(name, "runtime.asyncPreempt") || !strcmp(name, "runtime.sigpanic") ||
+	       !strncmp(name, "runtime.debugCall", strlen("runtime.debugCall"));
+}
+
+static void take_frame_info(struct pw_symbolizer *symbolizer, const struct pw_symbol *symbol)
+{
+	struct pw_frame_info info = {.pc = symbol->pc, .size = symbol->frame_size};
+
+	if (!symbol->entry)
+		info.size = -1;
+	info.top = symbol->flag & PW_FUNC_TOP_FRAME;
+	info.writes_sp = symbol->flag & PW_FUNC_SP_WRITE;
+	info.at_entry = symbol->pc == symbol->entry;
+	info.injects = injects_calls(symbol);
+	if (pw_frame_table_put(&symbolizer->frames, &info))
+		pw_log_debug(0, "cannot keep the size of a frame");
+}
+
 static void take_answer(struct pw_symbolizer *symbolizer, const struct pw_symbol *symbol)
 {
-	struct known *known = calloc(1, sizeof(*known) + symbol->frame_count * sizeof(known->frames[0]));
+	const struct known *asked = pw_table_get_u64(&symbolizer->cache, symbol->pc);
+	struct known *known;
 
+	if (pw_frame_table_find(&symbolizer->frames, symbol->pc))
+		take_frame_info(symbolizer, symbol);
+	if (!asked || asked->answered)
+		return; /* only its frame was wanted; or somebody holds the names already */
+	known = calloc(1, sizeof(*known) + symbol->frame_count * sizeof(known->frames[0]));
 	if (!known)
 		return; /* it stays "asked": without a name, but without a crash */
 	known->answered = true;
@@ -138,6 +193,9 @@ static void give_up(struct pw_symbolizer *symbolizer)
 
 		if (known)
 			known->answered = true;
+		if (pw_frame_table_find(&symbolizer->frames, *pc) &&
+		    pw_frame_table_put(&symbolizer->frames, &(struct pw_frame_info){.pc = *pc, .size = -1}))
+			pw_log_debug(0, "cannot keep the size of a frame");
 	}
 }
 

@@ -8,6 +8,7 @@
 
 struct pw_target;
 struct pw_reader;
+struct pw_frame_table;
 
 struct pw_located_frame { /* strings are owned by the symbolizer */
 	const char *function, *file;
@@ -32,6 +33,12 @@ void pw_symbolizer_free(struct pw_symbolizer *symbolizer);
  */
 int pw_symbolize(struct pw_symbolizer *symbolizer, uint64_t pc, bool is_return_address,
 		 const struct pw_located_frame **ret_frames) __attribute__((warn_unused_result));
+/* What the unwinder has to know of pcs: all that was asked and answered so far. Owned by the symbolizer. */
+const struct pw_frame_table *pw_symbolizer_frame_info(const struct pw_symbolizer *symbolizer);
+/* Queues a link-time pc, exactly as it stands on a stack, for that table. 0, -E2BIG full, -ENOMEM. */
+int pw_symbolizer_ask_frame(struct pw_symbolizer *symbolizer, uint64_t pc) __attribute__((warn_unused_result));
+/* True while something is queued or asked. */
+bool pw_symbolizer_busy(const struct pw_symbolizer *symbolizer);
 /* Sends what is queued, if no request is under way. */
 int pw_symbolizer_flush(struct pw_symbolizer *symbolizer);
 /* One-shot commands: flush and wait until nothing is queued. */

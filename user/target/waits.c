@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/*
+ *	g.waiting -> sudog {g, next, c or elem, waitlink} -> hchan {qcount, dataqsiz, closed, recvq, sendq}
+ *	                 next: the queue of that channel      waitlink: the other cases of a select
+ *
+ * Every goroutine in a queue of a channel is parked, so all sudogs are known once all goroutines are: queues are walked
+ * in the copies, without another read.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/macros.h"
+#include "model/record.h"
+#include "target/gread.h"
+#include "target/target.h"
+#include "target/waits_state.h"
+
+#define STRUCT_SIZE_MAX 512
+
+const char *pw_wait_kind_name(enum pw_wait_kind kind)
+{
+	static const char *const names[] = {
+		[PW_WAIT_NONE] = "",	       [PW_WAIT_CHANNEL] = "channel",
+		[PW_WAIT_SELECT] = "select",   [PW_WAIT_SEMAPHORE] = "semaphore",
+		[PW_WAIT_NETWORK] = "network", [PW_WAIT_TIMER] = "timer",
+	};
+
+	_Static_assert(ARRAY_SIZE(names) == _PW_WAIT_KIND_MAX, "a name for each kind");
+	return (unsigned int)kind < _PW_WAIT_KIND_MAX ? names[kind] : "";
+}
+
+/* Reasons by their beginning: "chan receive (synctest)", "(durable)" wait on the same things. */
+static const struct {
+	const char *prefix;
+	uint8_t kind;
+} reasons[] = {
+	{"chan receive", PW_WAIT_CHANNEL},
+	{"chan send", PW_WAIT_CHANNEL},
+	{"select", PW_WAIT_SELECT},
+	{"semacquire", PW_WAIT_SEMAPHORE},
+	{"sync.Mutex.Lock", PW_WAIT_SEMAPHORE},
+	{"sync.RWMutex.", PW_WAIT_SEMAPHORE},
+	{"sync.WaitGroup.Wait", PW_WAIT_SEMAPHORE},
+	{"sync.Cond.Wait", PW_WAIT_SEMAPHORE},
+	{"IO wait", PW_WAIT_NETWORK},
+	{"sleep", PW_WAIT_TIMER},
+};
+
+static void set_kinds(struct pw_waits *waits)
+{
+	const struct pw_wait_reasons *names = &waits->target->build->facts.wait_reasons;
+
+	for (size_t i = 0; i < names->count && i < PW_WAIT_REASONS_MAX; i++) {
+		for (size_t k = 0; k < ARRAY_SIZE(reasons); k++)
+			if (strncmp(names->name[i], reasons[k].prefix, strlen(reasons[k].prefix)) == 0)
+				waits->kinds[i] = reasons[k].kind;
+		waits->nil[i] = strstr(names->name[i], "(nil chan)") || strstr(names->name[i], "(no cases)");
+	}
+}
+
+static void set_fields(struct pw_waits *waits)
+{
+	const struct pw_layout *layout = &waits->target->build->facts.layout;
+
+#define FIELD(name) pw_field_offset(layout, PW_FIELD_##name, STRUCT_SIZE_MAX - 8)
+	waits->field = (struct pw_waits_fields){
+		.sudog_g = FIELD(SUDOG_G),
+		.sudog_next = FIELD(SUDOG_NEXT),
+		.sudog_prev = FIELD(SUDOG_PREV),
+		.sudog_elem = FIELD(SUDOG_ELEM),
+		.sudog_waitlink = FIELD(SUDOG_WAITLINK),
+		.sudog_c = FIELD(SUDOG_C),
+		.sudog_size = FIELD(SUDOG_SIZE),
+		.qcount = FIELD(HCHAN_QCOUNT),
+		.dataqsiz = FIELD(HCHAN_DATAQSIZ),
+		.closed = FIELD(HCHAN_CLOSED),
+		.recvq = FIELD(HCHAN_RECVQ_FIRST),
+		.sendq = FIELD(HCHAN_SENDQ_FIRST),
+		.hchan_size = FIELD(HCHAN_SIZE),
+		.treap = FIELD(SEMAROOT_TREAP),
+		.fd = FIELD(POLLDESC_FD),
+		.rg = FIELD(POLLDESC_RG),
+		.wg = FIELD(POLLDESC_WG),
+		.rd = FIELD(POLLDESC_RD),
+		.wd = FIELD(POLLDESC_WD),
+		.poll_size = FIELD(POLLDESC_SIZE),
+	};
+#undef FIELD
+	waits->semaphores_by_sudog = layout->go_minor >= 26; /* src/runtime/sema.go:semacquire1, go1.26 */
+}
+
+int pw_waits_new(struct pw_waits **ret_waits, struct pw_target *target)
+{
+	struct pw_waits *waits = calloc(1, sizeof(*waits));
+
+	if (!waits)
+		return -ENOMEM;
+	waits->target = target;
+	waits->sudogs.max = waits->frontier.max = waits->frontier_of.max = PW_WAIT_SUDOGS_MAX;
+	waits->next_frontier.max = waits->next_frontier_of.max = PW_WAIT_SUDOGS_MAX;
+	set_kinds(waits);
+	set_fields(waits);
+	*ret_waits = waits;
+	return 0;
+}
+
+void pw_waits_free(struct pw_waits *waits)
+{
+	if (!waits)
+		return;
+	pw_vec_done(&waits->waiters);
+	pw_vec_done(&waits->frontier);
+	pw_vec_done(&waits->frontier_of);
+	pw_vec_done(&waits->next_frontier);
+	pw_vec_done(&waits->next_frontier_of);
+	pw_vec_done(&waits->sudogs);
+	pw_addr_map_done(&waits->sudog_at);
+	pw_vec_done(&waits->channel_addrs);
+	pw_vec_done(&waits->channels);
+	pw_addr_map_done(&waits->channel_at);
+	pw_addr_map_done(&waits->semaphore_of);
+	pw_vec_done(&waits->semaphores);
+	pw_addr_map_done(&waits->semaphore_at);
+	pw_vec_done(&waits->counts);
+	pw_vec_done(&waits->words);
+	pw_vec_done(&waits->polls);
+	pw_addr_map_done(&waits->poll_of);
+	free(waits);
+}
+
+void pw_waits_begin(struct pw_waits *waits)
+{
+	waits->phase = PW_WAITS_SUDOGS;
+	waits->error = 0;
+	pw_vec_reset(&waits->waiters);
+	pw_vec_reset(&waits->frontier);
+	pw_vec_reset(&waits->frontier_of);
+	pw_vec_reset(&waits->sudogs);
+	pw_addr_map_reset(&waits->sudog_at);
+	pw_vec_reset(&waits->channel_addrs);
+	pw_vec_reset(&waits->channels);
+	pw_addr_map_reset(&waits->channel_at);
+	pw_addr_map_reset(&waits->semaphore_of);
+	pw_vec_reset(&waits->semaphores);
+	pw_addr_map_reset(&waits->semaphore_at);
+	pw_vec_reset(&waits->counts);
+	pw_vec_reset(&waits->words);
+	pw_vec_reset(&waits->polls);
+	pw_addr_map_reset(&waits->poll_of);
+}
+
+uint64_t pw_waits_word(const uint8_t *bytes, int32_t at)
+{
+	uint64_t word;
+
+	memcpy(&word, bytes + at, sizeof(word));
+	return word;
+}
+
+static bool needs_sudog(const struct pw_waits *waits, uint8_t kind)
+{
+	return kind == PW_WAIT_CHANNEL || kind == PW_WAIT_SELECT ||
+	       (kind == PW_WAIT_SEMAPHORE && waits->semaphores_by_sudog);
+}
+
+int pw_waits_add(struct pw_waits *waits, size_t index, const struct pw_goroutine *g, uint64_t object,
+		 struct pw_wait *ret_wait)
+{
+	struct pw_waiter waiter = {.g = g->addr, .index = (uint32_t)index, .reason = g->wait_reason};
+	uint32_t at = (uint32_t)waits->waiters.count;
+	int r;
+
+	*ret_wait = (struct pw_wait){
+		.length = PW_UNKNOWN, .capacity = PW_UNKNOWN, .receivers = PW_UNKNOWN, .senders = PW_UNKNOWN, .fd = -1};
+	if (g->status != PW_GOROUTINE_WAITING && g->status != PW_GOROUTINE_LEAKED)
+		return 0;
+	waiter.kind = ret_wait->kind = waits->kinds[g->wait_reason];
+	ret_wait->nil = waits->nil[g->wait_reason];
+	if (ret_wait->nil)
+		ret_wait->known = true;
+	if (ret_wait->kind == PW_WAIT_NETWORK)
+		ret_wait->deadline_ns = -1;
+	if (ret_wait->nil || ret_wait->kind == PW_WAIT_NONE || ret_wait->kind == PW_WAIT_TIMER)
+		return 0;
+	r = pw_vec_push(&waits->waiters, waiter);
+	if (!r && waiter.kind == PW_WAIT_NETWORK && object)
+		r = pw_vec_push(&waits->words, ((struct pw_poll_word){object, g->addr, PW_WAIT_WORDS_MAX}));
+	if (!r && needs_sudog(waits, waiter.kind) && g->waiting) {
+		r = pw_vec_push(&waits->frontier, g->waiting);
+		if (!r)
+			r = pw_vec_push(&waits->frontier_of, at);
+	}
+	return r;
+}
+
+/* ---- sudogs ---- */
+
+static void take_sudog(void *context, uint32_t item, uint64_t addr, const uint8_t *bytes)
+{
+	struct pw_waits *waits = context;
+	const struct pw_waits_fields *field = &waits->field;
+	uint32_t of = waits->frontier_of.items[item];
+	struct pw_waiter *waiter = &waits->waiters.items[of];
+	struct pw_sudog sudog = {.next = pw_waits_word(bytes, field->sudog_next)};
+	uint64_t waitlink = pw_waits_word(bytes, field->sudog_waitlink);
+	bool semaphore = waiter->kind == PW_WAIT_SEMAPHORE;
+
+	if (pw_waits_word(bytes, field->sudog_g) != waiter->g)
+		return; /* not its own, or not any more */
+	sudog.object = pw_waits_word(bytes, semaphore ? field->sudog_elem : field->sudog_c);
+	if (!waiter->object)
+		waiter->object = sudog.object;
+	if (pw_addr_map_find(&waits->sudog_at, addr) != UINT32_MAX)
+		return; /* a cycle */
+	if (pw_addr_map_add(&waits->sudog_at, addr, (uint32_t)waits->sudogs.count) == UINT32_MAX ||
+	    pw_vec_push(&waits->sudogs, sudog))
+		waits->error = -E2BIG;
+	if (waiter->kind == PW_WAIT_SELECT && waitlink &&
+	    (pw_vec_push(&waits->next_frontier, waitlink) || pw_vec_push(&waits->next_frontier_of, of)))
+		waits->error = -E2BIG;
+}
+
+/* One link of all chains. 0 all are read, -EAGAIN more. */
+static int step_sudogs(struct pw_waits *waits)
+{
+	const struct pw_waits_fields *field = &waits->field;
+	size_t count = PW_MIN(waits->frontier.count, (size_t)PW_GOROUTINES_MAX);
+	int r;
+
+	if (field->sudog_g < 0 || field->sudog_next < 0 || field->sudog_elem < 0 || field->sudog_waitlink < 0 ||
+	    field->sudog_c < 0 || field->sudog_size <= 0)
+		return 0;
+	pw_vec_reset(&waits->next_frontier);
+	pw_vec_reset(&waits->next_frontier_of);
+	r = pw_gather(&waits->target->mem, waits->frontier.items, count, (uint32_t)field->sudog_size, take_sudog,
+		      waits);
+	if (r)
+		return r;
+	waits->frontier.count = waits->frontier_of.count = 0;
+	for (size_t i = 0; i < waits->next_frontier.count; i++)
+		if (pw_vec_push(&waits->frontier, waits->next_frontier.items[i]) ||
+		    pw_vec_push(&waits->frontier_of, waits->next_frontier_of.items[i]))
+			return 0;
+	return waits->frontier.count && !waits->error ? -EAGAIN : 0;
+}
+
+/* ---- channels ---- */
+
+static void take_channel(void *context, uint32_t item, uint64_t addr, const uint8_t *bytes)
+{
+	struct pw_waits *waits = context;
+	const struct pw_waits_fields *field = &waits->field;
+	struct pw_channel *channel = &waits->channels.items[item];
+	uint32_t closed;
+
+	(void)addr;
+	memcpy(&closed, bytes + field->closed, sizeof(closed));
+	channel->length = pw_waits_word(bytes, field->qcount);
+	channel->capacity = pw_waits_word(bytes, field->dataqsiz);
+	channel->closed = closed != 0;
+	channel->first_receiver = pw_waits_word(bytes, field->recvq);
+	channel->first_sender = pw_waits_word(bytes, field->sendq);
+	channel->known = channel->length <= channel->capacity && closed <= 1;
+}
+
+static int read_channels(struct pw_waits *waits)
+{
+	const struct pw_waits_fields *field = &waits->field;
+	size_t count = 0;
+	int r = 0;
+
+	if (field->qcount < 0 || field->dataqsiz < 0 || field->closed < 0 || field->recvq < 0 || field->sendq < 0 ||
+	    field->hchan_size <= 0)
+		return 0;
+	pw_vec_foreach (&waits->waiters, waiter) {
+		if ((waiter->kind != PW_WAIT_CHANNEL && waiter->kind != PW_WAIT_SELECT) || !waiter->object)
+			continue;
+		if (pw_addr_map_add(&waits->channel_at, waiter->object, (uint32_t)count) != count)
+			continue;
+		count++;
+		r = pw_vec_push(&waits->channel_addrs, waiter->object);
+		if (r)
+			return r;
+	}
+	r = pw_vec_reserve(&waits->channels, count);
+	if (r)
+		return r;
+	waits->channels.count = count;
+	if (count)
+		memset(waits->channels.items, 0, count * sizeof(*waits->channels.items));
+	waits->walk_budget = 4 * (uint64_t)waits->sudogs.count + 65536;
+	return pw_gather(&waits->target->mem, waits->channel_addrs.items, count, (uint32_t)field->hchan_size,
+			 take_channel, waits);
+}
+
+/* Length of a queue; unknown if any of it is not of that channel: it changed while it was read. */
+static uint64_t queue_length(struct pw_waits *waits, uint64_t channel, uint64_t first)
+{
+	uint64_t count = 0;
+
+	for (uint64_t at = first; at; count++) {
+		uint32_t i = pw_addr_map_find(&waits->sudog_at, at);
+
+		if (i == UINT32_MAX || waits->sudogs.items[i].object != channel || !waits->walk_budget)
+			return PW_UNKNOWN;
+		waits->walk_budget--;
+		at = waits->sudogs.items[i].next;
+	}
+	return count;
+}
+
+/* Queue lengths take the place of the first elements. */
+static void measure_queues(struct pw_waits *waits)
+{
+	for (size_t i = 0; i < waits->channels.count; i++) {
+		struct pw_channel *channel = &waits->channels.items[i];
+		uint64_t addr = waits->channel_addrs.items[i];
+
+		channel->first_receiver = queue_length(waits, addr, channel->first_receiver);
+		channel->first_sender = queue_length(waits, addr, channel->first_sender);
+	}
+}
+
+static void fill_channel(struct pw_waits *waits, const struct pw_waiter *waiter, struct pw_wait *wait)
+{
+	uint32_t i = pw_addr_map_find(&waits->channel_at, waiter->object);
+
+	if (i == UINT32_MAX || !waits->channels.items[i].known)
+		return;
+	wait->known = true;
+	wait->object = waiter->object;
+	wait->closed = waits->channels.items[i].closed;
+	wait->length = waits->channels.items[i].length;
+	wait->capacity = waits->channels.items[i].capacity;
+	wait->receivers = waits->channels.items[i].first_receiver;
+	wait->senders = waits->channels.items[i].first_sender;
+}
+
+static void fill_semaphore(struct pw_waits *waits, const struct pw_waiter *waiter, struct pw_wait *wait)
+{
+	uint32_t i = pw_addr_map_find(&waits->semaphore_at, waiter->object);
+
+	if (i == UINT32_MAX)
+		return;
+	wait->known = true;
+	wait->object = waiter->object;
+	wait->receivers = waits->counts.items[i];
+}
+
+static void fill(struct pw_waits *waits, struct pw_snapshot_goroutine *shown)
+{
+	pw_vec_foreach (&waits->waiters, waiter) {
+		struct pw_wait *wait = &shown[waiter->index].wait;
+
+		if (waiter->kind == PW_WAIT_NETWORK)
+			pw_waits_fill_poll(waits, waiter, wait);
+		else if (waiter->kind == PW_WAIT_SEMAPHORE)
+			fill_semaphore(waits, waiter, wait);
+		else
+			fill_channel(waits, waiter, wait);
+	}
+}
+
+int pw_waits_step(struct pw_waits *waits, struct pw_snapshot_goroutine *shown)
+{
+	int r = 0;
+
+	switch (waits->phase) {
+	case PW_WAITS_SUDOGS:
+		r = step_sudogs(waits);
+		break;
+	case PW_WAITS_CHANNELS:
+		r = read_channels(waits);
+		if (!r)
+			measure_queues(waits);
+		break;
+	case PW_WAITS_SEMAPHORES:
+		r = waits->semaphores_by_sudog ? 0 : pw_waits_read_semtable(waits);
+		if (!r)
+			r = pw_waits_count_semaphores(waits);
+		break;
+	case PW_WAITS_POLL:
+		r = pw_waits_read_polls(waits);
+		break;
+	case PW_WAITS_DONE:
+		fill(waits, shown);
+		return 0;
+	}
+	if (r)
+		return r;
+	waits->phase++;
+	return -EAGAIN;
+}

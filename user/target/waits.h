@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_TARGET_WAITS_H
+#define PW_TARGET_WAITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "target/goroutines.h"
+#include "target/snapshot.h"
+
+/*
+ * What parked goroutines wait on: channels by g.waiting (a sudog) and its hchan; semaphores by the sudog too from Go
+ * 1.26 on, before through runtime.semtable; the network by the pollDesc that stands on the stack. Each object is
+ * believed only if it points back to the goroutine.
+ */
+struct pw_waits;
+
+int pw_waits_new(struct pw_waits **ret_waits, struct pw_target *target) __attribute__((warn_unused_result));
+void pw_waits_free(struct pw_waits *waits);
+
+/* A new look. */
+void pw_waits_begin(struct pw_waits *waits);
+/* The innermost part of a stack, from sched.sp on: looked through for a pollDesc if that is what it waits for. */
+void pw_waits_stack(struct pw_waits *waits, const struct pw_goroutine *g, const uint8_t *bytes, size_t size);
+/* Goroutine g, shown as `index`; object is what it waited on at the last look if it has not moved since, or 0. Sets
+ * what is known without reading. 0, -E2BIG, -ENOMEM. */
+int pw_waits_add(struct pw_waits *waits, size_t index, const struct pw_goroutine *g, uint64_t object,
+		 struct pw_wait *ret_wait) __attribute__((warn_unused_result));
+/* Reads all objects, and fills in shown[index].wait. Step until it is no longer -EAGAIN. */
+int pw_waits_step(struct pw_waits *waits, struct pw_snapshot_goroutine *shown) __attribute__((warn_unused_result));
+
+#endif
