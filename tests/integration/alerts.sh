@@ -88,7 +88,9 @@ half=$("$parkwatch" replay --json "$tmp/half" 2>"$tmp/err") || status=$?
 equal "half a recording replays up to the cut" 0 "$status"
 contains "and says that it is cut" "$(cat "$tmp/err")" "cut off"
 between "with fewer records" 1 "$(jq .records <<<"$half")" "$(jq .records <<<"$replayed")"
-one_line_error "a recording is never overwritten" 3 "is not overwritten" \
-	"$parkwatch" daemon --listen none --socket none --record "$tmp/recording"
+echo "not a recording" >"$tmp/foreign"
+one_line_error "a file that is no recording is not written to" 3 "foreign" \
+	"$parkwatch" daemon --listen none --socket none --record "$tmp/foreign"
+equal "and stays as it was" "not a recording" "$(cat "$tmp/foreign")"
 
 pass

@@ -88,7 +88,7 @@ lacks() { # NAME TEXT PATTERN
 one_line_error() { # NAME STATUS PATTERN COMMAND...: exits so, with one line on stderr that matches, nothing on stdout
 	local name=$1 status=$2 pattern=$3 actual=0
 	shift 3
-	"$@" >"$tmp/out" 2>"$tmp/err" || actual=$?
+	timeout 60 "$@" >"$tmp/out" 2>"$tmp/err" || actual=$?
 	if [ "$actual" = "$status" ] && [ "$(wc -l <"$tmp/err")" = 1 ] && grep -qE -- "$pattern" "$tmp/err"; then
 		ok "$name"
 	else
