@@ -146,12 +146,13 @@ static int read_map(struct pw_label_set *set, uint64_t addr, struct label_range 
 	uint8_t header[HMAP_BYTES];
 	int r = pw_mem_read_u64(&set->target->mem, addr, &map);
 
-	if (!r && !map)
-		return 0;
-	if (!r)
-		r = pw_mem_read(&set->target->mem, map, header, sizeof(header));
-	if (r || header[HMAP_B] > HMAP_B_MAX || !word_at(header, 0))
+	if (r || !map)
 		return r;
+	r = pw_mem_read(&set->target->mem, map, header, sizeof(header));
+	if (r)
+		return r;
+	if (header[HMAP_B] > HMAP_B_MAX || !word_at(header, 0))
+		return 0;
 	buckets = word_at(header, HMAP_BUCKETS);
 	for (size_t i = 0; !r && i < (size_t)1 << header[HMAP_B] && range->count < PW_LABELS_MAX; i++) {
 		uint64_t at = buckets + i * BUCKET_BYTES;
