@@ -16,5 +16,9 @@ const volatile __u32 pw_have_boot_clock __weak = 1;
 /* Our pid namespace, if it is not the initial one; inode 0: it is. */
 const volatile __u64 pw_pidns_device __weak = 0;
 const volatile __u64 pw_pidns_inode __weak = 0;
+/* How many entries of each map one target may fill; user space sets it by the maps' real sizes. */
+const volatile __u32 pw_share_sites __weak = PW_BPF_SITES_MAX / PW_BPF_SHARES;
+const volatile __u32 pw_share_reasons __weak = PW_BPF_REASONS_MAX / PW_BPF_SHARES;
+const volatile __u32 pw_share_creations __weak = PW_BPF_CREATIONS_MAX / PW_BPF_SHARES;
 
 #endif

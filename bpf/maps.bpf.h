@@ -24,6 +24,13 @@ struct {
 } pw_stats __weak SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PW_BPF_TARGETS_MAX);
+	__type(key, __u32);
+	__type(value, struct pw_bpf_share);
+} pw_shares __weak SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(max_entries, PW_BPF_SITES_MAX);
 	__type(key, struct pw_bpf_site_key);
@@ -94,6 +101,30 @@ static __always_inline void count_hit(const struct pw_hit *hit)
 		__sync_fetch_and_add(&stats->hits[event], 1);
 }
 
+/*
+ * A new entry of `map` for key, if the map has room and the target some of its share; if not, a drop. Looked at only
+ * when a key is new. Hits on several CPUs at once may exceed the share by the number of CPUs.
+ */
+/* clang-format off */
+#define PW_NEW_ENTRY(hit, map, key, value, used, limit, full)                                  \
+	do {                                                                                   \
+		__u32 share_slot = (hit)->slot;                                                \
+		struct pw_bpf_share *share = bpf_map_lookup_elem(&pw_shares, &share_slot);     \
+		if (!share)                                                                    \
+			break;                                                                 \
+		if (share->used >= (limit)) {                                                  \
+			count_drop(share_slot, PW_DROP_TARGET_SHARE);                          \
+			break;                                                                 \
+		}                                                                              \
+		long made = bpf_map_update_elem(&(map), &(key), value, BPF_NOEXIST);           \
+		if (!made)                                                                     \
+			__sync_fetch_and_add(&share->used, 1);                                 \
+		else if (made != -PW_BPF_EEXIST)                                               \
+			count_drop(share_slot, full);                                          \
+	} while (0)
+/* clang-format on */
+#define PW_BPF_EEXIST 17 /* another CPU was first */
+
 /* The counters of a go statement, made on first sight; NULL, counted as a drop, when there is no room. */
 static __always_inline struct pw_bpf_site *site_of(const struct pw_hit *hit, __u64 gopc)
 {
@@ -103,11 +134,8 @@ static __always_inline struct pw_bpf_site *site_of(const struct pw_hit *hit, __u
 	if (site)
 		return site;
 	struct pw_bpf_site zero = {};
-	bpf_map_update_elem(&pw_sites, &key, &zero, BPF_NOEXIST);
-	site = bpf_map_lookup_elem(&pw_sites, &key);
-	if (!site)
-		count_drop(hit->slot, PW_DROP_SITE_MAP_FULL);
-	return site;
+	PW_NEW_ENTRY(hit, pw_sites, key, &zero, sites, pw_share_sites, PW_DROP_SITE_MAP_FULL);
+	return bpf_map_lookup_elem(&pw_sites, &key);
 }
 
 /* The process that runs, as user space numbers it; 0 if it is not in our pid namespace. */

@@ -24,13 +24,11 @@ static __always_inline int count_reason(const struct pw_hit *hit, __u64 g, __u64
 	__u64 *count = bpf_map_lookup_elem(&pw_reasons, &key);
 	if (!count) {
 		__u64 zero = 0;
-		bpf_map_update_elem(&pw_reasons, &key, &zero, BPF_NOEXIST);
+		PW_NEW_ENTRY(hit, pw_reasons, key, &zero, reasons, pw_share_reasons, PW_DROP_REASON_MAP_FULL);
 		count = bpf_map_lookup_elem(&pw_reasons, &key);
 	}
-	if (!count) {
-		count_drop(hit->slot, PW_DROP_REASON_MAP_FULL);
+	if (!count)
 		return -1;
-	}
 	__sync_fetch_and_add(count, 1);
 	return 0;
 }

@@ -26,6 +26,7 @@
 #define PW_BPF_CREATIONS_MAX 4096	  /* (go statement, creation stack): 0.6 kB each */
 #define PW_BPF_RING_BYTES    (256 * 1024) /* 40 bytes a record: 6,500 between two polls; power of two, page multiple */
 #define PW_BPF_ADDRESSES_MAX 4096	  /* (process, probe address), only where there are no attach cookies */
+#define PW_BPF_SHARES	     4		  /* one target may fill a quarter of each map: one gone mad, or hostile, no more */
 #define PW_BPF_STACK_DEPTH   64		  /* frames of a creation stack; the kernel's limit is 127 */
 
 /* As enum pw_event of user/go/sites.h; collect asserts that they agree. */
@@ -53,6 +54,7 @@ enum pw_drop {
 	PW_DROP_REASON_UNREADABLE, /* park counted, its wait reason could not be read */
 	PW_DROP_RING_FULL,	   /* GC or stop-the-world record lost; counted all the same */
 	PW_DROP_UNKNOWN_TARGET,	   /* hit of a probe whose target has been forgotten */
+	PW_DROP_TARGET_SHARE,	   /* as the three maps full, but it is the target's share that is used up */
 	_PW_DROP_MAX,
 };
 
@@ -80,6 +82,11 @@ struct pw_bpf_target {
 struct pw_bpf_stats {		       /* per CPU */
 	__u64 hits[_PW_BPF_EVENT_MAX]; /* GC and STW: all; others: only those that are in no site */
 	__u64 drops[_PW_DROP_MAX];
+};
+
+/* Entries that a target has made in each map. They are taken out only when it is forgotten, so this never falls. */
+struct pw_bpf_share {
+	__u32 sites, reasons, creations, pad;
 };
 
 struct pw_bpf_site_key {
@@ -145,6 +152,7 @@ struct pw_bpf_record {
 };
 
 _Static_assert(sizeof(struct pw_bpf_target) == 40, "layout shared with BPF");
+_Static_assert(sizeof(struct pw_bpf_share) == 16, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_site_key) == 16, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_site) == 32, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_reason_key) == 16, "layout shared with BPF");

@@ -29,13 +29,12 @@ static __always_inline void sample_creation(void *ctx, const struct pw_hit *hit,
 	struct pw_bpf_creation *known = bpf_map_lookup_elem(&pw_creations, &key);
 	if (!known) {
 		creation->count = 0;
-		bpf_map_update_elem(&pw_creations, &key, creation, BPF_NOEXIST);
+		PW_NEW_ENTRY(hit, pw_creations, key, creation, creations, pw_share_creations,
+			     PW_DROP_CREATION_MAP_FULL);
 		known = bpf_map_lookup_elem(&pw_creations, &key);
 	}
 	if (known)
 		__sync_fetch_and_add(&known->count, 1);
-	else
-		count_drop(hit->slot, PW_DROP_CREATION_MAP_FULL);
 }
 
 /* Coroutines of iter.Pull, where only one of their start and end would be seen. */

@@ -388,6 +388,7 @@ const char *pw_drop_name(size_t drop)
 		[PW_DROP_CREATION_MAP_FULL] = "creation_map_full", [PW_DROP_STACK_UNREADABLE] = "stack_unreadable",
 		[PW_DROP_G_UNREADABLE] = "goroutine_unreadable",   [PW_DROP_REASON_UNREADABLE] = "reason_unreadable",
 		[PW_DROP_RING_FULL] = "ring_buffer_full",	   [PW_DROP_UNKNOWN_TARGET] = "unknown_target",
+		[PW_DROP_TARGET_SHARE] = "target_share",
 	};
 	_Static_assert(ARRAY_SIZE(names) == _PW_DROP_MAX, "a name for each drop");
 

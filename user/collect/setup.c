@@ -302,9 +302,12 @@ static int write_maps(const struct pw_collect *collect, const struct pw_collect_
 {
 	const struct pw_skeleton *skeleton = collect->skeleton;
 	struct pw_bpf_process process = {.target = (uint32_t)entry->id, .slot = entry->slot};
+	struct pw_bpf_share nothing = {0};
 	uint32_t pid = (uint32_t)entry->pid;
 	int r = clear_stats(collect, entry->slot);
 
+	if (!r && bpf_map_update_elem(pw_skeleton_map(skeleton, PW_MAP_SHARES), &entry->slot, &nothing, BPF_ANY) < 0)
+		r = -errno;
 	if (!r &&
 	    bpf_map_update_elem(pw_skeleton_map(skeleton, PW_MAP_TARGETS), &entry->slot, &entry->config, BPF_ANY) < 0)
 		r = -errno;

@@ -105,6 +105,11 @@ static int configure(struct pw_bpf *bpf, const struct pw_skeleton_options *optio
 		r = bpf_map__set_max_entries(bpf->maps.pw_stats, targets);
 	if (!r)
 		r = bpf_map__set_max_entries(bpf->maps.pw_targets, targets);
+	if (!r)
+		r = bpf_map__set_max_entries(bpf->maps.pw_shares, targets);
+	bpf->rodata->pw_share_sites = bpf_map__max_entries(bpf->maps.pw_sites) / PW_BPF_SHARES;
+	bpf->rodata->pw_share_reasons = bpf_map__max_entries(bpf->maps.pw_reasons) / PW_BPF_SHARES;
+	bpf->rodata->pw_share_creations = bpf_map__max_entries(bpf->maps.pw_creations) / PW_BPF_SHARES;
 	if (!r && options->cookies)
 		r = bpf_map__set_max_entries(bpf->maps.pw_addresses, 1);
 	if (r < 0 || options->method != PW_ATTACH_UPROBE_MULTI)
@@ -183,6 +188,8 @@ static struct bpf_map *find_map(const struct pw_skeleton *skeleton, enum pw_map 
 		return skeleton->bpf->maps.pw_targets;
 	case PW_MAP_STATS:
 		return skeleton->bpf->maps.pw_stats;
+	case PW_MAP_SHARES:
+		return skeleton->bpf->maps.pw_shares;
 	case PW_MAP_SITES:
 		return skeleton->bpf->maps.pw_sites;
 	case PW_MAP_REASONS:

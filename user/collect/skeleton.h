@@ -12,6 +12,7 @@ struct pw_why;
 enum pw_map {
 	PW_MAP_TARGETS,
 	PW_MAP_STATS,
+	PW_MAP_SHARES,
 	PW_MAP_SITES,
 	PW_MAP_REASONS,
 	PW_MAP_CREATIONS,

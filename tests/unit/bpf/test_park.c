@@ -73,6 +73,19 @@ static void every_register_of_the_recipe_is_the_one_meant(void **state)
 	}
 }
 
+static void reasons_beyond_the_target_s_share_are_drops_and_the_park_counts(void **state)
+{
+	(void)state;
+	host_set_option(pw_share_reasons, 2);
+	for (uint64_t reason = 1; reason <= 3; reason++)
+		park(&g, reason, ARG_REG);
+	assert_int_equal(drops(PW_DROP_TARGET_SHARE), 1);
+	assert_int_equal(drops(PW_DROP_REASON_MAP_FULL), 0);
+	assert_int_equal(reason_count(3), 0);
+	assert_int_equal(site_counts(GOPC).parked, 1);
+	host_set_option(pw_share_reasons, PW_BPF_REASONS_MAX / PW_BPF_SHARES);
+}
+
 static void a_full_reason_map_loses_the_reason_not_the_park(void **state)
 {
 	(void)state;
@@ -108,6 +121,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_site_without_a_reason_register_reads_it_from_the_goroutine, begin,
 						end),
 		cmocka_unit_test_setup_teardown(every_register_of_the_recipe_is_the_one_meant, begin, end),
+		cmocka_unit_test_setup_teardown(reasons_beyond_the_target_s_share_are_drops_and_the_park_counts, begin,
+						end),
 		cmocka_unit_test_setup_teardown(a_full_reason_map_loses_the_reason_not_the_park, begin, end),
 		cmocka_unit_test_setup_teardown(runs_are_counted_apart_from_parks, begin, end),
 	};

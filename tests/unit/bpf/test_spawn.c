@@ -99,6 +99,45 @@ static void a_full_site_map_is_counted_and_the_hit_stays_in_the_total(void **sta
 	assert_int_equal(site_counts(5).spawned, 0);
 }
 
+static void one_target_fills_its_share_of_the_map_and_no_more(void **state)
+{
+	struct goroutine many = {.gopc = 1};
+	uint32_t slot = SLOT + 1;
+	size_t stacks;
+
+	(void)state;
+	host_set_option(pw_share_sites, 4);
+	host_set_option(pw_share_creations, 2);
+	target()->stacks_first = 1;
+	for (; many.gopc <= 6; many.gopc++) {
+		hit(PW_BPF_SPAWN, &many);
+		hit(PW_BPF_EXIT, &many); /* the same key: counted once in the share */
+	}
+	assert_int_equal(site_counts(4).spawned, 1);
+	assert_int_equal(site_counts(5).spawned, 0);
+	assert_int_equal(drops(PW_DROP_TARGET_SHARE), 2 * 2 + 2); /* two statements, spawn and exit; two stacks */
+	assert_int_equal(drops(PW_DROP_SITE_MAP_FULL), 0);
+	assert_int_equal(unplaced_hits(PW_BPF_SPAWN), 2);
+	assert_int_equal(unplaced_hits(PW_BPF_EXIT), 2);
+	creations(&stacks);
+	assert_int_equal(stacks, 2);
+	/* another target is not touched by it */
+	struct pw_bpf_target *other = bpf_map_lookup_elem(&pw_targets, &slot);
+	*other = *target();
+	other->id = TARGET + 1;
+	other->stacks_first = 0;
+	pw_regs regs = {0};
+	SET_G(&regs, (uintptr_t)&g);
+	host.cookie = cookie_of(TARGET + 1, slot, PW_BPF_SPAWN, G_REG, PW_COOKIE_NO_REG);
+	pw_lifecycle(&regs);
+	struct pw_bpf_site_key key = {.target = TARGET + 1, .gopc = GOPC};
+	struct pw_bpf_site *site = bpf_map_lookup_elem(&pw_sites, &key);
+	assert_non_null(site);
+	assert_int_equal(site->spawned, 1);
+	host_set_option(pw_share_sites, PW_BPF_SITES_MAX / PW_BPF_SHARES);
+	host_set_option(pw_share_creations, PW_BPF_CREATIONS_MAX / PW_BPF_SHARES);
+}
+
 static void creation_stacks_are_kept_for_the_first_and_then_sampled(void **state)
 {
 	size_t stacks;
@@ -191,6 +230,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_hit_for_a_slot_given_to_another_target_is_a_drop, begin, end),
 		cmocka_unit_test_setup_teardown(unreadable_goroutines_stay_in_the_total, begin, end),
 		cmocka_unit_test_setup_teardown(a_full_site_map_is_counted_and_the_hit_stays_in_the_total, begin, end),
+		cmocka_unit_test_setup_teardown(one_target_fills_its_share_of_the_map_and_no_more, begin, end),
 		cmocka_unit_test_setup_teardown(creation_stacks_are_kept_for_the_first_and_then_sampled, begin, end),
 		cmocka_unit_test_setup_teardown(without_a_sampling_rate_only_the_first_are_kept, begin, end),
 		cmocka_unit_test_setup_teardown(a_stack_that_cannot_be_walked_is_a_drop_of_the_stack_only, begin, end),
