@@ -26,8 +26,8 @@
 #define PW_BPF_CREATIONS_MAX 4096	  /* (go statement, creation stack): 0.6 kB each */
 #define PW_BPF_RING_BYTES    (256 * 1024) /* 40 bytes a record: 6,500 between two polls; power of two, page multiple */
 #define PW_BPF_ADDRESSES_MAX 4096	  /* (process, probe address), only where there are no attach cookies */
-#define PW_BPF_SHARES	     4		  /* one target may fill a quarter of each map: one gone mad, or hostile, no more */
-#define PW_BPF_STACK_DEPTH   64		  /* frames of a creation stack; the kernel's limit is 127 */
+#define PW_BPF_SHARES	     4	/* one target may fill a quarter of each map: one gone mad, or hostile, no more */
+#define PW_BPF_STACK_DEPTH   64 /* frames of a creation stack; the kernel's limit is 127 */
 
 /* As enum pw_event of user/go/sites.h; collect asserts that they agree. */
 enum pw_bpf_event {

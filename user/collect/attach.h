@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "bpf/shared.h"
+#include "collect/attach_worker.h"
 #include "collect/collect.h"
 
 struct pw_why;
@@ -43,6 +44,7 @@ struct pw_attachment {
 	unsigned int attached;	 /* groups */
 	int link[_PW_EVENT_MAX]; /* uprobe_multi: by group; perf: by event, where links carry cookies */
 	int perf_event[_PW_EVENT_MAX];
+	struct pw_attach_job job; /* attach_worker.c only */
 };
 
 enum pw_attach_group pw_attach_group_of(enum pw_event event);

@@ -11,11 +11,17 @@
 struct pw_attachment;
 
 /*
- * The thread that attaches and detaches, so that the event loop never waits for the kernel. Jobs that attach come
- * before those that only detach, which take 40 ms a link: many processes that end must not keep a new one waiting. An
- * attachment belongs to the worker from submit until its result is taken; at most one job per attachment at a time.
+ * The threads that attach and detach, so that the event loop never waits for the kernel. One attaches. Closing a link
+ * waits for a grace period of 40 ms, which any number of threads can wait for at once: PW_DETACHERS_MAX of them detach,
+ * started when there is more to detach than threads that do. So processes that end keep no new one waiting, and a
+ * thousand that end together are detached within seconds. An attachment belongs to the worker from submit until its
+ * result is taken; at most one job per attachment at a time.
  */
+#define PW_DETACHERS_MAX 16U
+
+/* Part of each attachment: submitting a job needs no memory, and cannot fail. */
 struct pw_attach_job {
+	struct pw_attach_job *next;
 	struct pw_attachment *attachment;
 	unsigned int wanted; /* groups, see pw_attachment_apply */
 	/* filled by the worker */
@@ -27,12 +33,13 @@ struct pw_attach_job {
 struct pw_attach_worker;
 
 int pw_attach_worker_new(struct pw_attach_worker **ret_worker) __attribute__((warn_unused_result));
-/* Finishes the jobs in its queue, then ends the thread. Results not taken are dropped. NULL is fine. */
+/* Finishes the jobs in its queue, then ends the threads. Results not taken are dropped. NULL is fine. */
 void pw_attach_worker_free(struct pw_attach_worker *worker);
 /* Readable while there are results. */
 int pw_attach_worker_fd(const struct pw_attach_worker *worker);
-int pw_attach_worker_submit(struct pw_attach_worker *worker, struct pw_attachment *attachment, unsigned int wanted)
-	__attribute__((warn_unused_result));
+void pw_attach_worker_submit(struct pw_attach_worker *worker, struct pw_attachment *attachment, unsigned int wanted);
+/* Jobs that attach and have not begun end now, with -ECANCELED. */
+void pw_attach_worker_cancel_attaches(struct pw_attach_worker *worker);
 /* True and one result, oldest first; false: none there. */
 bool pw_attach_worker_take(struct pw_attach_worker *worker, struct pw_attach_job *ret_job);
 

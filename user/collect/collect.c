@@ -121,7 +121,8 @@ static void pump(struct pw_collect *collect, struct pw_collect_entry *entry)
 
 	if (entry->in_flight || entry->attachment->attached == wanted)
 		return;
-	entry->in_flight = !pw_attach_worker_submit(collect->worker, entry->attachment, wanted);
+	entry->in_flight = true;
+	pw_attach_worker_submit(collect->worker, entry->attachment, wanted);
 }
 
 static bool is_idle(const struct pw_collect_entry *entry)
@@ -225,10 +226,12 @@ void pw_collect_free(struct pw_collect *collect)
 	for (size_t i = collect->entries.count; i-- > 0;)
 		if (!collect->entries.items[i]->removing)
 			pw_collect_remove(collect, collect->entries.items[i]->id);
+	if (collect->worker)
+		pw_attach_worker_cancel_attaches(collect->worker);
 	while (collect->worker && collect->entries.count) {
 		struct pollfd ready = {.fd = pw_attach_worker_fd(collect->worker), .events = POLLIN};
 
-		if (poll(&ready, 1, -1) < 0 && errno != EINTR)
+		if (poll(&ready, 1, 1000) < 0 && errno != EINTR)
 			break;
 		pw_collect_dispatch(collect);
 	}

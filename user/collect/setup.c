@@ -150,7 +150,7 @@ int pw_collect_setup(struct pw_collect *collect, struct pw_why *reterr_why)
 	/* The thread comes last: everything before it forks. */
 	r = pw_attach_worker_new(&collect->worker);
 	if (!r)
-		r = pw_attach_worker_submit(collect->worker, collect->calibration, 0);
+		pw_attach_worker_submit(collect->worker, collect->calibration, 0);
 	return r < 0 ? pw_why_set(reterr_why, r, "cannot start the thread that attaches probes") : 0;
 }
 
