@@ -16,11 +16,12 @@
  * one stack that each wait on an object of their own are no worker pool. A rule that needs to know whether somebody ran
  * says less when there was only one look.
  */
-#define SECONDS	   PW_NS_PER_SEC
-#define MINUTES	   (60 * SECONDS)
-#define MANY	   10
-#define PLACE_SIZE 160
-#define OWNERS_MAX 32 /* steps along "waits for a lock held by" */
+#define SECONDS	     PW_NS_PER_SEC
+#define MINUTES	     (60 * SECONDS)
+#define MANY	     10
+#define PLACE_SIZE   160
+#define LASTING_SIZE (PW_DURATION_SIZE + 8)
+#define OWNERS_MAX   32 /* steps along "waits for a lock held by" */
 
 /* --- what the rules ask ------------------------------------------------------------------------------------------ */
 
@@ -82,6 +83,17 @@ static const char *place(const struct pw_profile *profile, const struct pw_profi
 	return text;
 }
 
+/* " for 3m10s", or nothing after a single look. */
+static const char *lasting(uint64_t ns, char text[LASTING_SIZE])
+{
+	char duration[PW_DURATION_SIZE];
+
+	text[0] = '\0';
+	if (ns)
+		snprintf(text, LASTING_SIZE, " for %s", pw_time_duration(ns, duration));
+	return text;
+}
+
 static bool is_main(const struct pw_profile *profile, const struct pw_profile_group *group)
 {
 	return calls(profile, group, "runtime.main") ||
@@ -134,18 +146,17 @@ static bool judge_leaked(const struct pw_profile *profile, struct pw_profile_gro
 
 static bool judge_finalizer(const struct pw_profile *profile, struct pw_profile_group *group)
 {
-	char where[PLACE_SIZE], age[PW_DURATION_SIZE];
+	char where[PLACE_SIZE], age[LASTING_SIZE];
 
 	if (!calls(profile, group, "runtime.runfinq") && !calls(profile, group, "runtime.runFinalizers") &&
 	    !calls(profile, group, "runtime.runCleanups") && !calls(profile, group, "runtime.(*cleanupQueue)"))
 		return false;
 	if (own_frame(profile, group) == &group->created_by || !pw_status_parked(group->status))
 		return false; /* idle, or a finalizer that runs */
-	return say(
-		group, group->age_max_ns >= MINUTES ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
-		"The goroutine that runs finalizers has been blocked for %s at %s: no other finalizer runs, and what "
-		"they would free stays. A finalizer must not wait.",
-		pw_time_duration(group->age_max_ns, age), place(profile, own_frame(profile, group), where));
+	return say(group, group->age_max_ns >= MINUTES ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
+		   "The goroutine that runs finalizers has been blocked%s at %s: no other finalizer runs, and what "
+		   "they would free stays. A finalizer must not wait.",
+		   lasting(group->age_max_ns, age), place(profile, own_frame(profile, group), where));
 }
 
 static bool judge_runtime(const struct pw_profile *profile, struct pw_profile_group *group)
@@ -231,7 +242,7 @@ static bool goes_round(const struct pw_profile *profile, uint64_t owner, char *c
 static bool judge_mutex(const struct pw_profile *profile, struct pw_profile_group *group)
 {
 	const struct pw_profile_goroutine *owner;
-	char where[PLACE_SIZE], chain[96], age[PW_DURATION_SIZE];
+	char where[PLACE_SIZE], chain[96], age[LASTING_SIZE];
 
 	if (!is_lock(profile, group))
 		return false;
@@ -247,15 +258,15 @@ static bool judge_mutex(const struct pw_profile *profile, struct pw_profile_grou
 		return say(group, PW_VERDICT_LIKELY,
 			   "They wait at %s for a lock that goroutine %" PRIu64
 			   " seems to hold, which is itself blocked in "
-			   "\"%.60s\" for %s. Unlock before you wait.",
+			   "\"%.60s\"%s. Unlock before you wait.",
 			   where, owner->goid, reason_of(profile, &profile->groups[owner->group]),
-			   pw_time_duration(owner->parked_ns, age));
+			   lasting(owner->parked_ns, age));
 	if (mostly_for(group, MINUTES))
 		return say(group, PW_VERDICT_LIKELY,
-			   "Nobody got the lock at %s for %s: who has locked it and not unlocked (a return without "
+			   "Nobody got the lock at %s%s: who has locked it and not unlocked (a return without "
 			   "defer, a "
 			   "panic), or waits while holding it?",
-			   where, pw_time_duration(group->age_median_ns, age));
+			   where, lasting(group->age_median_ns, age));
 	return say(group, PW_VERDICT_POSSIBLE, "They wait for a lock at %s. If it lasts, look for its holder.", where);
 }
 
@@ -264,23 +275,22 @@ static bool judge_waitgroup(const struct pw_profile *profile, struct pw_profile_
 	bool cond = reason_begins(profile, group, "sync.Cond");
 	bool group_wait = reason_begins(profile, group, "sync.WaitGroup") ||
 			  (reason_begins(profile, group, "semacquire") && calls(profile, group, "sync.(*WaitGroup)"));
-	char where[PLACE_SIZE], age[PW_DURATION_SIZE];
+	char where[PLACE_SIZE], age[LASTING_SIZE];
 
 	if (!cond && !group_wait)
 		return false;
 	if (group_wait && is_main(profile, group) && group->count == 1)
 		return false; /* a server's main that waits for its parts */
 	place(profile, own_frame(profile, group), where);
-	pw_time_duration(group->age_median_ns, age);
+	lasting(group->age_median_ns, age);
 	if (group_wait)
-		return say(
-			group, stuck_for(group, 10 * MINUTES) ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
-			"The WaitGroup at %s has not reached zero for %s: is Done called on every path, and Add before "
-			"the go statement?",
-			where, age);
+		return say(group, stuck_for(group, 10 * MINUTES) ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
+			   "The WaitGroup at %s has not reached zero%s: is Done called on every path, and Add before "
+			   "the go statement?",
+			   where, age);
 	return say(group,
 		   stuck_for(group, 10 * MINUTES) && group->count >= MANY ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
-		   "Nobody signals the Cond at %s for %s: is Signal or Broadcast called after every change of its "
+		   "Nobody signals the Cond at %s%s: is Signal or Broadcast called after every change of its "
 		   "condition?",
 		   where, age);
 }
@@ -290,21 +300,21 @@ static bool judge_channel(const struct pw_profile *profile, struct pw_profile_gr
 	const struct pw_profile_wait *wait = &group->waiting_on;
 	bool send = reason_begins(profile, group, "chan send"), own_objects;
 	enum pw_verdict verdict = PW_VERDICT_POSSIBLE;
-	char where[PLACE_SIZE], age[PW_DURATION_SIZE];
+	char where[PLACE_SIZE], age[LASTING_SIZE];
 
 	if (!send && !reason_begins(profile, group, "chan receive"))
 		return false;
 	/* Each on a channel of its own: nobody shares a queue, as workers would. */
 	own_objects = group->distinct_objects > 1 && group->distinct_objects * 10ULL >= group->count * 9ULL;
 	place(profile, own_frame(profile, group), where);
-	pw_time_duration(group->age_median_ns, age);
+	lasting(group->age_median_ns, age);
 	if (send) {
 		bool alone = !wait->present || wait->receivers == 0 || wait->receivers == UINT64_MAX;
 
 		if (alone && (mostly_for(group, MINUTES) || (group->growth > 0 && group->count >= MANY)))
 			verdict = PW_VERDICT_LIKELY;
 		return say(group, verdict,
-			   "Nobody has received from the channel that they send to at %s, for %s%s. Did the receiver "
+			   "Nobody has received from the channel that they send to at %s%s%s. Did the receiver "
 			   "return "
 			   "early? A buffer of one, or a select on ctx.Done(), lets them end.",
 			   where, age, own_objects ? ", each on its own channel" : "");
@@ -315,35 +325,33 @@ static bool judge_channel(const struct pw_profile *profile, struct pw_profile_gr
 	if ((own_objects && mostly_for(group, MINUTES)) || group->growth > 0)
 		verdict = PW_VERDICT_LIKELY;
 	return say(group, verdict,
-		   "Nobody has sent to, or closed, the channel that they receive from at %s, for %s%s. Look for the "
+		   "Nobody has sent to, or closed, the channel that they receive from at %s%s%s. Look for the "
 		   "sender: who should send or close on every path?",
 		   where, age, own_objects ? ", each on its own channel" : "");
 }
 
 static bool judge_select(const struct pw_profile *profile, struct pw_profile_group *group)
 {
-	char where[PLACE_SIZE], age[PW_DURATION_SIZE];
+	char where[PLACE_SIZE], age[LASTING_SIZE];
 
 	if (strcmp(reason_of(profile, group), "select") != 0 || group->count < MANY || !mostly_for(group, 10 * MINUTES))
 		return false;
-	return say(
-		group, group->growth > 0 ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
-		"No case of the select at %s has become ready for %s: is there one that ends it (ctx.Done(), a timer), "
-		"and is that context ever cancelled?",
-		place(profile, own_frame(profile, group), where), pw_time_duration(group->age_median_ns, age));
+	return say(group, group->growth > 0 ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
+		   "No case of the select at %s has become ready%s: is there one that ends it (ctx.Done(), a timer), "
+		   "and is that context ever cancelled?",
+		   place(profile, own_frame(profile, group), where), lasting(group->age_median_ns, age));
 }
 
 static bool judge_iterator(const struct pw_profile *profile, struct pw_profile_group *group)
 {
-	char where[PLACE_SIZE], age[PW_DURATION_SIZE];
+	char where[PLACE_SIZE], age[LASTING_SIZE];
 
 	if (strcmp(reason_of(profile, group), "coroutine") != 0)
 		return false;
-	return say(
-		group, group->count > 1 && mostly_for(group, MINUTES) ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
-		"An iterator made by iter.Pull, at %s, has not been asked for %s: is stop called on every path (defer "
-		"stop())?",
-		place(profile, own_frame(profile, group), where), pw_time_duration(group->age_median_ns, age));
+	return say(group, group->count > 1 && mostly_for(group, MINUTES) ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
+		   "An iterator made by iter.Pull, at %s, has not been asked%s: is stop called on every path (defer "
+		   "stop())?",
+		   place(profile, own_frame(profile, group), where), lasting(group->age_median_ns, age));
 }
 
 static bool judge_sleep(const struct pw_profile *profile, struct pw_profile_group *group)
@@ -362,7 +370,7 @@ static bool judge_sleep(const struct pw_profile *profile, struct pw_profile_grou
 
 static bool judge_network(const struct pw_profile *profile, struct pw_profile_group *group)
 {
-	char where[PLACE_SIZE], age[PW_DURATION_SIZE];
+	char where[PLACE_SIZE], age[LASTING_SIZE];
 	bool many = group->count >= 2 * MANY && mostly_for(group, 15 * MINUTES);
 
 	if (!reason_begins(profile, group, "IO wait") || !group->waiting_on.present ||
@@ -372,21 +380,20 @@ static bool judge_network(const struct pw_profile *profile, struct pw_profile_gr
 	    (!many && group->growth <= 0 && !stuck_for(group, MINUTES)))
 		return false; /* a listener waits for ever by design; a connection may be idle for a while */
 	return say(group, many ? PW_VERDICT_LIKELY : PW_VERDICT_POSSIBLE,
-		   "They wait for a peer at %s for %s, without a deadline: a peer that has gone silent holds them for "
+		   "They wait for a peer at %s%s, without a deadline: a peer that has gone silent holds them for "
 		   "ever. "
 		   "Set a deadline or a timeout.",
-		   place(profile, own_frame(profile, group), where), pw_time_duration(group->age_median_ns, age));
+		   place(profile, own_frame(profile, group), where), lasting(group->age_median_ns, age));
 }
 
 static bool judge_semaphore(const struct pw_profile *profile, struct pw_profile_group *group)
 {
-	char where[PLACE_SIZE], age[PW_DURATION_SIZE];
+	char where[PLACE_SIZE], age[LASTING_SIZE];
 
 	if (!reason_begins(profile, group, "semacquire") || !mostly_for(group, MINUTES))
 		return false;
-	return say(group, PW_VERDICT_POSSIBLE,
-		   "A semaphore of the runtime has not been released for %s; they came from %s.",
-		   pw_time_duration(group->age_median_ns, age), place(profile, own_frame(profile, group), where));
+	return say(group, PW_VERDICT_POSSIBLE, "A semaphore of the runtime has not been released%s; they came from %s.",
+		   lasting(group->age_median_ns, age), place(profile, own_frame(profile, group), where));
 }
 
 static bool judge_syscall(const struct pw_profile *profile, struct pw_profile_group *group)
@@ -396,8 +403,9 @@ static bool judge_syscall(const struct pw_profile *profile, struct pw_profile_gr
 
 	if (group->status != PW_GOROUTINE_SYSCALL || group->mixed_status || !stood_still(group))
 		return false;
-	if (calls(profile, group, "os/signal.signal_recv") || calls(profile, group, "runtime.notetsleepg"))
-		return false; /* waits for a signal, by design */
+	if (is_main(profile, group) || calls(profile, group, "os/signal.signal_recv") ||
+	    calls(profile, group, "runtime.notetsleepg"))
+		return false; /* by design: standard input, a signal */
 	return say(group, PW_VERDICT_POSSIBLE,
 		   "The %s at %s has not returned between the looks; each holds an OS thread. A blocking device, a "
 		   "pipe, a "

@@ -37,6 +37,7 @@
 #define MEMORY_BUDGET	 (4ULL << 30)
 #define ANSWER_BYTES_MAX (1ULL << 30)
 #define NAMING_ROUNDS	 4
+#define BIRTHS_TRIES	 50
 
 enum style { TEXT, JSON, PPROF, FOLDED, SVG, DEBUG2, _STYLES };
 static const char *const styles[_STYLES] = {"text", "json", "pprof", "folded", "svg", "debug2"};
@@ -353,6 +354,9 @@ static int take(struct looking *looking, const struct values *values)
 		r = pw_snapshot_new(&looking->snapshot, looking->target, &look);
 	if (!r)
 		r = pw_profile_builder_new(&looking->builder, &source);
+	for (int i = 0; !r && looking->target->births && i < BIRTHS_TRIES; i++) /* who is older than this look */
+		if (pw_births_poll(looking->target->births, looking->target, pw_boot_ns()) != -EAGAIN)
+			break;
 	if (!r)
 		r = pw_snapshot_look(looking->snapshot);
 	if (r < 0)

@@ -304,6 +304,16 @@ int pw_profile_summarize(struct pw_profile *profile)
 	return r < 0 ? r : pw_profile_sort(profile);
 }
 
+uint32_t pw_profile_shown_frames(const struct pw_profile *profile, const struct pw_profile_group *group)
+{
+	uint32_t count = group->frame_count;
+
+	if (count && !strcmp(pw_profile_string(profile, profile->frames[group->first_frame + count - 1].function),
+			     "runtime.goexit"))
+		count--;
+	return count;
+}
+
 /* --- order ------------------------------------------------------------------------------------------------------- */
 
 struct sortable {

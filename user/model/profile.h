@@ -118,6 +118,9 @@ struct pw_profile_label *pw_profile_add_label(struct pw_profile *profile);
  */
 int pw_profile_summarize(struct pw_profile *profile) __attribute__((warn_unused_result));
 
+/* Frames of a group without runtime.goexit at the outer end, which every stack has and runtime/pprof leaves out. */
+uint32_t pw_profile_shown_frames(const struct pw_profile *profile, const struct pw_profile_group *group);
+
 /* Only sorts: by count, then time (--over), then oldest, then what stands first. Rows follow. */
 int pw_profile_sort(struct pw_profile *profile) __attribute__((warn_unused_result));
 

@@ -78,14 +78,14 @@ static int child(struct flame *flame, uint32_t parent, uint32_t name, uint8_t le
 static int add_stack(struct flame *flame, const struct pw_profile_group *group, uint32_t name, uint8_t leaf,
 		     uint64_t value)
 {
-	uint32_t at = 0;
+	uint32_t at = 0, frames = pw_profile_shown_frames(flame->profile, group);
 	int r = 0;
 
 	if (!value)
 		return 0;
 	flame->nodes.items[0].value += value;
-	for (uint32_t i = 0; i < group->frame_count && i < DEPTH_MAX && r >= 0; i++) {
-		uint32_t frame = group->first_frame + group->frame_count - 1 - i;
+	for (uint32_t i = 0; i < frames && i < DEPTH_MAX && r >= 0; i++) {
+		uint32_t frame = group->first_frame + frames - 1 - i;
 
 		r = child(flame, at, flame->profile->frames[frame].function, 0, &at);
 		if (r >= 0)

@@ -29,7 +29,7 @@ static void put_line(struct pw_buf *out, const struct pw_profile *profile, const
 {
 	if (!value)
 		return;
-	for (uint32_t i = group->frame_count; i > 0; i--) {
+	for (uint32_t i = pw_profile_shown_frames(profile, group); i > 0; i--) {
 		put_name(out, pw_profile_string(profile, profile->frames[group->first_frame + i - 1].function));
 		pw_buf_putc(out, ';');
 	}

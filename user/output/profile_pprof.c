@@ -181,15 +181,15 @@ static uint64_t stackless_location(struct writer *writer, const struct pw_profil
 static void put_locations(struct writer *writer, const struct pw_profile_group *group, struct pw_buf *out)
 {
 	const struct pw_profile_frame *frames = writer->profile->frames + group->first_frame;
+	uint32_t shown = pw_profile_shown_frames(writer->profile, group);
 
-	if (!group->frame_count)
+	if (!shown)
 		pw_buf_uvarint(out, stackless_location(writer, group));
-	for (uint32_t i = 0; i < group->frame_count;) {
+	for (uint32_t i = 0; i < shown;) {
 		uint32_t count = 1;
 
 		/* An inlined call and what it is inlined into: up to the physical function. */
-		while (i + count < group->frame_count && frames[i + count - 1].inlined &&
-		       frames[i + count].addr == frames[i].addr)
+		while (i + count < shown && frames[i + count - 1].inlined && frames[i + count].addr == frames[i].addr)
 			count++;
 		pw_buf_uvarint(out, location_id(writer, frames + i, count));
 		i += count;

@@ -76,13 +76,15 @@ static bool is_runtime(const char *function)
 static const struct pw_profile_frame *telling_frame(const struct pw_profile *profile,
 						    const struct pw_profile_group *group)
 {
-	for (uint32_t i = 0; i < group->frame_count; i++) {
+	uint32_t shown = pw_profile_shown_frames(profile, group);
+
+	for (uint32_t i = 0; i < shown; i++) {
 		const struct pw_profile_frame *frame = &profile->frames[group->first_frame + i];
 
 		if (!is_runtime(pw_profile_string(profile, frame->function)))
 			return frame;
 	}
-	return group->frame_count ? &profile->frames[group->first_frame] : NULL;
+	return shown ? &profile->frames[group->first_frame] : NULL;
 }
 
 /* --- the top ----------------------------------------------------------------------------------------------------- */
@@ -283,7 +285,9 @@ static void put_labels(struct pw_buf *out, const struct pw_profile *profile, uin
 
 static void put_stack(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_group *group)
 {
-	for (uint32_t i = 0; i < group->frame_count; i++) {
+	uint32_t shown = pw_profile_shown_frames(profile, group);
+
+	for (uint32_t i = 0; i < shown; i++) {
 		const struct pw_profile_frame *frame = &profile->frames[group->first_frame + i];
 
 		pw_buf_puts(out, "      ");
@@ -292,7 +296,7 @@ static void put_stack(struct pw_buf *out, const struct pw_profile *profile, cons
 	}
 	if (group->truncated)
 		pw_buf_puts(out, "      ... (the rest of the stack was not read)\n");
-	if (!group->frame_count && !group->mixed_status && !pw_status_parked(group->status))
+	if (!group->frame_count && !group->mixed_status && group->status == PW_GOROUTINE_RUNNING)
 		pw_buf_puts(out, "      (running: it has no stack that could be read)\n");
 	if (group->created_by.function) {
 		pw_buf_puts(out, "    created by ");

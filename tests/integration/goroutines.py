@@ -1,0 +1,180 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Holds a profile of `parkwatch goroutines` against what a Go program says of itself.
+
+    goroutines.py groups PROFILE.json ANSWER.json      the answer of `groups` of a test target
+    goroutines.py dump PROFILE.debug2 DUMP             the runtime's own stack dump: frame by frame, offset by offset
+    goroutines.py debug1 BEFORE.json AFTER.json TEXT   /debug/pprof/goroutine?debug=1, asked between two profiles
+    goroutines.py schema SCHEMA.json PROFILE.json
+
+Exit 0 if they agree; else 1 and every difference in a line.
+"""
+import collections
+import json
+import re
+import sys
+
+
+def load(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def differences(expected, actual):
+    for key in sorted(set(expected) | set(actual), key=str):
+        if expected.get(key, 0) != actual.get(key, 0):
+            yield f"{key}: expected {expected.get(key, 0)}, seen {actual.get(key, 0)}"
+
+
+def is_system(group):
+    return bool(group["diagnosis"]) and group["diagnosis"]["rule"] == "PW-D01"
+
+
+def groups(profile, answer):
+    """By wait reason and go statement. main is left out: it runs while it is asked, and reads while we look."""
+    expected = collections.Counter()
+    for group in load(answer)["groups"]:
+        if group["function"]:
+            expected[group["reason"], group["function"], group["file"], group["line"]] += group["count"]
+    actual = collections.Counter()
+    for group in load(profile)["groups"]:
+        place = group["created_by"]
+        if place and not is_system(group):
+            reason = group["wait_reason"] or group["status"]
+            actual[reason, place["function"], place["file"], place["line"]] += group["count"]
+    return differences(expected, actual)
+
+
+HEADER = re.compile(r"goroutine (\d+)(?: gp=\S+ m=\S+(?: mp=\S+)?)? \[([^],]*)(?:, [^]]*)?\](?: \{.*\})?:$")
+TRACEBACK_MIN = 90  # frames that a traceback shows at least: 100, less those that are hidden
+ELIDED = re.compile(r"\.\.\.\d+ frames elided\.\.\.$|\.\.\.additional frames elided\.\.\.$")
+
+
+def tracebacks(path):
+    """goid -> (reason, frames); a frame is (function, place), the go statement the last one."""
+    found = {}
+    with open(path, encoding="utf-8") as file:
+        blocks = file.read().strip().split("\n\n")
+    for block in blocks:
+        lines = block.split("\n")
+        match = HEADER.match(lines[0])
+        if not match:
+            raise SystemExit(f"{path}: not the header of a goroutine: {lines[0]}")
+        frames, elided, i = [], None, 1
+        while i < len(lines):
+            if ELIDED.match(lines[i]):
+                elided = len(frames)
+                i += 1
+                continue
+            if lines[i].startswith("\tgoroutine running"):
+                i += 1
+                continue
+            function = re.sub(r"\([^()]*\)$", "", lines[i])
+            if not lines[i + 1].startswith("\t"):
+                raise SystemExit(f"{path}: no place behind {lines[i]}")
+            place = re.sub(r" fp=.*", "", lines[i + 1].strip())
+            frames.append((function, place))
+            i += 2
+        found[int(match.group(1))] = (match.group(2), frames, elided)
+    return found
+
+
+def dump(profile, own):
+    expected, actual = tracebacks(own), tracebacks(profile)
+    for goid in sorted(set(expected) | set(actual)):
+        if goid == 1:  # wrote the dump
+            continue
+        if goid not in expected or goid not in actual:
+            yield f"goroutine {goid} is only in {'the dump' if goid in expected else 'the profile'}"
+            continue
+        (reason, frames, elided), (seen_reason, seen, _) = expected[goid], actual[goid]
+        if reason != seen_reason:
+            yield f"goroutine {goid}: expected [{reason}], seen [{seen_reason}]"
+        if elided is None and TRACEBACK_MIN < len(frames) < len(seen):
+            elided = len(frames) - 1  # go1.19 says nothing of it when hidden frames reach its maximum
+        if elided is not None:  # the runtime prints the two ends of a deep stack, or only the inner one
+            rest = len(frames) - elided
+            seen = seen[:elided] + (seen[-rest:] if rest else [])
+        if frames != seen:
+            for want, have in zip(frames + [None] * len(seen), seen + [None] * len(frames)):
+                if want != have:
+                    yield f"goroutine {goid} [{reason}]: expected {want}, seen {have}"
+                    break
+
+
+def shown(names):
+    """runtime/pprof.printStackRecord: what comes first of the runtime is hidden, unless there is nothing else."""
+    frames = [frame for frame in names if frame[0] != "runtime.goexit"]
+    for i, (function, _) in enumerate(frames):
+        if not function.startswith("runtime."):
+            return tuple(frames[i:])
+    return tuple(frames)
+
+
+def profile_stacks(path):
+    counts = collections.Counter()
+    for group in load(path)["groups"]:
+        if not is_system(group):
+            stack = [(frame["function"], f"{frame['file']}:{frame['line']}") for frame in group["stack"]]
+            counts[shown(stack)] += group["count"]
+    return counts
+
+
+def debug1_stacks(path):
+    counts, asking = collections.Counter(), collections.Counter()
+    with open(path, encoding="utf-8") as file:
+        blocks = file.read().split("\n\n")
+    for block in blocks:
+        lines = [line for line in block.split("\n") if line]
+        if lines and lines[0].startswith("goroutine profile:"):
+            lines = lines[1:]
+        if not lines:
+            continue
+        count = int(lines[0].split(" @ ")[0])
+        stack = []
+        for line in lines[1:]:
+            fields = re.split(r"\t+", line)  # a tabwriter aligned them
+            if len(fields) >= 4:
+                stack.append((re.sub(r"\+0x[0-9a-f]+$", "", fields[2].strip()), fields[3].strip()))
+        key = shown(stack)
+        if any(function.startswith("runtime/pprof.") for function, _ in stack):
+            asking[key] += count  # the goroutine that answers us
+        else:
+            counts[key] += count
+    return counts, asking
+
+
+def debug1(before, after, text):
+    """Equal to one of the two profiles, but for the connection that asks: the goroutine that answers (named above) and
+    the one that reads ahead on its connection."""
+    theirs, asking = debug1_stacks(text)
+    if not asking:
+        yield "the answering goroutine is not in its own answer"
+    ahead = [stack for stack in theirs if any("(*connReader).backgroundRead" in function for function, _ in stack)]
+    for stack in ahead:
+        theirs[stack] -= 1
+        break
+    theirs = +theirs
+    best = None
+    for path in (before, after):
+        found = list(differences(theirs, profile_stacks(path)))
+        best = found if best is None or len(found) < len(best) else best
+    yield from best
+
+
+def schema(document, profile):
+    import jsonschema
+
+    for error in jsonschema.Draft202012Validator(load(document)).iter_errors(load(profile)):
+        yield f"{'/'.join(str(part) for part in error.path)}: {error.message}"
+
+
+def main():
+    what, *files = sys.argv[1:]
+    found = list({"groups": groups, "dump": dump, "debug1": debug1, "schema": schema}[what](*files))
+    print("\n".join(found), end="\n" if found else "")
+    sys.exit(1 if found else 0)
+
+
+if __name__ == "__main__":
+    main()
