@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/limits.h"
 #include "base/macros.h"
 #include "model/record.h"
@@ -79,14 +78,15 @@ int pw_gread_init(struct pw_gread *ret_plan, const struct pw_build_facts *facts,
 	return 0;
 }
 
-static uint64_t field(const struct pw_gread *plan, const uint8_t *bytes, int32_t offset, unsigned int width)
+/* Not by way of pw_bytes, which took 8% of a whole look at 100,000 goroutines; take() has made need cover the field. */
+static inline uint64_t field(const struct pw_gread *plan, const uint8_t *bytes, int32_t offset, unsigned int width)
 {
-	struct pw_bytes cursor = pw_bytes_init(bytes, plan->need);
+	uint64_t value = 0;
 
-	if (offset < 0)
+	if (offset < 0 || (uint32_t)offset + width > plan->need || width > sizeof(value))
 		return 0;
-	pw_bytes_seek(&cursor, (uint64_t)offset);
-	return pw_bytes_uint(&cursor, width);
+	memcpy(&value, bytes + offset, width);
+	return value;
 }
 
 static bool in_text(const struct pw_gread *plan, uint64_t pc)
