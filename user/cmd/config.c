@@ -158,6 +158,7 @@ static int parse_budget(const char *text, double *ret_percent)
 {
 	char number[32];
 	size_t size = strlen(text);
+	int r;
 
 	if (!strcmp(text, "none")) {
 		*ret_percent = -1;
@@ -168,7 +169,8 @@ static int parse_budget(const char *text, double *ret_percent)
 	memcpy(number, text, size + 1);
 	if (number[size - 1] == '%')
 		number[size - 1] = '\0';
-	return pw_parse_double(number, ret_percent);
+	r = pw_parse_double(number, ret_percent);
+	return r < 0 ? r : *ret_percent < 0 ? -ERANGE : 0; /* below 0 stands for none, which has a word */
 }
 
 static int parse_text(const struct pw_setting *setting, const char *value, char *slot)

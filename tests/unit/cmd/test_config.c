@@ -91,6 +91,7 @@ static void a_mistake_is_named_with_line_column_and_suggestion(void **state)
 	assert_refused("interval: 1ms\n", "test.yaml:1:11: interval: 1ms is outside 100ms to 1m00s");
 	assert_refused("budget: much\n", "test.yaml:1:9: budget: 'much' is not a percentage like 1 or 0.5%, or none");
 	assert_refused("attach: kprobe\n", "test.yaml:1:9: attach: 'kprobe' is not auto, uprobe_multi or perf");
+	assert_refused("budget: -1\n", "test.yaml:1:9: budget: '-1' is not a percentage like 1 or 0.5%, or none");
 	assert_refused("budget: 1\nbudget: 2\n", "test.yaml:2:1: budget is given twice");
 	assert_refused("budget: [1]\n", "test.yaml:1:9: budget must be a single value");
 	assert_refused("- budget\n", "test.yaml:1:1: the file must be a mapping of keys to values");
