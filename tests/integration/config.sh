@@ -54,6 +54,8 @@ check "the budget is in force" wait_until 5 budget_is 0.5
 sed -i 's/^budget: .*/budget: 0.25/' "$tmp/a.yaml"
 kill -HUP "$daemon_pid"
 check "SIGHUP reads it again" wait_until 5 budget_is 0.25
+target_budget_is() { [ "$(metric parkwatch_probe_budget_percent "pid=\"$target_pid\"")" = "$1" ]; }
+check "also for a process that is observed already" wait_until 15 target_budget_is 0.25
 check "and says so" wait_until 5 good 1
 printf 'budgte: 1\n' >>"$tmp/a.yaml"
 kill -HUP "$daemon_pid"
@@ -62,8 +64,21 @@ contains "with line, column and suggestion" "$(cat "$tmp/daemon.log")" "a.yaml:8
 check "and the good one stays in force" budget_is 0.25
 sed -i '/budgte/d; s/^budget: .*/budget: none/' "$tmp/a.yaml"
 kill -HUP "$daemon_pid"
-check "the next good one is taken" wait_until 5 good 1
+check "the next good one is taken" wait_until 15 good 1
 equal "no budget: no metric" "" "$(metric parkwatch_budget_percent)"
+sed -i 's/"counts\*": bank/"counts*": vault/; 1i interval: 1s' "$tmp/a.yaml"
+kill -HUP "$daemon_pid"
+check "an observed process gets its new name" wait_until 15 service_is vault
+sleep 2
+young=0
+for _ in 1 2 3 4 5 6; do # with the 10 s of before most looks would see an old one
+	awk -v age="$(metric parkwatch_data_age_seconds "pid=\"$target_pid\".*section=\"census\"")" 'BEGIN { exit !(age != "" && age < 2.5) }' && young=$((young + 1))
+	sleep 0.7
+done
+between "and a census in each of the new, shorter intervals" 5 "$young" 6
+sed -i '/services:/d; /"counts\*": vault/d' "$tmp/a.yaml"
+kill -HUP "$daemon_pid"
+check "a name that is no longer given goes" wait_until 10 eval '! service_is vault'
 sed -i 's/^include: .*/include: ["nothing-is-called-so"]/' "$tmp/a.yaml"
 kill -HUP "$daemon_pid"
 check "a process that is no longer included is left" wait_until 10 eval '! metrics | grep -q "pid=\"$target_pid\""'

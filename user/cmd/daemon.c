@@ -23,6 +23,7 @@
 #include "output/http.h"
 #include "reader/reader.h"
 #include "target/discover.h"
+#include "target/service.h"
 #include "target/target.h"
 
 /*
@@ -143,6 +144,20 @@ static void warn_fixed(const char *key, bool changed)
 		pw_log_warn(0, "the new value of '%s' holds from the next start on", key);
 }
 
+/* What was taken over from the configuration when a target was found: its name, and how it is observed. */
+static void apply_to_targets(struct pw_daemon *daemon)
+{
+	for (size_t i = 0; i < pw_discover_count(daemon->discover); i++) {
+		struct pw_target *target = pw_discover_at(daemon->discover, i);
+
+		pw_target_name_service(target);
+		on_service_name(daemon, target);
+	}
+	for (size_t i = 0; i < daemon->observed.count; i++)
+		pw_observation_set_options(daemon->observed.items[i]->observation, daemon->config.interval_ns,
+					   daemon->config.budget_percent);
+}
+
 /* SIGHUP: all of the new configuration, or nothing of it. */
 static void reload(struct pw_daemon *daemon)
 {
@@ -180,7 +195,8 @@ static void reload(struct pw_daemon *daemon)
 	pw_recording_rules(daemon->recording, &config.rules);
 	if (daemon->collect)
 		pw_collect_set_budget(daemon->collect, config.budget_percent);
-	apply_filter(daemon);
+	apply_to_targets(daemon);
+	apply_filter(daemon); /* may look at names */
 	pw_log_info(0, "configuration read again%s%s", *config.path ? " from " : "", config.path);
 	(void)pw_notify("READY=1");
 }

@@ -58,6 +58,15 @@ void pw_observation_free(struct pw_observation *observation)
 	free(observation);
 }
 
+void pw_observation_set_options(struct pw_observation *observation, uint64_t census_interval_ns, double budget_percent)
+{
+	observation->options.census_interval_ns = census_interval_ns;
+	observation->options.budget_percent = budget_percent;
+	if (observation->census_started_ns)
+		observation->next_census_ns =
+			observation->census_started_ns + PW_MAX(census_interval_ns, observation->census_rest_ns);
+}
+
 static void bounds(const void *context, uint64_t goid, uint64_t *ret_after_ns, uint64_t *ret_before_ns)
 {
 	pw_births_bounds(context, goid, ret_after_ns, ret_before_ns);
@@ -164,8 +173,9 @@ static void finish_census(struct pw_observation *observation)
 	observation->census_ended_ns = pw_boot_ns();
 	observation->has_digest = true;
 	observation->drift_due = true;
+	observation->census_rest_ns = cost_ns * CENSUS_SHARE;
 	observation->next_census_ns = observation->census_started_ns +
-				      PW_MAX(observation->options.census_interval_ns, cost_ns * CENSUS_SHARE);
+				      PW_MAX(observation->options.census_interval_ns, observation->census_rest_ns);
 }
 
 /* A slice of the census or of its digest: 0 done, -EAGAIN more to do. */

@@ -32,6 +32,9 @@ int pw_observation_new(struct pw_observation **ret_observation, struct pw_target
 	__attribute__((warn_unused_result));
 void pw_observation_free(struct pw_observation *observation);
 
+/* From now on: the interval counts from the last census, the budget is shown in the next record. */
+void pw_observation_set_options(struct pw_observation *observation, uint64_t census_interval_ns, double budget_percent);
+
 /* Does a slice of the work due at now (births, census, symbol requests). 0 nothing left to do in this interval,
  * -EAGAIN call again soon, -ESRCH the target is gone. Works with collect == NULL (no events). */
 int pw_observation_work(struct pw_observation *observation, uint64_t boot_ns) __attribute__((warn_unused_result));

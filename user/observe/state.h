@@ -36,6 +36,7 @@ struct pw_observation {
 	struct pw_digest *digest, *making;
 	bool has_digest;
 	uint64_t census_started_ns, next_census_ns;
+	uint64_t census_rest_ns; /* what the last one cost makes the next one wait, from its start */
 	uint64_t census_cpu_ns,
 		slice_cpu_ns; /* CPU time of this census so far; that of the thread when the slice began */
 	uint64_t census_failures;
