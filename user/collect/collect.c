@@ -327,6 +327,9 @@ static void guard(struct pw_collect *collect, struct pw_collect_entry *entry, ui
 
 	counts->cpu_percent = entry->guard.cpu_percent;
 	counts->guard_state = pw_guard_level_name(level);
+	counts->guard_since_ns = entry->guard.level_since_ns;
+	counts->guard_retry_ns = entry->guard.retry_at_ns;
+	counts->guard_percent = entry->guard.detached_percent;
 }
 
 static int compare_ids(const void *left, const void *right)

@@ -83,6 +83,8 @@ struct pw_target_counts {	      /* valid until the next poll */
 	uint64_t cost_per_hit_ns[_PW_EVENT_MAX]; /* calibrated on this host; 0 not attached */
 	double cpu_percent;			 /* estimated probe cost over the last interval, % of one CPU */
 	const char *guard_state;		 /* "continuous", "park detached", "detached" */
+	uint64_t guard_since_ns, guard_retry_ns; /* CLOCK_BOOTTIME, while it is not continuous */
+	double guard_percent;			 /* what the probes cost when it detached last */
 	const struct pw_statement_counts *statements;
 	size_t statement_count;
 	uint64_t gc_counts[_PW_EVENT_MAX];

@@ -49,6 +49,7 @@ static void set_level(struct pw_guard *guard, enum pw_guard_level level, uint64_
 					    ? PW_MIN(guard->backoff_ns * 2, PW_GUARD_RETRY_MAX_NS)
 					    : PW_GUARD_RETRY_FIRST_NS;
 		guard->detaches++;
+		guard->detached_percent = guard->cpu_percent;
 	}
 	guard->retry_at_ns = now_ns + guard->backoff_ns;
 	guard->level = level;

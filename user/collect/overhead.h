@@ -24,7 +24,8 @@ struct pw_guard {
 	uint64_t window_start_ns, level_since_ns, retry_at_ns, backoff_ns;
 	uint64_t last_hits[_PW_EVENT_MAX];
 	bool started;
-	double cpu_percent; /* over the last window */
+	double cpu_percent;	 /* over the last window */
+	double detached_percent; /* over the window that made it detach last */
 	uint64_t detaches;
 };
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/macros.h"
+#include "base/time.h"
 #include "observe/state.h"
 
 /* From the state of an observation to a record: the one place where events, census and kernel figures meet. */
+#define REASON_MAX 512
 
 const struct pw_target_counts *pw_observation_counts(const struct pw_observation *observation)
 {
@@ -51,13 +54,49 @@ static void write_identity(struct pw_record *draft, struct pw_record_builder *bu
 	id->pie = facts->pie;
 }
 
-static void write_abilities(struct pw_record *draft, struct pw_record_builder *builder, const struct pw_target *target)
+/*
+ * What the guard has detached, in a sentence; before it, what is said of events anyhow. Returns whether any event is
+ * counted.
+ */
+static bool events_by_guard(const struct pw_observation *observation, const struct pw_target_counts *counts,
+			    uint64_t boot_ns, char reason[static REASON_MAX])
 {
+	const struct pw_target *target = observation->target;
+	bool all = counts && counts->guard_state && !strcmp(counts->guard_state, "detached");
+	bool park = counts && counts->guard_state && !strcmp(counts->guard_state, "park detached");
+	char ago[PW_DURATION_SIZE], retry[PW_DURATION_SIZE];
+	uint64_t since, left;
+
+	snprintf(reason, REASON_MAX, "%s", target->events_reason);
+	if (!target->events_ok || (!all && !park))
+		return target->events_ok;
+	since = boot_ns > counts->guard_since_ns ? boot_ns - counts->guard_since_ns : 0;
+	left = counts->guard_retry_ns > boot_ns ? counts->guard_retry_ns - boot_ns : 0;
+	since = PW_MAX(since - since % PW_NS_PER_SEC, PW_NS_PER_SEC); /* whole seconds are what it is worth */
+	left = (left + PW_NS_PER_SEC - 1) / PW_NS_PER_SEC * PW_NS_PER_SEC;
+	snprintf(reason, REASON_MAX,
+		 "%s %s ago: probes cost %.1f%% of a CPU, the budget is %g%%; %s, tried again in %s; --budget none "
+		 "keeps "
+		 "them attached%s%s",
+		 all ? "all probes detached" : "park probe detached", pw_time_duration(since, ago),
+		 counts->guard_percent, observation->options.budget_percent,
+		 all ? "nothing is counted" : "parks are not counted", pw_time_duration(left, retry),
+		 *target->events_reason ? "; " : "", target->events_reason);
+	return !all;
+}
+
+static void write_abilities(struct pw_record *draft, const struct pw_observation *observation,
+			    const struct pw_target_counts *counts, uint64_t boot_ns)
+{
+	const struct pw_target *target = observation->target;
+	struct pw_record_builder *builder = observation->builder;
+	char events_reason[REASON_MAX];
+	bool events_ok = events_by_guard(observation, counts, boot_ns, events_reason);
 	const struct {
 		bool ok;
 		const char *reason;
 	} abilities[_PW_ABILITY_MAX] = {
-		[PW_ABILITY_EVENTS] = {target->events_ok, target->events_reason},
+		[PW_ABILITY_EVENTS] = {events_ok, events_reason},
 		[PW_ABILITY_MEMORY] = {target->memory_ok, target->memory_reason},
 		[PW_ABILITY_SYMBOLS] = {target->symbols_ok, target->symbols_reason},
 	};
@@ -351,7 +390,7 @@ int pw_observation_record(struct pw_observation *observation, uint64_t boot_ns, 
 				     ? boot_ns - observation->last_record_ns
 				     : 0;
 	write_identity(draft, builder, target);
-	write_abilities(draft, builder, target);
+	write_abilities(draft, observation, counts, boot_ns);
 	write_sites(draft, builder, target, counts, boot_ns);
 	write_drops(draft, observation, counts, boot_ns);
 	write_cost(draft, observation, counts, boot_ns);

@@ -70,6 +70,7 @@ static void ps_sites(struct pw_buf *out, const struct pw_record *record)
 	pw_text_table_column(&table, "OFFSET", true);
 	pw_text_table_column(&table, "INSTRUCTION", false);
 	pw_text_table_column(&table, "HIT", false);
+	pw_text_table_column(&table, "ATTACHED", false);
 	pw_text_table_column(&table, "NOTE", false);
 	for (size_t i = 0; i < record->site_count; i++) {
 		const struct pw_record_site *site = &record->sites[i];
@@ -85,6 +86,12 @@ static void ps_sites(struct pw_buf *out, const struct pw_record *record)
 		else
 			snprintf(text, sizeof(text), "%s", site->emulated ? "emulated" : "single-stepped");
 		pw_text_table_cell(&table, site->found ? text : "-", 40);
+		/* Without a guard nobody has tried to attach: ps alone, or memory alone. */
+		pw_text_table_cell(&table,
+				   !site->found || !*pw_record_string(record, record->cost.guard_state) ? "-"
+				   : site->attached							? "yes"
+													: "no",
+				   8);
 		pw_text_table_cell(&table, pw_record_string(record, site->note), 200);
 	}
 	pw_text_table_print(&table, out);
@@ -194,7 +201,7 @@ static void trace_row(struct pw_text_table *table, const struct pw_trace *trace,
 	pw_text_table_number(table, site->exited, true);
 	pw_text_table_number(table, site->parked, true);
 	if (trace->runs)
-		pw_text_table_number(table, site->ran, true);
+		pw_text_table_number(table, site->ran, site->ran != PW_UNKNOWN);
 	pw_text_table_number(table, site->live, site->live != PW_UNKNOWN);
 	/* The table escapes. */
 	pw_buf_printf(&place, "%s", pw_record_string(trace->last, statement->function));
@@ -210,6 +217,8 @@ void pw_report_trace(struct pw_buf *out, const struct pw_trace *trace, size_t si
 	struct pw_text_table table = {0};
 	char duration[PW_DURATION_SIZE];
 	size_t shown = PW_MIN(trace->site_count, sites_max);
+	bool all = pw_trace_all_partial(trace), parks = pw_trace_parks_partial(trace);
+	char guard[PW_TRACE_GUARD_TEXT_SIZE];
 
 	put(out, pw_record_string(record, record->identity.process));
 	pw_buf_printf(out, " (pid %d, ", record->identity.pid);
@@ -218,17 +227,20 @@ void pw_report_trace(struct pw_buf *out, const struct pw_trace *trace, size_t si
 		      pw_time_duration(trace->duration_ns, duration), trace->spawned, trace->exited, trace->parked);
 	if (trace->spawned_by_goid != PW_UNKNOWN)
 		pw_buf_printf(out, "; started by goid: %" PRIu64, trace->spawned_by_goid);
-	pw_buf_printf(out, "; lost: %" PRIu64 "\n\n", trace->lost);
+	pw_buf_printf(out, "; lost: %" PRIu64 "\n", trace->lost);
+	if (pw_trace_parks_partial(trace))
+		pw_buf_printf(out, "%s\n", pw_trace_guard_text(&trace->guard, guard));
+	pw_buf_putc(out, '\n');
 	if (!shown) {
 		pw_buf_puts(out, "no goroutine was started, ended or parked\n");
 		return;
 	}
 	pw_text_table_column(&table, "GROWTH", true);
-	pw_text_table_column(&table, "STARTED", true);
-	pw_text_table_column(&table, "ENDED", true);
-	pw_text_table_column(&table, "PARKS", true);
+	pw_text_table_column(&table, all ? "STARTED (PARTIAL)" : "STARTED", true);
+	pw_text_table_column(&table, all ? "ENDED (PARTIAL)" : "ENDED", true);
+	pw_text_table_column(&table, parks ? "PARKS (PARTIAL)" : "PARKS", true);
 	if (trace->runs)
-		pw_text_table_column(&table, "RUNS", true);
+		pw_text_table_column(&table, parks ? "RUNS (PARTIAL)" : "RUNS", true);
 	pw_text_table_column(&table, "LIVE", true);
 	pw_text_table_column(&table, "GO STATEMENT", false);
 	for (size_t i = 0; i < shown; i++)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "output/trace.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/macros.h"
+#include "base/time.h"
 #include "model/record.h"
 
 /* Later minus earlier; a counter that fell was begun anew, so all of it is new. */
@@ -83,6 +85,7 @@ static int fill_counts(struct pw_trace *trace, struct pw_trace_site *sites, cons
 		site->spawned = since(before ? before->spawned : 0, count->spawned);
 		site->exited = since(before ? before->exited : 0, count->exited);
 		site->parked = since(before ? before->parked : 0, count->parked);
+		site->ran = PW_UNKNOWN;
 		if (trace->runs && count->ran != PW_UNKNOWN)
 			site->ran = since(before && before->ran != PW_UNKNOWN ? before->ran : 0, count->ran);
 		site->creation_stack = count->creation_stack;
@@ -124,7 +127,7 @@ static int by_growth(const void *a, const void *b)
 
 static bool has_something(const struct pw_trace_site *site)
 {
-	return site->spawned || site->exited || site->parked || site->ran ||
+	return site->spawned || site->exited || site->parked || (site->ran && site->ran != PW_UNKNOWN) ||
 	       (site->live != PW_UNKNOWN && site->live > 0);
 }
 
@@ -139,7 +142,7 @@ static uint64_t drops_total(const struct pw_record *record)
 
 int pw_trace_between(struct pw_trace *ret_trace, const struct pw_record *first, const struct pw_record *last, bool runs)
 {
-	struct pw_trace trace = {.last = last, .runs = runs};
+	struct pw_trace trace = {.last = last, .runs = runs, .guard.state = "continuous"};
 	struct pw_trace_site *sites = calloc(last->statement_count + 1, sizeof(*sites));
 	size_t kept = 0;
 	int r;
@@ -186,4 +189,30 @@ void pw_trace_done(struct pw_trace *trace)
 		free(trace->sites[i].reasons);
 	free(trace->sites);
 	*trace = (struct pw_trace){0};
+}
+
+bool pw_trace_all_partial(const struct pw_trace *trace)
+{
+	return !strcmp(trace->guard.state, "detached");
+}
+
+bool pw_trace_parks_partial(const struct pw_trace *trace)
+{
+	return strcmp(trace->guard.state, "continuous") != 0;
+}
+
+const char *pw_trace_guard_text(const struct pw_trace_guard *guard, char text[PW_TRACE_GUARD_TEXT_SIZE])
+{
+	bool all = !strcmp(guard->state, "detached");
+	char after[PW_DURATION_SIZE];
+
+	text[0] = '\0';
+	if (!strcmp(guard->state, "continuous"))
+		return text;
+	snprintf(text, PW_TRACE_GUARD_TEXT_SIZE,
+		 "%s detached after %s: probes cost %.1f%% of a CPU, the budget is %g%%; %s; count all with --budget "
+		 "none",
+		 all ? "all probes" : "park probe", pw_time_duration(guard->after_ns, after), guard->percent,
+		 guard->budget_percent, all ? "every count is partial" : "parks are partial");
+	return text;
 }

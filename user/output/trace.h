@@ -19,11 +19,23 @@ struct pw_trace_reason {
 
 struct pw_trace_site {	    /* one go statement with activity in the window, or with goroutines alive at its end */
 	uint32_t statement; /* in the last record */
-	uint64_t spawned, exited, parked, ran;
+	uint64_t spawned, exited, parked;
+	uint64_t ran;			 /* PW_UNKNOWN: not counted */
 	uint64_t live;			 /* at the end, by the census; PW_UNKNOWN without one */
 	struct pw_trace_reason *reasons; /* by count, falling */
 	size_t reason_count;
 	uint32_t creation_stack; /* in the last record, UINT32_MAX: none seen */
+};
+
+/*
+ * What the guard of the budget left out of the window. With "park detached" parks are partial, with "detached" all
+ * events are, and none of these is a total of the window.
+ */
+struct pw_trace_guard {
+	const char *state;     /* the worst in the window: "continuous", "park detached", "detached" */
+	uint64_t after_ns;     /* from the window's begin to the first detaching */
+	double percent;	       /* of a CPU: what the probes cost then */
+	double budget_percent; /* that it was held against */
 };
 
 struct pw_trace {
@@ -33,6 +45,7 @@ struct pw_trace {
 	uint64_t spawned, exited, parked;
 	uint64_t spawned_by_goid; /* PW_UNKNOWN: memory closed */
 	uint64_t lost;
+	struct pw_trace_guard guard;
 	struct pw_trace_site *sites; /* by growth (spawned - exited), then by activity, falling */
 	size_t site_count;
 };
@@ -41,5 +54,10 @@ struct pw_trace {
 int pw_trace_between(struct pw_trace *ret_trace, const struct pw_record *first, const struct pw_record *last, bool runs)
 	__attribute__((warn_unused_result));
 void pw_trace_done(struct pw_trace *trace);
+bool pw_trace_parks_partial(const struct pw_trace *trace);
+bool pw_trace_all_partial(const struct pw_trace *trace);
+/* What the guard did in one sentence; empty when it did nothing. */
+#define PW_TRACE_GUARD_TEXT_SIZE 224
+const char *pw_trace_guard_text(const struct pw_trace_guard *guard, char text[PW_TRACE_GUARD_TEXT_SIZE]);
 
 #endif

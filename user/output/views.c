@@ -62,6 +62,7 @@ static void ps_sites(struct pw_json *json, const struct pw_record *record)
 		pw_json_key_u64(json, "offset", site->offset);
 		pw_json_key_str(json, "instruction", pw_record_string(record, site->instruction));
 		pw_json_key_bool(json, "emulated", site->emulated);
+		pw_json_key_bool(json, "attached", site->attached); /* by the daemon, now */
 		pw_json_end(json);
 	}
 	pw_json_end(json);
@@ -134,13 +135,39 @@ static void trace_site(struct pw_json *json, const struct pw_trace *trace, const
 	pw_json_key_u64(json, "exited", site->exited);
 	pw_json_key_u64(json, "parked", site->parked);
 	if (trace->runs)
-		pw_json_key_u64(json, "ran", site->ran);
+		key_number(json, "ran", site->ran);
 	key_number(json, "live", site->live);
 	pw_json_key_object(json, "wait_reasons");
 	for (size_t i = 0; i < site->reason_count; i++)
 		pw_json_key_u64(json, site->reasons[i].reason, site->reasons[i].count);
 	pw_json_end(json);
 	trace_stack(json, trace->last, site->creation_stack);
+	pw_json_end(json);
+}
+
+/* What the counts leave out: names of fields that are partial, and why. */
+static void trace_guard(struct pw_json *json, const struct pw_trace *trace)
+{
+	char text[PW_TRACE_GUARD_TEXT_SIZE];
+
+	pw_json_key_object(json, "guard");
+	pw_json_key_str(json, "state", trace->guard.state);
+	if (pw_trace_parks_partial(trace))
+		pw_json_key_u64(json, "detached_after_ns", trace->guard.after_ns);
+	else
+		pw_json_key_null(json, "detached_after_ns");
+	pw_json_key_array(json, "partial");
+	if (pw_trace_all_partial(trace)) {
+		pw_json_str(json, "spawned");
+		pw_json_str(json, "exited");
+	}
+	if (pw_trace_parks_partial(trace)) {
+		pw_json_str(json, "parked");
+		if (trace->runs)
+			pw_json_str(json, "ran");
+	}
+	pw_json_end(json);
+	pw_json_key_str(json, "reason", pw_trace_guard_text(&trace->guard, text));
 	pw_json_end(json);
 }
 
@@ -162,6 +189,7 @@ void pw_view_trace(struct pw_buf *out, const struct pw_trace *trace)
 	pw_json_end(&json);
 	key_number(&json, "spawned_by_goid", trace->spawned_by_goid);
 	pw_json_key_u64(&json, "lost", trace->lost);
+	trace_guard(&json, trace);
 	pw_json_key_array(&json, "sites");
 	for (size_t i = 0; i < trace->site_count; i++)
 		trace_site(&json, trace, &trace->sites[i]);

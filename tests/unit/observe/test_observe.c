@@ -404,6 +404,67 @@ static void gc_events_of_one_poll_are_taken_in_once(void **state)
 	world_done(&world);
 }
 
+static void new_options_hold_for_a_target_that_is_observed_already(void **state)
+{
+	struct pw_record *record;
+	struct world world;
+	uint64_t first_ns;
+
+	(void)state;
+	world_init(&world, 5);
+	pw_observation_set_options(world.observation, 2 * 3600 * 24 * PW_NS_PER_SEC, 5);
+	record = tick(&world);
+	first_ns = record->census.section.taken_ns;
+	assert_true(record->cost.budget_percent > 4.9 && record->cost.budget_percent < 5.1);
+	pw_record_unref(record);
+	record = tick(&world); /* an hour later: not due in two days */
+	assert_true(record->census.section.taken_ns == first_ns);
+	pw_record_unref(record);
+	pw_observation_set_options(world.observation, PW_NS_PER_SEC, 0.5);
+	record = tick(&world); /* due now, although the last census had put it off for two days */
+	assert_true(record->census.section.taken_ns > first_ns);
+	assert_true(record->cost.budget_percent < 0.6);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+static void what_the_guard_detached_is_said_in_a_sentence(void **state)
+{
+	struct pw_record *record;
+	struct world world;
+	const char *reason;
+
+	(void)state;
+	world_init(&world, 5);
+	world.go->target.events_ok = true;
+	snprintf(world.go->target.events_reason, sizeof(world.go->target.events_reason), "a remark");
+	record = tick(&world);
+	assert_true(record->abilities[PW_ABILITY_EVENTS].ok);
+	assert_string_equal(pw_record_string(record, record->abilities[PW_ABILITY_EVENTS].reason), "a remark");
+	pw_record_unref(record);
+
+	counts.guard_state = "park detached";
+	counts.guard_since_ns = pw_boot_ns() - 12 * PW_NS_PER_SEC;
+	counts.guard_retry_ns = pw_boot_ns() + 18 * PW_NS_PER_SEC;
+	counts.guard_percent = 34.56;
+	record = tick(&world);
+	reason = pw_record_string(record, record->abilities[PW_ABILITY_EVENTS].reason);
+	assert_true(record->abilities[PW_ABILITY_EVENTS].ok); /* spawns and exits are still counted */
+	assert_string_equal(reason,
+			    "park probe detached 12s ago: probes cost 34.6% of a CPU, the budget is 0%; parks are "
+			    "not counted, tried again in 18s; --budget none keeps them attached; a remark");
+	pw_record_unref(record);
+
+	counts.guard_state = "detached";
+	record = tick(&world);
+	reason = pw_record_string(record, record->abilities[PW_ABILITY_EVENTS].reason);
+	assert_false(record->abilities[PW_ABILITY_EVENTS].ok);
+	assert_non_null(strstr(reason, "all probes detached 12s ago"));
+	assert_non_null(strstr(reason, "nothing is counted"));
+	pw_record_unref(record);
+	world_done(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,6 +474,8 @@ int main(void)
 		cmocka_unit_test(a_lost_exit_shows_as_drift),
 		cmocka_unit_test(drift_is_an_estimate_while_goroutines_come_and_go),
 		cmocka_unit_test(events_that_were_detached_start_anew),
+		cmocka_unit_test(new_options_hold_for_a_target_that_is_observed_already),
+		cmocka_unit_test(what_the_guard_detached_is_said_in_a_sentence),
 		cmocka_unit_test(goids_that_cannot_be_read_are_stale_until_the_next_poll),
 		cmocka_unit_test(what_is_shown_stays_stale_until_a_census_succeeds),
 		cmocka_unit_test(a_target_that_is_not_what_it_was_shows_no_census),

@@ -69,6 +69,12 @@ static void json_of_trace_is_as_documented(void **state)
 					       "  },\n"
 					       "  \"spawned_by_goid\": null,\n"
 					       "  \"lost\": 0,\n"
+					       "  \"guard\": {\n"
+					       "    \"state\": \"continuous\",\n"
+					       "    \"detached_after_ns\": null,\n"
+					       "    \"partial\": [],\n"
+					       "    \"reason\": \"\"\n"
+					       "  },\n"
 					       "  \"sites\": [\n"
 					       "    {\n"
 					       "      \"function\": \"main.a\",\n"
@@ -85,6 +91,56 @@ static void json_of_trace_is_as_documented(void **state)
 					       "    }\n"
 					       "  ]\n"
 					       "}\n");
+	pw_trace_done(&trace);
+	pw_record_unref(first);
+	pw_record_unref(last);
+}
+
+static void what_the_guard_left_out_is_called_partial(void **state)
+{
+	const struct sample_site site = {0x10, "main.a", "/src/a.go", 1, 2, 1, 3, 1, "sleep"};
+	struct pw_record *first = sample_record("shop", NULL, 0, 1000), *last = sample_record("shop", &site, 1, 2000);
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 16);
+	struct pw_trace trace;
+
+	(void)state;
+	assert_int_equal(pw_trace_between(&trace, first, last, false), 0);
+	pw_report_trace(&out, &trace, 20);
+	assert_null(strcasestr(pw_buf_text(&out), "partial"));
+	trace.guard = (struct pw_trace_guard){"park detached", 2 * PW_NS_PER_SEC, 34.56, 1};
+	pw_buf_reset(&out);
+	pw_report_trace(&out, &trace, 20);
+	assert_non_null(strstr(pw_buf_text(&out), "park probe detached after 2.0s: probes cost 34.6% of a CPU, the "
+						  "budget is 1%; parks are partial; count all with --budget none\n"));
+	assert_non_null(strstr(pw_buf_text(&out), "STARTED  ENDED  PARKS (PARTIAL)"));
+	pw_buf_reset(&out);
+	pw_view_trace(&out, &trace);
+	assert_non_null(strstr(pw_buf_text(&out),
+			       "\"state\": \"park detached\",\n    \"detached_after_ns\": 2000000000,\n"
+			       "    \"partial\": [\n      \"parked\"\n    ],\n"));
+	trace.guard.state = "detached";
+	pw_buf_reset(&out);
+	pw_view_trace(&out, &trace);
+	assert_non_null(strstr(pw_buf_text(&out), "[\n      \"spawned\",\n      \"exited\",\n      \"parked\"\n    ]"));
+	pw_buf_reset(&out);
+	pw_report_trace(&out, &trace, 20);
+	assert_non_null(strstr(pw_buf_text(&out), "STARTED (PARTIAL)  ENDED (PARTIAL)  PARKS (PARTIAL)"));
+	pw_trace_done(&trace);
+	pw_record_unref(first);
+	pw_record_unref(last);
+}
+
+static void runs_that_nobody_counted_are_not_zero(void **state)
+{
+	const struct sample_site site = {0x10, "main.a", "/src/a.go", 1, 2, 1, 3, 1, "sleep"}; /* ran: unknown */
+	struct pw_record *first = sample_record("shop", NULL, 0, 1000), *last = sample_record("shop", &site, 1, 2000);
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 16);
+	struct pw_trace trace;
+
+	(void)state;
+	assert_int_equal(pw_trace_between(&trace, first, last, true), 0);
+	pw_view_trace(&out, &trace);
+	assert_non_null(strstr(pw_buf_text(&out), "\"ran\": null"));
 	pw_trace_done(&trace);
 	pw_record_unref(first);
 	pw_record_unref(last);
@@ -120,6 +176,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_window_is_the_difference_of_two_records),
 		cmocka_unit_test(json_of_trace_is_as_documented),
+		cmocka_unit_test(what_the_guard_left_out_is_called_partial),
+		cmocka_unit_test(runs_that_nobody_counted_are_not_zero),
 		cmocka_unit_test(a_terminal_never_gets_what_a_target_wrote),
 	};
 

@@ -27,7 +27,8 @@ static struct pw_record *with_probe_sites(void)
 	site->function = pw_record_builder_string(builder, "runtime.gopark");
 	site->instruction = pw_record_builder_string(builder, "push rbp");
 	site->offset = 4096;
-	site->found = site->emulated = true;
+	site->found = site->emulated = site->attached = true;
+	draft->cost.guard_state = pw_record_builder_string(builder, "continuous");
 	site = pw_record_builder_site(builder, NULL);
 	site->event = pw_record_builder_string(builder, "exit");
 	site->note = pw_record_builder_string(builder, "no such function");
@@ -94,7 +95,8 @@ static void only_found_sites_of_the_documented_events_are_listed(void **state)
 						  "          \"function\": \"runtime.gopark\",\n"
 						  "          \"offset\": 4096,\n"
 						  "          \"instruction\": \"push rbp\",\n"
-						  "          \"emulated\": true\n"
+						  "          \"emulated\": true,\n"
+						  "          \"attached\": true\n"
 						  "        }\n"
 						  "      }\n"));
 	assert_non_null(strstr(pw_buf_text(&out), "\"goroutines\": null")); /* no runtime section: unknown, not 0 */
@@ -102,6 +104,7 @@ static void only_found_sites_of_the_documented_events_are_listed(void **state)
 	pw_report_ps(&out, records, 1, true);
 	assert_non_null(strstr(pw_buf_text(&out), "runtime.gopark"));
 	assert_non_null(strstr(pw_buf_text(&out), "no such function"));
+	assert_non_null(strstr(pw_buf_text(&out), "emulated  yes"));
 	pw_record_unref(record);
 }
 
