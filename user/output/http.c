@@ -25,7 +25,8 @@
  */
 #define CONNECTIONS_MAX	   64
 #define CONNECTION_BYTES   (16U << 10) /* request line and headers; more is refused by the library */
-#define CONNECTION_SECONDS 10	       /* of silence */
+#define REQUEST_SECONDS	   2	       /* of silence between requests or amid one: nobody else is held up for longer */
+#define RESPONSE_SECONDS   10	       /* of silence of who reads the answer */
 #define THREAD_STACK_BYTES (256U << 10)
 
 struct pw_http {
@@ -151,6 +152,15 @@ static const struct route *text_route(struct MHD_Connection *connection, const s
 	return route->page == PW_PAGE_ALERTS_JSON ? &texts[2] : route;
 }
 
+/* The library's one limit on silence, which is tightened again when an answer is out. */
+static void completed(void *context pw_unused, struct MHD_Connection *connection, void **request pw_unused,
+		      enum MHD_RequestTerminationCode code)
+{
+	if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		(void)MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT,
+						(unsigned int)REQUEST_SECONDS);
+}
+
 static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url, const char *method,
 			      const char *version pw_unused, const char *upload pw_unused, size_t *upload_size,
 			      void **request)
@@ -166,6 +176,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 		*request = (void *)(uintptr_t)&seen;
 		return MHD_YES;
 	}
+	(void)MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned int)RESPONSE_SECONDS);
 	if (!strcmp(url, "/-/healthy"))
 		return send_text(connection, MHD_HTTP_OK, "healthy\n");
 	if (!strcmp(url, "/-/ready")) {
@@ -284,11 +295,12 @@ static int listen_local(struct pw_http *http, const char *path, struct pw_why *r
 /* Takes fd over, also on failure. */
 static int serve(struct pw_http *http, int fd, struct MHD_Daemon **ret_daemon, struct pw_why *reterr_why)
 {
-	*ret_daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUPPRESS_DATE_NO_CLOCK, 0, NULL, NULL, handle, http,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)CONNECTION_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)CONNECTION_BYTES, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES, MHD_OPTION_END);
+	*ret_daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUPPRESS_DATE_NO_CLOCK, 0, NULL, NULL,
+				       handle, http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+				       (unsigned int)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+				       (unsigned int)REQUEST_SECONDS, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
+				       MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+				       MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES, MHD_OPTION_END);
 	if (*ret_daemon)
 		return 0;
 	close(fd);

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/httpc.h"
+#include "base/time.h"
 #include "base/why.h"
 #include "output/http.h"
 #include "output/publish.h"
@@ -200,6 +201,30 @@ static void pictures_are_swapped_under_readers(void **state)
 		pthread_join(threads[i], NULL);
 }
 
+/* More of them than there are places: each holds its place for as long as a request may be silent. */
+static void half_a_request_holds_up_nobody_for_long(void **state)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_port = htons(pw_http_port(http)),
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	static const char half[] = "GET /metrics HTTP/1.1\r\nHost: a\r\n";
+	int fds[70];
+	uint64_t start_ns;
+
+	(void)state;
+	publish(1);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(connect(fds[i], (struct sockaddr *)&address, sizeof(address)), 0);
+		assert_true(send(fds[i], half, strlen(half), MSG_NOSIGNAL) > 0);
+	}
+	start_ns = pw_now_ns();
+	assert_non_null(strstr(ask("GET /metrics HTTP/1.0\r\n\r\n"), "200 OK"));
+	assert_true(pw_now_ns() - start_ns < 5 * PW_NS_PER_SEC);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -211,6 +236,7 @@ int main(void)
 		TEST(the_local_socket_answers_the_client),
 		TEST(nobody_there_and_too_large_are_told_apart),
 		TEST(a_second_daemon_does_not_take_the_socket),
+		TEST(half_a_request_holds_up_nobody_for_long),
 		TEST(pictures_are_swapped_under_readers),
 	};
 
