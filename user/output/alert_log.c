@@ -19,7 +19,9 @@ static const char *base_name(const char *path)
 
 static void put_frame(struct pw_buf *out, const struct pw_alert_frame *frame)
 {
-	pw_buf_printf(out, "%s %s:%u", frame->function, base_name(frame->file), frame->line);
+	pw_buf_puts(out, frame->function);
+	if (*frame->file)
+		pw_buf_printf(out, " %s:%u", base_name(frame->file), frame->line);
 }
 
 static enum pw_log_level level_of(const struct pw_alert *alert)

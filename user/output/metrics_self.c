@@ -22,8 +22,9 @@ static void alert_labels(struct pw_buf *out, const struct pw_alert *alert)
 	const char *slash = strrchr(alert->statement.file, '/');
 	char pid[16];
 
-	pw_buf_printf(&site, "%s %s:%u", alert->statement.function, slash ? slash + 1 : alert->statement.file,
-		      alert->statement.line);
+	pw_buf_puts(&site, alert->statement.function);
+	if (*alert->statement.file)
+		pw_buf_printf(&site, " %s:%u", slash ? slash + 1 : alert->statement.file, alert->statement.line);
 	snprintf(pid, sizeof(pid), "%d", alert->pid);
 	pw_write_label(out, "rule", alert->rule);
 	pw_write_label(out, "service", alert->service);
@@ -123,8 +124,6 @@ static void left_alone(struct pw_writer *w, const struct pw_published *published
 {
 	pw_write_u64(w, "", "reason=\"not_go\"", NULL, published->health.not_go);
 	pw_write_u64(w, "", "reason=\"opted_out\"", NULL, published->health.opted_out);
-	pw_write_u64(w, "", "reason=\"vanished\"", NULL, published->health.vanished);
-	pw_write_u64(w, "", "reason=\"failed\"", NULL, published->health.open_failures);
 }
 
 #define SELF_NUMBER(function, member)                                                   \
@@ -153,6 +152,8 @@ SELF_NUMBER(reader_restarts, reader_restarts)
 SELF_NUMBER(reader_barred, reader_barred_builds)
 SELF_NUMBER(scans, scans)
 SELF_NUMBER(processes_seen, processes_seen)
+SELF_NUMBER(processes_vanished, vanished)
+SELF_NUMBER(executables_failed, open_failures)
 SELF_NUMBER(events_possible, events_possible)
 SELF_NUMBER(polls, polls)
 SELF_SECONDS(poll_seconds, poll_ns_last)
@@ -193,9 +194,13 @@ const struct pw_metric_family pw_metrics_self[] = {
 	{"parkwatch_budget_percent", G, NULL, "What probes may cost a process, percent of one CPU; absent: no limit.",
 	 NULL, budget},
 	{"parkwatch_scans_total", C, NULL, "Scans of /proc.", NULL, scans},
-	{"parkwatch_processes_seen_total", C, NULL, "New processes looked at.", NULL, processes_seen},
-	{"parkwatch_processes_left_alone_total", C, NULL, "Processes that are not observed, by reason.", NULL,
+	{"parkwatch_processes_seen", G, NULL, "Processes in the last scan of /proc.", NULL, processes_seen},
+	{"parkwatch_processes_left_alone", G, NULL, "Processes that are not observed now, by reason.", NULL,
 	 left_alone},
+	{"parkwatch_processes_vanished_total", C, NULL, "Processes that ended while they were looked at.", NULL,
+	 processes_vanished},
+	{"parkwatch_executables_failed_total", C, NULL, "Executables that could not be made sense of.", NULL,
+	 executables_failed},
 	{"parkwatch_ticks_total", C, NULL, "Ticks.", NULL, ticks},
 	{"parkwatch_ticks_missed_total", C, NULL, "Ticks left out because an earlier one took too long.", NULL,
 	 ticks_missed},

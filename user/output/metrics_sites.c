@@ -36,6 +36,8 @@ static char *statement_labels(const struct pw_record *record, const struct pw_re
 	if (statement->gopc == PW_STATEMENT_OTHER) {
 		function = "other";
 		pw_buf_puts(&site, "other");
+	} else if (*function && !*file) {
+		pw_buf_puts(&site, function);
 	} else if (*function) {
 		pw_buf_printf(&site, "%s %s:%u", function, base_name(file), statement->line);
 	} else if (!statement->gopc) {

@@ -205,7 +205,7 @@ static void trace_row(struct pw_text_table *table, const struct pw_trace *trace,
 	pw_text_table_number(table, site->live, site->live != PW_UNKNOWN);
 	/* The table escapes. */
 	pw_buf_printf(&place, "%s", pw_record_string(trace->last, statement->function));
-	if (statement->file)
+	if (*pw_record_string(trace->last, statement->file))
 		pw_buf_printf(&place, " %s:%u", base_name(pw_record_string(trace->last, statement->file)),
 			      statement->line);
 	pw_text_table_cell(table, pw_buf_text(&place), 100);
@@ -255,11 +255,12 @@ void pw_report_trace(struct pw_buf *out, const struct pw_trace *trace, size_t si
 			trace_detail(out, trace, &trace->sites[i]);
 }
 
+/* Less than a second says only that we looked at once. */
 static void put_since(struct pw_buf *out, uint64_t then, uint64_t now)
 {
 	char text[PW_DURATION_SIZE];
 
-	if (then && now > then)
+	if (then && now > then && now - then >= PW_NS_PER_SEC)
 		pw_buf_printf(out, " for %s", pw_time_duration(now - then, text));
 }
 
@@ -315,7 +316,9 @@ void pw_report_alerts(struct pw_buf *out, const struct pw_alert *alerts, size_t 
 		if (i)
 			pw_buf_putc(out, '\n');
 		alert_head(out, alert);
-		put_since(out, alert->fired_wall_ns, alert->resolved_wall_ns ? alert->resolved_wall_ns : wall_ns);
+		/* What it is about began before it fired. */
+		put_since(out, alert->onset_wall_ns ? alert->onset_wall_ns : alert->fired_wall_ns,
+			  alert->resolved_wall_ns ? alert->resolved_wall_ns : wall_ns);
 		pw_buf_putc(out, '\n');
 		alert_body(out, alert);
 	}

@@ -79,6 +79,41 @@ static void unknown_numbers_are_absent(void **state)
 	pw_record_unref(record);
 }
 
+static void a_go_statement_without_a_file_is_its_function(void **state)
+{
+	const struct sample_site site = {0x10, "runtime.main", "", 0, 1, 0, 0, 1, "sleep"};
+	struct pw_record *record = sample_record("shop", &site, 1, 0);
+	struct pw_alert alert = sample_alert(PW_ALERT_FIRING);
+	struct pw_published *published;
+	const char *text;
+
+	(void)state;
+	alert.statement = (struct pw_alert_frame){.function = "runtime.main"};
+	text = render(record, &alert, 1, 100, PW_PAGE_METRICS, &published);
+	assert_line(text, "parkwatch_spawned_total{" TARGET ",function=\"runtime.main\",site=\"runtime.main\"} 1");
+	assert_null(strstr(text, ":0\""));
+	pw_published_unref(published);
+	pw_record_unref(record);
+}
+
+/* What may fall is a gauge, and is not named as a counter. */
+static void numbers_of_processes_that_are_so_now_are_gauges(void **state)
+{
+	struct pw_record *record = sample_record("shop", NULL, 0, 0);
+	struct pw_published *published;
+	const char *text = render(record, NULL, 0, 100, PW_PAGE_METRICS, &published);
+
+	(void)state;
+	assert_line(text, "# TYPE parkwatch_processes_seen gauge");
+	assert_line(text, "# TYPE parkwatch_processes_left_alone gauge");
+	assert_line(text, "parkwatch_processes_left_alone{reason=\"not_go\"} 0");
+	assert_line(text, "# TYPE parkwatch_processes_vanished_total counter");
+	assert_null(strstr(text, "parkwatch_processes_seen_total"));
+	assert_null(strstr(text, "parkwatch_processes_left_alone_total"));
+	pw_published_unref(published);
+	pw_record_unref(record);
+}
+
 static void small_sites_are_summed_as_other(void **state)
 {
 	const struct sample_site sites[] = {
@@ -212,6 +247,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unknown_numbers_are_absent),
+		cmocka_unit_test(a_go_statement_without_a_file_is_its_function),
+		cmocka_unit_test(numbers_of_processes_that_are_so_now_are_gauges),
 		cmocka_unit_test(small_sites_are_summed_as_other),
 		cmocka_unit_test(sites_with_the_same_labels_are_one),
 		cmocka_unit_test(what_overflows_joins_the_records_own_other),

@@ -104,7 +104,7 @@ static void only_found_sites_of_the_documented_events_are_listed(void **state)
 	pw_report_ps(&out, records, 1, true);
 	assert_non_null(strstr(pw_buf_text(&out), "runtime.gopark"));
 	assert_non_null(strstr(pw_buf_text(&out), "no such function"));
-	assert_non_null(strstr(pw_buf_text(&out), "emulated  yes"));
+	assert_non_null(strstr(pw_buf_text(&out), "emulated        yes"));
 	pw_record_unref(record);
 }
 
@@ -165,6 +165,21 @@ static void an_unknown_baseline_is_null_and_not_a_number(void **state)
 	assert_string_equal(pw_buf_text(&out), "no alerts\n");
 }
 
+static void how_long_an_alert_lasts_counts_from_its_onset(void **state)
+{
+	struct pw_alert alert = sample_alert(PW_ALERT_FIRING);
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 16);
+
+	(void)state;
+	alert.fired_wall_ns = 1000 * PW_NS_PER_SEC;
+	pw_report_alerts(&out, &alert, 1, alert.fired_wall_ns + 215000);
+	assert_null(strstr(pw_buf_text(&out), " for ")); /* looked at as it fired: no "for 215us" */
+	pw_buf_reset(&out);
+	alert.onset_wall_ns = 940 * PW_NS_PER_SEC;
+	pw_report_alerts(&out, &alert, 1, alert.fired_wall_ns + 215000);
+	assert_non_null(strstr(pw_buf_text(&out), " for 1m00s\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +187,7 @@ int main(void)
 		cmocka_unit_test(only_found_sites_of_the_documented_events_are_listed),
 		cmocka_unit_test(a_table_says_why_not_in_a_sentence),
 		cmocka_unit_test(long_cells_keep_their_end),
+		cmocka_unit_test(how_long_an_alert_lasts_counts_from_its_onset),
 		cmocka_unit_test(an_unknown_baseline_is_null_and_not_a_number),
 	};
 
