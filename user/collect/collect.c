@@ -8,7 +8,7 @@
  *attach are all the same thing: a different wanted set.
  *
  *	add -> attaching -> armed (counting) -> removing -> slot free, entries purged by the next poll
- *	            |-> failed (reason in target)
+ *	            |-> failed (reason in target), tried again after a while
  */
 #include "collect/collect.h"
 
@@ -36,6 +36,7 @@ int pw_collect_new(struct pw_collect **ret_collect, const struct pw_collect_opti
 	if (!collect)
 		return pw_why_set(reterr_why, -ENOMEM, "out of memory");
 	collect->options = *options;
+	collect->waiting.max = PW_COLLECT_WAITING_MAX;
 	r = pw_collect_setup(collect, reterr_why);
 	if (r < 0) {
 		pw_collect_free(collect);
@@ -108,10 +109,14 @@ static void tell(struct pw_collect_entry *entry, bool ok, const char *reason)
 
 static void fail(struct pw_collect *collect, struct pw_collect_entry *entry, const char *reason)
 {
+	char text[sizeof(entry->target->events_reason)];
+	unsigned int seconds = pw_retry_failed(&entry->retry, pw_boot_ns());
+
 	entry->failed = true;
 	collect->stats.attach_failures++;
 	set_armed(collect, entry, false);
-	tell(entry, false, reason);
+	snprintf(text, sizeof(text), "%.200s; trying again in %u s", reason, seconds);
+	tell(entry, false, text);
 }
 
 /* Sends the worker to make the wanted groups the attached ones; does nothing while it is at it, or when they are. */
@@ -154,13 +159,134 @@ static void take_result(struct pw_collect *collect, struct pw_collect_entry *ent
 	}
 	if (job->result < 0 && !entry->removing && !entry->failed && !entry->replaced)
 		fail(collect, entry, pw_why_text(&job->why, job->result));
-	else if (!entry->settled && wanted_groups(entry)) {
+	else if (!entry->counts.armed && wanted_groups(entry)) {
+		entry->retry = (struct pw_retry){0};
 		set_armed(collect, entry, true);
 		tell(entry, true, entry->remark);
 		pw_log_debug(0, "setup: attached %.1f ms",
 			     (double)(pw_now_ns() - entry->added_ns) / (double)PW_NS_PER_MS);
 	}
 	pump(collect, entry);
+}
+
+/* ---- coming and going ---- */
+
+/* 0: there is an entry, and it is being attached. */
+static int try_add(struct pw_collect *collect, struct pw_target *target)
+{
+	struct pw_collect_entry *entry = NULL;
+	struct pw_why why = {0};
+	int r = pw_collect_entry_new(&entry, collect, target, &why);
+
+	if (!r) {
+		r = pw_vec_push(&collect->entries, entry);
+		if (r < 0) {
+			pw_collect_forget(collect, entry);
+			pw_collect_entry_free(entry);
+		}
+	}
+	target->events_ok = false;
+	snprintf(target->events_reason, sizeof(target->events_reason), "%s",
+		 r < 0 ? pw_why_text(&why, r) : "probes are being attached");
+	if (!r)
+		pump(collect, entry);
+	return r;
+}
+
+static struct pw_collect_waiting *find_waiting(const struct pw_collect *collect, uint64_t id)
+{
+	for (size_t i = 0; i < collect->waiting.count; i++)
+		if (collect->waiting.items[i].target->id == id)
+			return &collect->waiting.items[i];
+	return NULL;
+}
+
+/* Room enough that the young may be attached too. */
+static bool is_busy(const struct pw_collect *collect)
+{
+	size_t in_flight = 0;
+
+	for (size_t i = 0; i < collect->entries.count; i++)
+		in_flight += collect->entries.items[i]->in_flight;
+	return in_flight >= PW_COLLECT_BUSY;
+}
+
+static void let_wait(struct pw_collect *collect, const struct pw_collect_waiting *waiting)
+{
+	if (pw_vec_push(&collect->waiting, *waiting) < 0)
+		collect->stats.not_tried_again++;
+}
+
+static bool is_young(const struct pw_target *target, uint64_t now_ns)
+{
+	return target->start_time_ns && now_ns < target->start_time_ns + PW_COLLECT_YOUNG_NS;
+}
+
+/* A failure of the kind that passes: once more later. */
+static void say_later(struct pw_collect_waiting *waiting, uint64_t now_ns)
+{
+	struct pw_target *target = waiting->target;
+	size_t used = strnlen(target->events_reason, sizeof(target->events_reason) - 1);
+
+	waiting->young = false;
+	snprintf(target->events_reason + used, sizeof(target->events_reason) - used, "; trying again in %u s",
+		 pw_retry_failed(&waiting->retry, now_ns));
+}
+
+int pw_collect_add(struct pw_collect *collect, struct pw_target *target)
+{
+	struct pw_collect_waiting waiting = {.target = target};
+	uint64_t now_ns = pw_boot_ns();
+
+	if (find(collect, target->id) || find_waiting(collect, target->id))
+		return -EEXIST;
+	if (is_young(target, now_ns) && is_busy(collect)) {
+		waiting.young = true;
+		waiting.retry.at_ns = target->start_time_ns + PW_COLLECT_YOUNG_NS;
+		target->events_ok = false;
+		snprintf(target->events_reason, sizeof(target->events_reason),
+			 "many processes start or end just now: its probes are attached when it is 2 s old");
+		let_wait(collect, &waiting);
+		return 0;
+	}
+	int r = try_add(collect, target);
+	if (pw_retry_worth(r)) {
+		say_later(&waiting, now_ns);
+		let_wait(collect, &waiting);
+	}
+	return !r || r == -ESRCH ? r : -EOPNOTSUPP;
+}
+
+/* Those whose time has come, as long as there is room: one that fails again goes to the end. */
+static void try_waiting(struct pw_collect *collect, uint64_t now_ns)
+{
+	size_t left = collect->waiting.count;
+
+	for (size_t i = 0; left-- > 0 && !is_busy(collect);) {
+		struct pw_collect_waiting waiting = collect->waiting.items[i];
+
+		if (!pw_retry_due(&waiting.retry, now_ns)) {
+			i++;
+			continue;
+		}
+		memmove(&collect->waiting.items[i], &collect->waiting.items[i + 1],
+			(--collect->waiting.count - i) * sizeof(waiting));
+		if (pw_retry_worth(try_add(collect, waiting.target))) {
+			say_later(&waiting, now_ns);
+			let_wait(collect, &waiting);
+		}
+	}
+}
+
+static void try_failed(struct pw_collect *collect, uint64_t now_ns)
+{
+	pw_vec_foreach (&collect->entries, each) {
+		struct pw_collect_entry *entry = *each;
+
+		if (entry->failed && !entry->removing && !entry->replaced && is_idle(entry) &&
+		    pw_retry_due(&entry->retry, now_ns))
+			entry->failed = false; /* wanted again: pump sees to it */
+	}
 }
 
 void pw_collect_dispatch(struct pw_collect *collect)
@@ -176,38 +302,17 @@ void pw_collect_dispatch(struct pw_collect *collect)
 		if (entry)
 			take_result(collect, entry, &job);
 	}
-}
-
-int pw_collect_add(struct pw_collect *collect, struct pw_target *target)
-{
-	struct pw_collect_entry *entry = NULL;
-	struct pw_why why = {0};
-
-	if (find(collect, target->id))
-		return -EEXIST;
-	int r = pw_collect_entry_new(&entry, collect, target, &why);
-	if (!r) {
-		r = pw_vec_push(&collect->entries, entry);
-		if (r < 0) {
-			pw_collect_forget(collect, entry);
-			pw_collect_entry_free(entry);
-		}
-	}
-	if (r < 0) {
-		target->events_ok = false;
-		snprintf(target->events_reason, sizeof(target->events_reason), "%s", pw_why_text(&why, r));
-		return r == -ESRCH ? r : -EOPNOTSUPP;
-	}
-	target->events_ok = false;
-	snprintf(target->events_reason, sizeof(target->events_reason), "probes are being attached");
-	pump(collect, entry);
-	return 0;
+	if (!collect->ending)
+		try_waiting(collect, pw_boot_ns());
 }
 
 void pw_collect_remove(struct pw_collect *collect, uint64_t target_id)
 {
 	struct pw_collect_entry *entry = find_kept(collect, target_id);
+	struct pw_collect_waiting *waiting = find_waiting(collect, target_id);
 
+	if (waiting)
+		*waiting = collect->waiting.items[--collect->waiting.count];
 	if (!entry)
 		return;
 	set_armed(collect, entry, false);
@@ -223,6 +328,7 @@ void pw_collect_free(struct pw_collect *collect)
 {
 	if (!collect)
 		return;
+	collect->ending = true;
 	for (size_t i = collect->entries.count; i-- > 0;)
 		if (!collect->entries.items[i]->removing)
 			pw_collect_remove(collect, collect->entries.items[i]->id);
@@ -243,7 +349,9 @@ bool pw_collect_settled(const struct pw_collect *collect, uint64_t target_id)
 {
 	const struct pw_collect_entry *entry = find_kept(collect, target_id);
 
-	return !entry || entry->settled;
+	const struct pw_collect_waiting *waiting = find_waiting(collect, target_id);
+
+	return entry ? entry->settled : !waiting || !waiting->young;
 }
 
 /* ---- polling ---- */
@@ -357,6 +465,8 @@ int pw_collect_poll(struct pw_collect *collect, uint64_t now_ns)
 	uint64_t start_ns = pw_now_ns();
 
 	pw_collect_dispatch(collect);
+	try_waiting(collect, now_ns);
+	try_failed(collect, now_ns);
 	pw_vec_foreach (&collect->entries, entry)
 		pw_vec_reset(&(*entry)->gc_events);
 	int r = ring_buffer__consume(collect->ring);
@@ -409,6 +519,7 @@ void pw_collect_stats(const struct pw_collect *collect, struct pw_collect_stats 
 
 	*ret_stats = collect->stats;
 	ret_stats->attached_targets = 0;
+	ret_stats->waiting_targets = collect->waiting.count;
 	for (size_t i = 0; i < collect->entries.count; i++)
 		ret_stats->attached_targets += collect->entries.items[i]->counts.armed;
 	ret_stats->map_memory_bytes = pw_skeleton_memory(collect->skeleton);

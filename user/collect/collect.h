@@ -42,7 +42,10 @@ void pw_collect_set_budget(struct pw_collect *collect, double percent);
 int pw_collect_fd(const struct pw_collect *collect);
 void pw_collect_dispatch(struct pw_collect *collect);
 
-/* Queues the attach. The target may be freed any time after pw_collect_remove. -EOPNOTSUPP with the reason in target.
+/*
+ * Queues the attach. The target may be freed any time after pw_collect_remove, which is to be called after an error
+ * too: what may pass (no slot, no file left, a breakpoint) is tried again by the polls. -EOPNOTSUPP with the reason in
+ * target.
  */
 int pw_collect_add(struct pw_collect *collect, struct pw_target *target);
 /* Queues the detach and forgets the target; its map entries are removed after the links are closed. */
@@ -101,6 +104,8 @@ struct pw_collect_stats {
 	uint64_t polls, poll_ns_last, attach_failures, attached_targets;
 	uint64_t map_memory_bytes;		  /* memlock of all maps */
 	uint64_t emulated_hit_ns, stepped_hit_ns; /* calibrated cost of a hit */
+	uint64_t waiting_targets;		  /* not attached, to be tried again */
+	uint64_t not_tried_again;		  /* more failed than can wait for another try */
 	uint64_t unknown_target_hits;		  /* of probes whose target was forgotten */
 };
 void pw_collect_stats(const struct pw_collect *collect, struct pw_collect_stats *ret_stats);

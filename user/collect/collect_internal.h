@@ -13,12 +13,27 @@
 #include "collect/features.h"
 #include "collect/maps.h"
 #include "collect/overhead.h"
+#include "collect/retry.h"
 #include "collect/skeleton.h"
 
 struct pw_target;
 struct ring_buffer;
 
 #define PW_COLLECT_GC_EVENTS_MAX 8192U /* of one target between two polls; the ring buffer holds 8,190 in all */
+
+/* While this many attach or detach, processes younger than PW_COLLECT_YOUNG_NS wait: most of a burst ends before that.
+ */
+#define PW_COLLECT_BUSY	       16U
+#define PW_COLLECT_YOUNG_NS    2000000000ULL
+#define PW_COLLECT_WAITING_MAX 4096U /* as many as the daemon observes; what is more is not tried again, and counted \
+				      */
+
+/* A target without an entry, to be tried (again) later. */
+struct pw_collect_waiting {
+	struct pw_target *target; /* borrowed */
+	struct pw_retry retry;
+	bool young; /* has not been tried at all */
+};
 
 struct pw_collect_entry {
 	uint64_t id;
@@ -35,6 +50,7 @@ struct pw_collect_entry {
 	char remark[256];
 	struct pw_bpf_target config;
 	struct pw_guard guard;
+	struct pw_retry retry;
 	struct pw_target_counts counts;
 	uint64_t drops[_PW_DROP_MAX];
 	uint64_t gc_events_lost;
@@ -57,9 +73,11 @@ struct pw_collect {
 	struct pw_map_shape stats_shape;
 	struct pw_counts counts;
 	PW_VEC(struct pw_collect_entry *) entries;
+	PW_VEC(struct pw_collect_waiting) waiting;
 	PW_VEC(uint32_t) known;
 	uint32_t slots; /* 1 to slots - 1 may be given out */
 	uint32_t next_slot;
+	bool ending;
 	struct pw_collect_stats stats;
 };
 

@@ -161,6 +161,7 @@ void pw_collect_teardown(struct pw_collect *collect)
 	pw_vec_foreach (&collect->entries, entry)
 		pw_collect_entry_free(*entry);
 	pw_vec_done(&collect->entries);
+	pw_vec_done(&collect->waiting);
 	pw_vec_done(&collect->known);
 	ring_buffer__free(collect->ring);
 	pw_counts_done(&collect->counts);

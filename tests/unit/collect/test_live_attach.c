@@ -10,11 +10,13 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -298,6 +300,98 @@ static void a_target_under_a_debugger_s_breakpoint_is_left_alone(void **state)
 	pw_collect_free(collect);
 }
 
+/* Until a target's events are there, with a clock of polls that is `ahead_ns` in front of the real one. */
+static bool attached_within(struct pw_collect *collect, size_t target, uint64_t ahead_ns, unsigned int seconds)
+{
+	uint64_t deadline_ns = pw_now_ns() + seconds * 1000000000ULL;
+
+	while (!targets[target].events_ok && pw_now_ns() < deadline_ns) {
+		struct pollfd ready = {.fd = pw_collect_fd(collect), .events = POLLIN};
+
+		assert_int_equal(pw_collect_poll(collect, pw_boot_ns() + ahead_ns), 0);
+		poll(&ready, 1, 100);
+		pw_collect_dispatch(collect);
+	}
+	return targets[target].events_ok;
+}
+
+static void a_target_is_attached_when_the_debugger_s_breakpoint_is_gone(void **state)
+{
+	struct pw_collect *collect = start(PW_ATTACH_AUTO);
+	void *place = (void *)(uintptr_t)pw_child_address(PW_CHILD_EMULATED);
+
+	(void)state;
+	assert_int_equal(ptrace(PTRACE_ATTACH, targets[0].pid, NULL, NULL), 0);
+	waitpid(targets[0].pid, NULL, 0);
+	long word = ptrace(PTRACE_PEEKTEXT, targets[0].pid, place, NULL);
+	assert_int_equal(ptrace(PTRACE_POKETEXT, targets[0].pid, place, (void *)((word & ~0xffL) | 0xcc)), 0);
+	assert_int_equal(pw_collect_add(collect, &targets[0]), -EOPNOTSUPP);
+	assert_non_null(strstr(targets[0].events_reason, "trying again in 2 s"));
+	assert_int_equal(pw_collect_add(collect, &targets[0]), -EEXIST);
+	assert_int_equal(pw_collect_poll(collect, pw_boot_ns() + 3000000000ULL), 0);
+	assert_non_null(strstr(targets[0].events_reason, "trying again in 4 s"));
+	assert_int_equal(ptrace(PTRACE_POKETEXT, targets[0].pid, place, (void *)word), 0);
+	assert_int_equal(ptrace(PTRACE_DETACH, targets[0].pid, NULL, NULL), 0);
+	assert_true(attached_within(collect, 0, 10000000000ULL, 5));
+	call(0, PW_CHILD_EMULATED, 10, false);
+	assert_int_equal(poll_counts(collect, targets[0].id)->parked, 10);
+	pw_collect_free(collect);
+}
+
+static void an_attach_that_failed_for_want_of_files_is_tried_again(void **state)
+{
+	struct pw_collect *collect = start(PW_ATTACH_AUTO);
+	struct rlimit before, none;
+	struct pw_collect_stats stats;
+
+	(void)state;
+	settle(collect, targets[0].id);
+	int next = dup(0);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = (rlim_t)next + 1; /* one for its program file, none for a link */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	int r = pw_collect_add(collect, &targets[0]);
+	settle(collect, targets[0].id);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(r, 0);
+	assert_false(targets[0].events_ok);
+	assert_non_null(strstr(targets[0].events_reason, "LimitNOFILE"));
+	assert_non_null(strstr(targets[0].events_reason, "trying again"));
+	pw_collect_stats(collect, &stats);
+	assert_int_equal(stats.attach_failures, 1);
+	assert_true(attached_within(collect, 0, 3000000000ULL, 5));
+	call(0, PW_CHILD_EMULATED, 10, false);
+	assert_int_equal(poll_counts(collect, targets[0].id)->parked, 10);
+	pw_collect_free(collect);
+}
+
+static void in_a_burst_the_young_wait_and_are_attached_when_it_is_over(void **state)
+{
+	struct pw_collect *collect = start(PW_ATTACH_AUTO);
+	struct pw_collect_stats stats;
+	uint64_t born_ns = pw_boot_ns();
+
+	(void)state;
+	for (size_t i = 0; i < TARGETS; i++) {
+		targets[i].start_time_ns = born_ns;
+		assert_int_equal(pw_collect_add(collect, &targets[i]), 0);
+	}
+	pw_collect_stats(collect, &stats);
+	assert_int_equal(stats.waiting_targets, TARGETS - 16);
+	assert_false(pw_collect_settled(collect, targets[TARGETS - 1].id));
+	assert_non_null(strstr(targets[TARGETS - 1].events_reason, "2 s old"));
+	pw_collect_remove(collect, targets[TARGETS - 2].id); /* it ended */
+	pw_collect_stats(collect, &stats);
+	assert_int_equal(stats.waiting_targets, TARGETS - 17);
+	for (size_t i = 0; i < TARGETS; i++)
+		if (i != TARGETS - 2)
+			assert_true(attached_within(collect, i, 0, 20));
+	assert_true(pw_boot_ns() >= born_ns + 2000000000ULL);
+	pw_collect_free(collect);
+}
+
 static void two_collectors_share_a_place(void **state)
 {
 	struct pw_collect *first = start(PW_ATTACH_AUTO), *second = start(PW_ATTACH_AUTO);
@@ -370,6 +464,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(twenty_targets_are_detached_within_four_seconds, begin, end),
 		cmocka_unit_test_setup_teardown(a_target_that_is_gone_is_refused_with_a_reason, begin, end),
 		cmocka_unit_test_setup_teardown(a_target_under_a_debugger_s_breakpoint_is_left_alone, begin, end),
+		cmocka_unit_test_setup_teardown(a_target_is_attached_when_the_debugger_s_breakpoint_is_gone, begin,
+						end),
+		cmocka_unit_test_setup_teardown(an_attach_that_failed_for_want_of_files_is_tried_again, begin, end),
+		cmocka_unit_test_setup_teardown(in_a_burst_the_young_wait_and_are_attached_when_it_is_over, begin, end),
 		cmocka_unit_test_setup_teardown(two_collectors_share_a_place, begin, end),
 		cmocka_unit_test_setup_teardown(the_guard_takes_the_park_probe_off_and_says_so, begin, end),
 		cmocka_unit_test_setup_teardown(what_the_host_allows_is_said_in_words, begin, end),
