@@ -21,15 +21,15 @@
 #define PW_GZIP_INPUT_MAX	 (256U << 20) /* profiles of 100,000 stacks are below 50 MB */
 
 /* base/procfs */
-#define PW_PROC_FILE_MAX       (64U << 10)  /* stat, status, cgroup, limits: a few kB each in practice */
-#define PW_PROC_CMDLINE_MAX    4096U	    /* shown to people; longer ones are cut */
-#define PW_PROC_ENVIRON_MAX    (256U << 10) /* looked through for one key; ARG_MAX per string is 128 kB */
-#define PW_PROC_MAPS_BYTES_MAX (32U << 20)  /* 65530 maps (vm.max_map_count) of about 100 bytes are 6.5 MB */
-#define PW_PROC_MAPS_MAX       131072U	    /* twice the default of vm.max_map_count */
-#define PW_PROC_PATH_MAX       4096U	    /* PATH_MAX */
-#define PW_PROC_CGROUPS_MAX    32U	    /* v1 has about 14 controllers */
-#define PW_PROC_NSPIDS_MAX     33U	    /* MAX_PID_NS_LEVEL + 1 */
-#define PW_PROC_AUXV_MAX       4096U	    /* about 20 pairs of 16 bytes */
+#define PW_PROC_FILE_MAX       (64U << 10) /* stat, status, cgroup, limits: a few kB each in practice */
+#define PW_PROC_CMDLINE_MAX    4096U	   /* shown to people; longer ones are cut */
+#define PW_PROC_ENVIRON_MAX    (8U << 20)  /* looked through for one key; exec takes 6 MB at most (fs/exec.c) */
+#define PW_PROC_MAPS_BYTES_MAX (32U << 20) /* 65530 maps (vm.max_map_count) of about 100 bytes are 6.5 MB */
+#define PW_PROC_MAPS_MAX       131072U	   /* twice the default of vm.max_map_count */
+#define PW_PROC_PATH_MAX       4096U	   /* PATH_MAX */
+#define PW_PROC_CGROUPS_MAX    32U	   /* v1 has about 14 controllers */
+#define PW_PROC_NSPIDS_MAX     33U	   /* MAX_PID_NS_LEVEL + 1 */
+#define PW_PROC_AUXV_MAX       4096U	   /* about 20 pairs of 16 bytes */
 
 /* base/parse */
 #define PW_PARSE_KEY_MAX 64U /* for suggestions: longer words are not compared */

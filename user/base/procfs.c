@@ -47,6 +47,18 @@ static void proc_name(char name[PROC_NAME_SIZE], pid_t pid, const char *file)
 		snprintf(name, PROC_NAME_SIZE, "%d/%s", (int)pid, file);
 }
 
+/* The same for PID/exe: kernel threads and zombies are there, but have none (-ENOENT). */
+static int no_exe(const struct pw_procfs *procfs, pid_t pid, int error)
+{
+	char name[PROC_NAME_SIZE];
+	struct stat status;
+
+	if (error != ENOENT)
+		return gone(error);
+	snprintf(name, sizeof(name), "%d", (int)pid);
+	return fstatat(procfs->root_fd, name, &status, 0) < 0 ? gone(errno) : -ENOENT;
+}
+
 int pw_procfs_open_file(const struct pw_procfs *procfs, pid_t pid, const char *name, int flags)
 {
 	char path[PROC_NAME_SIZE];
@@ -278,7 +290,7 @@ int pw_procfs_exe(const struct pw_procfs *procfs, pid_t pid, char *ret_path, siz
 	proc_name(name, pid, "exe");
 	length = readlinkat(procfs->root_fd, name, path, sizeof(path));
 	if (length < 0)
-		return gone(errno);
+		return no_exe(procfs, pid, errno);
 	copy_text(ret_path, size, path, (size_t)length);
 	return 0;
 }
@@ -295,7 +307,7 @@ int pw_procfs_exe_id(const struct pw_procfs *procfs, pid_t pid, struct pw_proc_f
 
 	proc_name(name, pid, "exe");
 	if (fstatat(procfs->root_fd, name, &status, 0) < 0)
-		return gone(errno);
+		return no_exe(procfs, pid, errno);
 	*ret_id = (struct pw_proc_file_id){
 		.dev = status.st_dev,
 		.inode = status.st_ino,
@@ -308,30 +320,86 @@ int pw_procfs_exe_id(const struct pw_procfs *procfs, pid_t pid, struct pw_proc_f
 
 int pw_procfs_open_exe(const struct pw_procfs *procfs, pid_t pid)
 {
-	return pw_procfs_open_file(procfs, pid, "exe", O_RDONLY);
+	char name[PROC_NAME_SIZE];
+	int fd;
+
+	proc_name(name, pid, "exe");
+	fd = openat(procfs->root_fd, name, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? no_exe(procfs, pid, errno) : fd;
+}
+
+/* Looks for KEY=value in an environment that comes in pieces of any size. */
+struct environ_scan {
+	const char *key;
+	size_t key_size;
+	char *value;
+	size_t size;
+	size_t position; /* in the entry under way */
+	bool other;	 /* it is of another key */
+};
+
+static bool takes(const struct environ_scan *scan, char c)
+{
+	if (scan->position < scan->key_size)
+		return c == scan->key[scan->position];
+	return scan->position > scan->key_size || c == '=';
+}
+
+/* 1 found and complete, 0 go on, -E2BIG the value does not fit. */
+static int environ_feed(struct environ_scan *scan, const char *data, size_t size)
+{
+	for (const char *cursor = data, *end = data + size; cursor < end; cursor++) {
+		if (scan->other) {
+			cursor = memchr(cursor, '\0', (size_t)(end - cursor));
+			if (!cursor)
+				return 0;
+		}
+		if (*cursor == '\0' && !scan->other && scan->position > scan->key_size) {
+			scan->value[scan->position - scan->key_size - 1] = '\0';
+			return 1;
+		}
+		if (*cursor == '\0') {
+			scan->position = 0;
+			scan->other = false;
+			continue;
+		}
+		scan->other = !takes(scan, *cursor);
+		if (!scan->other && scan->position > scan->key_size) {
+			if (scan->position - scan->key_size >= scan->size)
+				return -E2BIG;
+			scan->value[scan->position - scan->key_size - 1] = *cursor;
+		}
+		scan->position++;
+	}
+	return 0;
 }
 
 int pw_procfs_environ(const struct pw_procfs *procfs, pid_t pid, const char *key, char *ret_value, size_t size)
 {
-	_cleanup_(pw_buf_done) struct pw_buf text = PW_BUF_INIT(PW_PROC_ENVIRON_MAX);
-	int r = pw_procfs_read(procfs, pid, "environ", &text);
-	size_t key_size = strlen(key);
+	struct environ_scan scan = {.key = key, .key_size = strlen(key), .value = ret_value, .size = size};
+	_cleanup_fd_ int fd = pw_procfs_open_file(procfs, pid, "environ", O_RDONLY);
+	int r = 0;
 
-	if (r < 0 && r != -E2BIG) /* a huge environment: what fits is looked through */
-		return r;
-	for (size_t i = 0; i < text.size;) {
-		const char *entry = text.data + i;
-		size_t length = strnlen(entry, text.size - i);
+	if (fd < 0)
+		return fd;
+	for (size_t total = 0; !r;) {
+		char chunk[16384];
+		ssize_t count = read(fd, chunk, sizeof(chunk));
 
-		if (length > key_size && entry[key_size] == '=' && memcmp(entry, key, key_size) == 0) {
-			if (length - key_size - 1 >= size)
-				return -E2BIG;
-			copy_text(ret_value, size, entry + key_size + 1, length - key_size - 1);
-			return 0;
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count < 0)
+			return gone(errno);
+		if (count == 0) {
+			r = environ_feed(&scan, "", 1); /* the last entry may lack its end */
+			return r < 0 ? r : r > 0 ? 0 : -ENODATA;
 		}
-		i += length + 1;
+		total += (size_t)count;
+		if (total > PW_PROC_ENVIRON_MAX)
+			return -EFBIG;
+		r = environ_feed(&scan, chunk, (size_t)count);
 	}
-	return -ENODATA;
+	return r < 0 ? r : 0;
 }
 
 int pw_procfs_ns(const struct pw_procfs *procfs, pid_t pid, const char *name, uint64_t *ret_inode)

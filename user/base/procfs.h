@@ -124,7 +124,8 @@ struct pw_proc_file_id {
 };
 int pw_must_check pw_procfs_exe_id(const struct pw_procfs *procfs, pid_t pid, struct pw_proc_file_id *ret_id);
 
-/* Opens the executable, read-only: an fd or -errno. Works for deleted files and other mount namespaces. */
+/* Opens the executable, read-only: an fd or -errno (-ENOENT: a kernel thread or a zombie has none). Works for deleted
+ * files and other mount namespaces. */
 int pw_must_check pw_procfs_open_exe(const struct pw_procfs *procfs, pid_t pid);
 
 /* Opens PID/name for reading (mem, pagemap, map_files/...): an fd or -errno. */
@@ -172,7 +173,8 @@ struct pw_proc_cgroup {
 };
 int pw_must_check pw_procfs_cgroup(const struct pw_procfs *procfs, pid_t pid, struct pw_proc_cgroup *ret_cgroup);
 
-/* Value of one environment variable at exec: 0, -ENODATA when unset, -E2BIG when longer than size. */
+/* Value of one environment variable at exec: 0, -ENODATA when unset, -E2BIG when longer than size; -EFBIG when it is
+ * not in the first PW_PROC_ENVIRON_MAX bytes, and there are more. */
 int pw_must_check pw_procfs_environ(const struct pw_procfs *procfs, pid_t pid, const char *key, char *ret_value,
 				    size_t size);
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "target/target.h"
 
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/capable.h"
 #include "base/log.h"
 #include "base/macros.h"
 #include "base/procfs.h"
@@ -51,11 +53,23 @@ static void read_namespaces(struct pw_target *target, const struct pw_procfs *pr
 	target->same_pid_namespace = !pw_procfs_ns(procfs, getpid(), "pid", &ours) && its == ours;
 }
 
-static bool opted_out(const struct pw_procfs *procfs, int pid)
+/* Who cannot be asked to the end is left alone: the wish not to be observed goes before our curiosity. */
+static int read_wish(struct pw_target *target, const struct pw_procfs *procfs)
 {
-	char value[16];
+	char value[sizeof("off")];
+	int r = pw_procfs_environ(procfs, target->pid, "PARKWATCH", value, sizeof(value));
 
-	return !pw_procfs_environ(procfs, pid, "PARKWATCH", value, sizeof(value)) && strcmp(value, "off") == 0;
+	if (r == -ESRCH || r == -ENODATA || r == -E2BIG) /* gone, unset, or a longer word than "off" */
+		return r == -ESRCH ? r : 0;
+	target->opted_out = r || strcmp(value, "off") == 0;
+	if (r) {
+		target->wish_unread = true;
+		pw_log_warn(
+			0,
+			"'%s' (pid %d) is left alone: whether PARKWATCH=off is in its environment cannot be read: %s",
+			target->process, target->pid, pw_why_text(NULL, r));
+	}
+	return 0;
 }
 
 /* Everything that /proc says. The executable is opened first and compared last: what lies between is of one program. */
@@ -88,7 +102,9 @@ static int read_identity(struct pw_target *target, const struct pw_procfs *procf
 		target->exe[0] = '\0';
 	read_cgroup_names(target, procfs);
 	read_namespaces(target, procfs);
-	target->opted_out = opted_out(procfs, target->pid);
+	r = read_wish(target, procfs);
+	if (r)
+		return r;
 	r = pw_procfs_exe_id(procfs, target->pid, &file);
 	if (r)
 		return r;
@@ -155,12 +171,15 @@ static int ask_facts(int pid, const struct pw_procfs *procfs, struct pw_reader *
 	if (exe_fd == -ESRCH)
 		return pw_why_set(reterr_why, -ESRCH, "no process %d", pid);
 	if (exe_fd == -ENOENT)
-		return pw_why_set(reterr_why, -ENOEXEC, "process %d has no executable: a kernel thread", pid);
+		return pw_why_set(reterr_why, -ENOEXEC,
+				  "process %d has no executable: a kernel thread, or dead already", pid);
 	if (exe_fd == -EACCES || exe_fd == -EPERM)
-		return pw_why_set(reterr_why, -EACCES,
-				  "process %d is closed to us: run as root, or with CAP_SYS_PTRACE and "
-				  "CAP_DAC_READ_SEARCH",
-				  pid);
+		return pw_why_set(
+			reterr_why, -EACCES, "process %d is closed to us: %s", pid,
+			pw_capable(CAP_SYS_PTRACE)
+				? "we hold CAP_SYS_PTRACE, but the kernel or a security module refuses it (is "
+				  "the process outside of our user namespace or container?)"
+				: "run as root, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
 	if (exe_fd < 0)
 		return pw_why_set(reterr_why, exe_fd, "cannot open the executable of process %d: %s", pid,
 				  pw_why_text(NULL, exe_fd));
@@ -191,7 +210,12 @@ int pw_target_open(struct pw_target **ret_target, int pid, const struct pw_procf
 		r = pw_target_new(&target, 1, pid, procfs, answer.build, reader);
 	pw_build_unref(answer.build);
 	if (!r && target->opted_out)
-		return pw_why_set(reterr_why, -EPERM, "process %d has PARKWATCH=off in its environment", pid);
+		return pw_why_set(reterr_why, -EPERM,
+				  target->wish_unread
+					  ? "process %d is left alone: its environment cannot be read, where "
+					    "PARKWATCH=off may be"
+					  : "process %d has PARKWATCH=off in its environment",
+				  pid);
 	if (!r)
 		r = pw_target_validate(target, procfs);
 	if (r && reterr_why && !reterr_why->text[0])

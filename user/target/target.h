@@ -27,7 +27,8 @@ struct pw_target {
 	uint32_t pid_namespace_inode;
 	bool same_pid_namespace; /* as ours */
 	enum pw_target_state state;
-	bool opted_out; /* PARKWATCH=off, or excluded by configuration */
+	bool opted_out;	  /* PARKWATCH=off, or excluded by configuration */
+	bool wish_unread; /* opted_out since its environment could not be read to the end */
 
 	char process[64]; /* comm */
 	char exe[256];

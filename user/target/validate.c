@@ -5,6 +5,7 @@
  * mapping of the text segment; then runtime.firstmoduledata, which holds its own addresses; then goroutines, Ps and
  * counters, each against what they must be. What fails closes the memory of this target, with a sentence.
  */
+#include <linux/capability.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/buf.h"
+#include "base/capable.h"
 #include "base/limits.h"
 #include "base/macros.h"
 #include "base/procfs.h"
@@ -116,6 +118,9 @@ static void say_forbidden(struct pw_target *target, const struct pw_procfs *proc
 	if (!pw_procfs_read(procfs, 0, "sys/kernel/yama/ptrace_scope", &scope) && pw_buf_text(&scope)[0] == '3')
 		closed(target, "this host forbids reading other processes' memory until it boots again "
 			       "(kernel.yama.ptrace_scope is 3): set it to 2 or less at boot");
+	else if (pw_capable(CAP_SYS_PTRACE))
+		closed(target, "no permission to read its memory: we hold CAP_SYS_PTRACE, but the kernel or a security "
+			       "module refuses it (is the process outside of our user namespace or container?)");
 	else
 		closed(target, "no permission to read its memory: run as root, or with CAP_SYS_PTRACE");
 }

@@ -257,6 +257,49 @@ static void the_environment_is_searched_by_whole_names(void **state)
 	assert_int_equal(pw_procfs_environ(&fake->procfs, 43, "PARKWATCH", value, sizeof(value)), -ESRCH);
 }
 
+/* Two variables of 300 kB before it, and so that it lies over the edge of a read of 16 kB in one place or another. */
+static void a_variable_behind_a_huge_environment_is_found(void **state)
+{
+	static const char wanted[] = "PARKWATCH=off";
+	enum { BEFORE = 600000, BEYOND = PW_PROC_ENVIRON_MAX + 100 };
+	const struct fake *fake = *state;
+	char *text = malloc(BEYOND), value[8];
+
+	assert_non_null(text);
+	for (size_t shift = 0; shift < sizeof(wanted) + 2; shift++) {
+		size_t before = BEFORE / 16384 * 16384 - shift;
+
+		memset(text, 'x', BEYOND);
+		text[before / 2] = '\0';
+		text[before - 1] = '\0';
+		memcpy(text + before, wanted, sizeof(wanted));
+		put(fake, "42/environ", text, before + sizeof(wanted));
+		value[0] = '\0';
+		assert_int_equal(pw_procfs_environ(&fake->procfs, 42, "PARKWATCH", value, sizeof(value)), 0);
+		assert_string_equal(value, "off");
+	}
+	memset(text, 'x', BEYOND);
+	memcpy(text + BEYOND - sizeof(wanted), wanted, sizeof(wanted));
+	text[BEYOND - sizeof(wanted) - 1] = '\0';
+	put(fake, "42/environ", text, BEYOND);
+	assert_int_equal(pw_procfs_environ(&fake->procfs, 42, "PARKWATCH", value, sizeof(value)), -EFBIG);
+	free(text);
+}
+
+static void a_process_without_an_executable_is_not_a_vanished_one(void **state)
+{
+	const struct fake *fake = *state;
+	struct pw_proc_file_id id;
+	char path[64];
+
+	assert_int_equal(pw_procfs_exe_id(&fake->procfs, 42, &id), -ENOENT);
+	assert_int_equal(pw_procfs_open_exe(&fake->procfs, 42), -ENOENT);
+	assert_int_equal(pw_procfs_exe(&fake->procfs, 42, path, sizeof(path)), -ENOENT);
+	assert_int_equal(pw_procfs_exe_id(&fake->procfs, 43, &id), -ESRCH);
+	assert_int_equal(pw_procfs_open_exe(&fake->procfs, 43), -ESRCH);
+	assert_int_equal(pw_procfs_exe(&fake->procfs, 43, path, sizeof(path)), -ESRCH);
+}
+
 static void the_small_files_are_read(void **state)
 {
 	static const char cmdline[] = "/bin/server\0--flag\0a b\0";
@@ -384,6 +427,8 @@ int main(void)
 		on_fake(status_keeps_units_and_namespaces),
 		on_fake(cgroups_of_both_versions_are_told_apart),
 		on_fake(the_environment_is_searched_by_whole_names),
+		on_fake(a_variable_behind_a_huge_environment_is_found),
+		on_fake(a_process_without_an_executable_is_not_a_vanished_one),
 		on_fake(the_small_files_are_read),
 		on_fake(a_file_over_its_cap_is_too_big),
 		cmocka_unit_test(our_own_process_is_what_the_kernel_says),

@@ -21,6 +21,7 @@
 #include "base/loop.h"
 #include "base/procfs.h"
 #include "base/time.h"
+#include "base/why.h"
 #include "reader/reader.h"
 #include "support/go_target.h"
 #include "target/discover.h"
@@ -258,6 +259,78 @@ static void a_process_that_opts_out_is_left_alone(void **state)
 	go_target_stop(&model);
 }
 
+/* The variable is the last of an environment of 400 kB. */
+static void opting_out_holds_behind_a_large_environment(void **state)
+{
+	static char filler[100001];
+	struct world world;
+	struct go_target model;
+	struct pw_target *target;
+	struct pw_why why = {};
+	int input;
+	pid_t pid;
+
+	(void)state;
+	begin(&world);
+	start_any(&model, "idle");
+	memset(filler, 'x', sizeof(filler) - 1);
+	for (char name[] = "FILLER0"; name[6] < '4'; name[6]++)
+		assert_int_equal(setenv(name, filler, 1), 0);
+	pid = start_with(model.path, "PARKWATCH", "off", &input);
+	for (char name[] = "FILLER0"; name[6] < '4'; name[6]++)
+		unsetenv(name);
+	turn_until(&world, is_found, model.pid);
+	turn_until(&world, nothing_pending, 0);
+	assert_false(is_found(&world, pid));
+	assert_int_equal(pw_target_open(&target, pid, &world.procfs, world.reader, &why), -EPERM);
+	assert_non_null(strstr(why.text, "has PARKWATCH=off"));
+	stop(pid, input);
+	end(&world);
+	go_target_stop(&model);
+}
+
+static int zombies(pid_t *pids, int count)
+{
+	for (int i = 0; i < count; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0)
+			_exit(0);
+		assert_true(pids[i] > 0);
+	}
+	for (int i = 0; i < count; i++) { /* dead, and left lying */
+		siginfo_t info;
+
+		assert_int_equal(waitid(P_PID, (id_t)pids[i], &info, WEXITED | WNOWAIT), 0);
+	}
+	return count;
+}
+
+/* Kernel threads and zombies are there at each scan and have no executable: that is not "gone while we looked". */
+static void who_has_no_executable_does_not_vanish_at_each_scan(void **state)
+{
+	struct world world;
+	struct pw_discover_stats before, after;
+	struct pw_target *target;
+	struct pw_why why = {};
+	pid_t dead[100];
+
+	(void)state;
+	begin(&world);
+	assert_int_equal(zombies(dead, 100), 100);
+	turn_until(&world, nothing_pending, 0);
+	pw_discover_stats(world.discover, &before);
+	do {
+		assert_int_equal(pw_discover_scan(world.discover, SCAN_BUDGET), 0);
+		pw_discover_stats(world.discover, &after);
+	} while (after.scans < before.scans + 5);
+	assert_in_range(after.vanished - before.vanished, 0, 100); /* of 5 scans: others may come and go meanwhile */
+	assert_int_equal(pw_target_open(&target, dead[0], &world.procfs, world.reader, &why), -ENOEXEC);
+	assert_non_null(strstr(why.text, "has no executable"));
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(waitpid(dead[i], NULL, 0), dead[i]);
+	end(&world);
+}
+
 static void configuration_chooses_and_can_change_its_mind(void **state)
 {
 	static const char *nobody[] = {"no-such-*"}, *renamed[] = {"rena?ed"};
@@ -355,6 +428,8 @@ int main(void)
 		cmocka_unit_test(go_programs_are_found_and_their_end_is_noticed),
 		cmocka_unit_test(processes_of_one_build_share_its_facts),
 		cmocka_unit_test(a_process_that_opts_out_is_left_alone),
+		cmocka_unit_test(opting_out_holds_behind_a_large_environment),
+		cmocka_unit_test(who_has_no_executable_does_not_vanish_at_each_scan),
 		cmocka_unit_test(configuration_chooses_and_can_change_its_mind),
 		cmocka_unit_test(an_exec_into_a_go_program_is_noticed),
 		cmocka_unit_test(short_lived_processes_do_no_harm),
