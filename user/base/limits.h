@@ -67,7 +67,7 @@
 #define PW_READER_QUEUE_MAX	      512U	  /* requests that wait; each holds an open file */
 #define PW_READER_STRIKES_MAX	      256U	  /* files remembered for having killed the reader */
 #define PW_READER_STRIKES_TO_BAR      2U	  /* once may be bad luck (memory, a kill) */
-#define PW_READER_FACTS_DEADLINE_NS   10000000000ULL /* the largest binaries seen take 0.3 s */
+#define PW_READER_FACTS_DEADLINE_NS   3000000000ULL /* the largest binaries seen take 0.3 s; all others wait */
 #define PW_READER_SYMBOLS_DEADLINE_NS 3000000000ULL
 #define PW_READER_IDLE_NS	      30000000000ULL /* then the process ends; starting one costs about 1 ms */
 #define PW_READER_FILES_MAX	      64U	     /* open files: 4 builds, the socket, and some room */
@@ -106,6 +106,7 @@
 #define PW_DISCOVER_FILES_MAX	4096U  /* executables remembered; a host runs some hundred */
 #define PW_DISCOVER_TARGETS_MAX 4096U  /* Go processes followed at a time */
 #define PW_DISCOVER_ASKING_MAX	16U    /* questions to the reader under way, so that others get through too */
+#define PW_DISCOVER_SLOW_MAX	256U   /* users remembered whose files kept the reader busy */
 #define PW_OPEN_FILES_MAX	65536U /* descriptors counted one by one, before Linux 6.2 */
 
 /* model/profile */

@@ -9,6 +9,11 @@
 #include "base/time.h"
 #include "reader/reader.h"
 
+#define RETRY_NS       (2 * PW_NS_PER_SEC) /* until a file that failed is tried again: others go first */
+#define SLOW_STEP_NS   (3 * PW_NS_PER_SEC) /* longer for each further file of a user that stalls */
+#define SLOW_MAX_NS    (60 * PW_NS_PER_SEC)
+#define SLOW_FORGET_NS (2 * SLOW_MAX_NS)
+
 struct file_key { /* no padding: it is hashed as bytes */
 	uint64_t dev, inode, size;
 	int64_t mtime_ns;
@@ -18,6 +23,11 @@ struct file {
 	enum pw_file_state state;
 	struct pw_build *build; /* referenced, for PW_FILE_GO */
 	unsigned int attempts;
+	uint64_t not_before_ns; /* for PW_FILE_BUSY */
+};
+
+struct slow_user {
+	uint64_t stalls, last_ns;
 };
 
 struct question {
@@ -26,6 +36,7 @@ struct question {
 	struct file_key key;
 	int64_t request;
 	uint64_t asked_ns;
+	uid_t uid; /* of the process that runs it */
 };
 
 static void file_free(void *value)
@@ -47,7 +58,11 @@ static void question_free(struct question *question)
 
 void pw_files_init(struct pw_files *files, struct pw_reader *reader)
 {
-	*files = (struct pw_files){.reader = reader, .table = PW_TABLE_INIT_LRU(PW_DISCOVER_FILES_MAX, file_free)};
+	*files = (struct pw_files){
+		.reader = reader,
+		.table = PW_TABLE_INIT_LRU(PW_DISCOVER_FILES_MAX, file_free),
+		.slow = PW_TABLE_INIT_LRU(PW_DISCOVER_SLOW_MAX, free),
+	};
 }
 
 void pw_files_done(struct pw_files *files)
@@ -57,7 +72,64 @@ void pw_files_done(struct pw_files *files)
 		question_free(files->questions);
 	}
 	pw_table_done(&files->table);
+	pw_table_done(&files->slow);
 }
+
+/* ---- users whose files stall the reader ---- */
+
+static struct slow_user *slow_user_of(struct pw_files *files, uid_t uid, uint64_t now)
+{
+	struct slow_user *user = pw_table_get_u64(&files->slow, uid);
+
+	return user && now - user->last_ns < SLOW_FORGET_NS ? user : NULL;
+}
+
+static bool may_ask(struct pw_files *files, uid_t uid, uint64_t now)
+{
+	const struct slow_user *user = slow_user_of(files, uid, now);
+
+	if (files->question_count >= PW_DISCOVER_ASKING_MAX)
+		return false;
+	return !user || (!files->question_count &&
+			 now >= user->last_ns + PW_MIN((user->stalls - 1) * SLOW_STEP_NS, SLOW_MAX_NS));
+}
+
+/* What else is asked on behalf of this user goes back, so that the next answer is somebody else's. */
+static void take_back_questions(struct pw_files *files, uid_t uid)
+{
+	for (struct question *question = files->questions, *next; question; question = next) {
+		struct file *file = pw_table_get(&files->table, &question->key, sizeof(question->key));
+
+		next = question->next;
+		if (question->uid != uid)
+			continue;
+		if (file) {
+			file->state = PW_FILE_BUSY;
+			file->attempts--;
+		}
+		pw_reader_cancel(files->reader, question->request);
+		question_free(question);
+	}
+}
+
+static void stand_back(struct pw_files *files, uid_t uid)
+{
+	uint64_t now = pw_now_ns();
+	struct slow_user *user = slow_user_of(files, uid, now);
+
+	take_back_questions(files, uid);
+	if (!user) {
+		user = calloc(1, sizeof(*user));
+		if (!user || pw_table_put_u64(&files->slow, uid, user)) {
+			free(user);
+			return;
+		}
+	}
+	user->stalls++;
+	user->last_ns = now;
+}
+
+/* ---- answers ---- */
 
 static struct file_key key_of(const struct pw_proc_file_id *id)
 {
@@ -98,9 +170,10 @@ static void take_refusal(struct pw_files *files, struct file *file, const struct
 	}
 	files->failed++;
 	file->state = transient && file->attempts < 2 ? PW_FILE_BUSY : PW_FILE_FAILED;
+	file->not_before_ns = pw_now_ns() + RETRY_NS;
 	pw_log_warn(0, "executable (device 0x%llx, inode %llu) cannot be read: %s%s", (unsigned long long)key->dev,
 		    (unsigned long long)key->inode, why,
-		    file->state == PW_FILE_BUSY ? "; trying once more" : "; its processes are not observed");
+		    file->state == PW_FILE_BUSY ? "; trying once more later" : "; its processes are not observed");
 }
 
 static void on_facts(void *context, int r, const struct pw_build_facts *facts, const char *why)
@@ -108,6 +181,7 @@ static void on_facts(void *context, int r, const struct pw_build_facts *facts, c
 	struct question *question = context;
 	struct pw_files *files = question->files;
 	struct file_key key = question->key;
+	uid_t uid = question->uid;
 	uint64_t took_ns = pw_now_ns() - question->asked_ns;
 	struct file *file;
 
@@ -115,6 +189,8 @@ static void on_facts(void *context, int r, const struct pw_build_facts *facts, c
 	if (r == -ECANCELED)
 		return;
 	pw_log_debug(0, "setup: facts %.1f ms", (double)took_ns / (double)PW_NS_PER_MS);
+	if (r == -ETIMEDOUT)
+		stand_back(files, uid);
 	file = pw_table_get(&files->table, &key, sizeof(key));
 	if (!file)
 		return; /* pushed out meanwhile */
@@ -135,8 +211,11 @@ static int same_file(int fd, const struct file_key *key)
 	return st.st_dev == key->dev && st.st_ino == key->inode && (uint64_t)st.st_size == key->size ? 0 : -ESTALE;
 }
 
+/* -EAGAIN: not now. */
 static int ask(struct pw_files *files, const struct pw_procfs *procfs, pid_t pid, const struct file_key *key)
 {
+	uint64_t now = pw_now_ns();
+	struct pw_proc_status status;
 	_cleanup_fd_ int exe_fd = pw_procfs_open_exe(procfs, pid);
 	struct question *question;
 	int r;
@@ -144,14 +223,19 @@ static int ask(struct pw_files *files, const struct pw_procfs *procfs, pid_t pid
 	if (exe_fd < 0)
 		return exe_fd;
 	r = same_file(exe_fd, key);
+	if (!r)
+		r = pw_procfs_status(procfs, pid, &status);
 	if (r)
 		return r;
+	if (!may_ask(files, status.uid_real, now))
+		return -EAGAIN;
 	question = calloc(1, sizeof(*question));
 	if (!question)
 		return -ENOMEM;
 	question->files = files;
 	question->key = *key;
-	question->asked_ns = pw_now_ns();
+	question->asked_ns = now;
+	question->uid = status.uid_real;
 	question->next = files->questions;
 	question->link = &files->questions;
 	if (question->next)
@@ -175,7 +259,7 @@ int pw_files_state(struct pw_files *files, const struct pw_procfs *procfs, pid_t
 
 	if (!file || file->state == PW_FILE_BUSY) {
 		*ret_state = PW_FILE_BUSY;
-		if (files->question_count >= PW_DISCOVER_ASKING_MAX)
+		if (files->question_count >= PW_DISCOVER_ASKING_MAX || (file && pw_now_ns() < file->not_before_ns))
 			return 0;
 		r = ask(files, procfs, pid, &key);
 		if (r)

@@ -14,18 +14,23 @@ struct pw_reader;
 /*
  * What is known of executables, by (device, inode, mtime, size): not a Go program, or the facts of its build. Each file
  * is read once by the reader process, however many processes run it. Least recently used ones are forgotten.
+ *
+ * The reader takes one file after the other, so a file that stalls it (a dead network or FUSE mount, one made to be
+ * slow) holds up all. Such a file is tried a second time, later. Who runs it has to stand back: the files of that user
+ * are asked for one at a time, when nobody else's wait, and ever more rarely the more of them stall.
  */
 enum pw_file_state {
 	PW_FILE_ASKED, /* the reader is at it */
 	PW_FILE_NOT_GO,
 	PW_FILE_GO,
 	PW_FILE_FAILED, /* cannot be read; will not be tried again */
-	PW_FILE_BUSY,	/* not asked: too many questions under way, try again later */
+	PW_FILE_BUSY,	/* not asked now: too many questions under way, or it stalled; try again later */
 };
 
 struct pw_files {
 	struct pw_reader *reader; /* borrowed */
 	struct pw_table table;
+	struct pw_table slow;	    /* uid -> struct slow_user */
 	struct question *questions; /* under way */
 	size_t question_count;
 	uint64_t failed;
