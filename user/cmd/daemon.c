@@ -77,6 +77,7 @@ static void on_found(void *context, struct pw_target *target)
 	struct pw_observed *observed = calloc(1, sizeof(*observed));
 	int r = observed ? 0 : -ENOMEM;
 
+	pw_resources_target_found(&daemon->resources, target->exe_fd);
 	attach(daemon, target);
 	if (!r) {
 		observed->target = target;
@@ -99,8 +100,11 @@ static void on_found(void *context, struct pw_target *target)
 
 static void on_gone(void *context, struct pw_target *target)
 {
+	struct pw_daemon *daemon = context;
+
 	pw_log_debug(0, "'%s' (pid %d) has ended", target->process, target->pid);
 	pw_daemon_drop(context, target);
+	pw_resources_target_gone(&daemon->resources, daemon->loop);
 }
 
 static int on_collect(struct pw_source *source pw_unused, int fd pw_unused, uint32_t events pw_unused, void *context)
@@ -341,6 +345,7 @@ enum pw_exit pw_daemon_run(struct pw_daemon *daemon)
 	struct pw_why why = {0};
 	int r;
 
+	pw_resources_raise_files();
 	daemon->observed.max = PW_OBSERVED_MAX;
 	daemon->alerts = calloc(PW_ALERTS_MAX, sizeof(*daemon->alerts));
 	daemon->health.started_wall_ns = daemon->health.reload_wall_ns = pw_wall_ns();

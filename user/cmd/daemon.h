@@ -8,6 +8,7 @@
 #include "base/procfs.h"
 #include "cmd/config.h"
 #include "cmd/options.h"
+#include "cmd/resources.h"
 #include "output/publish.h"
 
 struct pw_analysis;
@@ -64,6 +65,7 @@ struct pw_daemon {
 	uint64_t tick_started_ns;
 	struct pw_alert *alerts; /* PW_ALERTS_MAX, for publishing */
 	struct pw_health health;
+	struct pw_resources resources;
 };
 
 /* daemon_tick.c: acquire, decide, publish. */
