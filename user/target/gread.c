@@ -234,3 +234,21 @@ enum pw_gread_verdict pw_gread_parse(const struct pw_gread *plan, uint64_t addr,
 	*ret_goroutine = g;
 	return PW_GREAD_LIVE;
 }
+
+bool pw_gread_stood_still(const struct pw_gread *plan, const uint8_t *bytes, const struct pw_goroutine *goroutine)
+{
+	struct pw_goroutine now = {
+		.sched_sp = field(plan, bytes, plan->sched_sp, 8),
+		.sched_pc = field(plan, bytes, plan->sched_pc, 8),
+	};
+	bool dead;
+
+	if (!class_of((uint32_t)field(plan, bytes, plan->status, 4), &now.status, &dead) || dead)
+		return false;
+	if (now.status == PW_GOROUTINE_SYSCALL)
+		use_syscall_registers(plan, bytes, &now);
+	return now.status == goroutine->status && now.sched_sp == goroutine->sched_sp &&
+	       now.sched_pc == goroutine->sched_pc && field(plan, bytes, plan->goid, 8) == goroutine->goid &&
+	       field(plan, bytes, plan->stack_hi, 8) == goroutine->stack_hi &&
+	       (uint8_t)field(plan, bytes, plan->tracking_seq, 1) == goroutine->tracking_seq;
+}

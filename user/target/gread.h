@@ -39,4 +39,7 @@ enum pw_gread_verdict {
 enum pw_gread_verdict pw_gread_parse(const struct pw_gread *plan, uint64_t addr, const uint8_t *bytes,
 				     struct pw_goroutine *ret_goroutine, const char **ret_what);
 
+/* Is the goroutine in these bytes still where it was when *goroutine was read from there? Cheaper than parsing. */
+bool pw_gread_stood_still(const struct pw_gread *plan, const uint8_t *bytes, const struct pw_goroutine *goroutine);
+
 #endif

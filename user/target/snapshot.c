@@ -26,7 +26,8 @@
 #include "target/target.h"
 
 #define SPAN_MAX   (1ULL << (64 - PW_SNAPSHOT_INDEX)) /* of goids, or of addresses / 8, beside an index */
-#define ROUNDS_MAX 16u				      /* of asking for frame sizes, in one look */
+#define INDEX_MASK ((1u << PW_SNAPSHOT_INDEX) - 1)
+#define ROUNDS_MAX 16u /* of asking for frame sizes, in one look */
 #define BYTES_PER_ONE                                                                                 \
 	(sizeof(struct pw_snapshot_goroutine) + sizeof(struct pw_look) + 2 * sizeof(struct pw_seen) + \
 	 sizeof(struct pw_goroutine) + 48)
@@ -265,6 +266,7 @@ static void forget_stacks(struct pw_snapshot *snapshot)
 
 static int after_census(struct pw_snapshot *snapshot)
 {
+	const struct pw_goroutine *goroutines = pw_census_result(snapshot->census)->goroutines;
 	size_t count = pw_census_result(snapshot->census)->count;
 	uint32_t before = 0;
 	int r = order_by_goid(snapshot);
@@ -283,8 +285,11 @@ static int after_census(struct pw_snapshot *snapshot)
 		r = pw_vec_reserve(&snapshot->look, count);
 	if (r)
 		return r;
-	for (size_t i = 0; i < snapshot->todo.count; i++)
-		show(snapshot, (uint32_t)(snapshot->todo.items[i] & ((1u << PW_SNAPSHOT_INDEX) - 1)), &before);
+	for (size_t i = 0; i < snapshot->todo.count; i++) {
+		if (i + 8 < snapshot->todo.count)
+			__builtin_prefetch(&goroutines[snapshot->todo.items[i + 8] & INDEX_MASK]);
+		show(snapshot, (uint32_t)(snapshot->todo.items[i] & INDEX_MASK), &before);
+	}
 	return list_stacks(snapshot);
 }
 

@@ -423,6 +423,60 @@ static void a_second_look_reads_only_what_has_run(void **state)
 	for_each("waits", check_second_look);
 }
 
+/* ---- a program that does not stand still ---- */
+
+/* The outermost frame of every whole stack is one of these, or the unwinder went astray. */
+static bool ends_well(struct pw_target *target, const struct pw_snapshot_result *result,
+		      const struct pw_snapshot_goroutine *g)
+{
+	const struct pw_snapshot_pc *last = &result->pcs[g->first_pc + g->pc_count - 1];
+	const struct pw_located_frame *frames;
+	int n = pw_symbolize(target->symbolizer, last->pc, last->is_return, &frames);
+
+	return n > 0 &&
+	       (!strcmp(frames[n - 1].function, "runtime.goexit") ||
+		!strcmp(frames[n - 1].function, "runtime.rt0_go") || !strcmp(frames[n - 1].function, "runtime.mstart"));
+}
+
+static void check_busy(struct go_target *go, struct pw_target *target)
+{
+	struct pw_snapshot *snapshot = new_snapshot(target);
+	uint64_t shown = 0, torn = 0, cut = 0;
+
+	if (dprintf(go->input, "run 20000\n") <= 0) /* its answer is not waited for */
+		fail_msg("%s does not listen", go->path);
+	for (int i = 0; i < 30; i++) {
+		const struct pw_snapshot_result *result;
+		int r = pw_snapshot_look(snapshot);
+
+		if (r == -EBADMSG)
+			continue; /* too much of it moved to be believed */
+		assert_int_equal(r, 0);
+		result = pw_snapshot_result(snapshot);
+		name_all(target, result);
+		shown += result->count;
+		torn += result->torn;
+		for (size_t k = 0; k < result->count; k++) {
+			const struct pw_snapshot_goroutine *g = &result->goroutines[k];
+
+			assert_true(!k || g[-1].goid < g->goid);
+			cut += g->stack_truncated;
+			if (g->pc_count && !g->stack_truncated && !ends_well(target, result, g))
+				fail_msg("%s: look %d: a stack of %u frames ends nowhere", go->path, i, g->pc_count);
+		}
+	}
+	if (!shown || torn > shown / 10 || cut > shown / 50)
+		fail_msg("%s: %llu shown, %llu torn, %llu cut", go->path, (unsigned long long)shown,
+			 (unsigned long long)torn, (unsigned long long)cut);
+	pw_snapshot_free(snapshot);
+}
+
+static void a_busy_program_is_shown_without_garbage(void **state)
+{
+	(void)state;
+	for_each("counts", check_busy);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -444,6 +498,7 @@ int main(void)
 		cmocka_unit_test(stacks_and_reasons_equal_the_programs_own_dump),
 		cmocka_unit_test(wait_objects_are_those_of_the_program),
 		cmocka_unit_test(a_second_look_reads_only_what_has_run),
+		cmocka_unit_test(a_busy_program_is_shown_without_garbage),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
