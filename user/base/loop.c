@@ -44,6 +44,8 @@ struct pw_loop {
 	int code;
 	struct pw_source *sources, *removed;
 	PW_VEC(struct deferred) deferred;
+	pw_error_fn on_error;
+	void *on_error_ctx;
 	struct pw_loop_stats stats;
 };
 
@@ -313,6 +315,17 @@ static int run_source(struct pw_source *source, uint32_t events)
 	return -EINVAL;
 }
 
+void pw_loop_on_error(struct pw_loop *loop, pw_error_fn fn, void *ctx)
+{
+	loop->on_error = fn;
+	loop->on_error_ctx = ctx;
+}
+
+static int judge(struct pw_loop *loop, int r)
+{
+	return r < 0 && loop->on_error ? loop->on_error(r, loop->on_error_ctx) : r;
+}
+
 /* Those that were there when it starts; what they defer waits for the next round. */
 static int run_deferred(struct pw_loop *loop)
 {
@@ -322,7 +335,7 @@ static int run_deferred(struct pw_loop *loop)
 	for (size_t i = 0; i < count && r >= 0; i++, ran++) {
 		struct deferred deferred = loop->deferred.items[i];
 
-		r = deferred.fn(deferred.ctx);
+		r = judge(loop, deferred.fn(deferred.ctx));
 	}
 	if (count > 0) {
 		memmove(loop->deferred.items, loop->deferred.items + count,
@@ -347,7 +360,7 @@ int pw_loop_run_once(struct pw_loop *loop, int timeout_ms)
 
 		if (source->removed)
 			continue;
-		r = run_source(source, events[i].events);
+		r = judge(loop, run_source(source, events[i].events));
 		took = pw_now_ns() - start;
 		loop->stats.callbacks++;
 		loop->stats.busy_ns += took;

@@ -8,7 +8,8 @@
 
 /*
  * Event loop: epoll, timerfd, signalfd, pidfd. One thread owns it. Callbacks run from pw_loop_run only; they may add
- * and remove any source, their own too. A callback that returns a negative errno ends the loop with it.
+ * and remove any source, their own too. A callback that returns a negative errno ends the loop with it, unless
+ * pw_loop_on_error says otherwise.
  */
 struct pw_loop;
 struct pw_source;
@@ -72,6 +73,13 @@ int pw_must_check pw_loop_run(struct pw_loop *loop);
 /* One round, waiting at most timeout_ms (-1: for ever): number of callbacks run, or the error. */
 int pw_must_check pw_loop_run_once(struct pw_loop *loop, int timeout_ms);
 void pw_loop_quit(struct pw_loop *loop, int code);
+
+/*
+ * What a callback's error does: without a handler it ends the loop; with one, what that returns does. 0 goes on (the
+ * source stays), a negative errno ends the loop. For programs that are to outlive a lack of memory or files.
+ */
+typedef int (*pw_error_fn)(int error, void *ctx);
+void pw_loop_on_error(struct pw_loop *loop, pw_error_fn fn, void *ctx);
 
 /* Figures of the loop's own health. */
 struct pw_loop_stats {

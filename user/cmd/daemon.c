@@ -216,6 +216,16 @@ static int on_signal(struct pw_source *source pw_unused, int signal_number, pid_
 	return 0;
 }
 
+/* Whatever went wrong in one callback (no memory, no file left), the next tick may fare better. */
+static int on_error(int error, void *context)
+{
+	struct pw_daemon *daemon = context;
+
+	daemon->health.observe_failures++;
+	pw_log_warn(error, "something could not be done: %s; going on", strerror(-error));
+	return 0;
+}
+
 static int start_loop(struct pw_daemon *daemon)
 {
 	uint64_t watchdog = pw_notify_watchdog_ns();
@@ -228,6 +238,8 @@ static int start_loop(struct pw_daemon *daemon)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
 	r = pw_loop_new(&daemon->loop);
+	if (!r)
+		pw_loop_on_error(daemon->loop, on_error, daemon);
 	if (!r)
 		r = pw_loop_add_signals(daemon->loop, &signals, on_signal, daemon, NULL);
 	if (!r && watchdog)

@@ -275,8 +275,8 @@ static int on_tick(struct pw_source *source pw_unused, uint64_t due_ns pw_unused
 	if (r < 0)
 		pw_log_warn(r, "the reader process: %s", strerror(-r));
 	r = watch_reader(daemon);
-	if (r < 0)
-		return r;
+	if (r < 0) /* the next tick tries again */
+		pw_log_warn(r, "the answers of the reader process cannot be waited for: %s", strerror(-r));
 	if (daemon->collect) {
 		r = pw_collect_poll(daemon->collect, pw_boot_ns());
 		if (r < 0)
@@ -287,7 +287,7 @@ static int on_tick(struct pw_source *source pw_unused, uint64_t due_ns pw_unused
 	if (health->ticks == 1 && SECOND_TICK_NS < daemon->config.interval_ns) {
 		r = pw_source_set_timer(daemon->tick_source, SECOND_TICK_NS, daemon->config.interval_ns);
 		if (r < 0)
-			return r;
+			pw_log_warn(r, "the second tick comes late: %s", strerror(-r));
 	}
 	return pw_source_set_timer(daemon->work_source, 1, 0);
 }

@@ -23,10 +23,11 @@ struct ring_buffer;
 
 /* While this many attach or detach, processes younger than PW_COLLECT_YOUNG_NS wait: most of a burst ends before that.
  */
-#define PW_COLLECT_BUSY	       16U
-#define PW_COLLECT_YOUNG_NS    2000000000ULL
-#define PW_COLLECT_WAITING_MAX 4096U /* as many as the daemon observes; what is more is not tried again, and counted \
-				      */
+#define PW_COLLECT_BUSY	    16U
+#define PW_COLLECT_YOUNG_NS 2000000000ULL
+#define PW_COLLECT_WAITING_MAX                                                                \
+	4096U /* as many as the daemon observes; what is more is not tried again, and counted \
+	       */
 
 /* A target without an entry, to be tried (again) later. */
 struct pw_collect_waiting {

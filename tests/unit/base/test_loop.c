@@ -178,6 +178,47 @@ static void an_error_of_a_callback_ends_the_loop(void **state)
 	close(ends[0]);
 }
 
+struct errors {
+	int count, last, end_with;
+};
+
+static int on_error(int error, void *ctx)
+{
+	struct errors *errors = ctx;
+
+	errors->count++;
+	errors->last = error;
+	return errors->end_with;
+}
+
+static int fail_deferred(void *ctx)
+{
+	(void)ctx;
+	return -ENOMEM;
+}
+
+static void a_handler_of_errors_decides_whether_the_loop_goes_on(void **state)
+{
+	struct errors errors = {0};
+	struct ticks ticks = {.wanted = 3};
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(pw_loop_add_io(loop, ends[0], EPOLLIN, refuse, NULL, NULL), 0);
+	assert_int_equal(pw_loop_add_timer(loop, PW_NS_PER_MS, PW_NS_PER_MS, on_tick, &ticks, NULL), 0);
+	assert_int_equal(pw_loop_defer(loop, fail_deferred, NULL), 0);
+	close(ends[1]); /* readable from now on: refused in every round */
+	pw_loop_on_error(loop, on_error, &errors);
+	assert_int_equal(pw_loop_run(loop), 7); /* the timer's end: errors have not ended it before */
+	assert_int_equal(ticks.count, 3);
+	assert_true(errors.count >= 2);
+	errors.end_with = -EIO;
+	assert_int_equal(pw_loop_run(loop), -EIO);
+	assert_int_equal(errors.last, -EPROTO);
+	close(ends[0]);
+}
+
 static int on_signal(struct pw_source *source, int signal_number, pid_t sender, void *ctx)
 {
 	int *seen = ctx;
@@ -278,6 +319,7 @@ int main(void)
 		on_loop(a_timer_once_is_set_again_and_stopped),
 		on_loop(a_removed_source_is_not_called_for_events_already_fetched),
 		on_loop(an_error_of_a_callback_ends_the_loop),
+		on_loop(a_handler_of_errors_decides_whether_the_loop_goes_on),
 		on_loop(signals_arrive_as_events),
 		on_loop(the_end_of_a_child_is_told_once_with_its_status),
 		on_loop(what_is_deferred_runs_once_each),
