@@ -242,12 +242,13 @@ static int take(struct pw_profile_builder *builder, const struct pw_snapshot_res
 int pw_profile_builder_look(struct pw_profile_builder *builder, const struct pw_snapshot_result *look,
 			    uint64_t weight_ns)
 {
+	uint64_t monotonic_ns = pw_now_ns(); /* before pw_boot_ns, which must not be behind it */
 	int r = 0;
 
 	builder->looks++;
 	builder->taken_ns = look->taken_ns;
 	/* Deadlines of a pollDesc are on the runtime's clock, CLOCK_MONOTONIC, which stands still in suspend. */
-	builder->monotonic_ns = look->taken_ns - PW_MIN(pw_boot_ns() - pw_now_ns(), look->taken_ns);
+	builder->monotonic_ns = look->taken_ns - PW_MIN(pw_boot_ns() - monotonic_ns, look->taken_ns);
 	builder->skipped = look->skipped;
 	builder->torn = look->torn;
 	pw_vec_reset(&builder->rows);
