@@ -56,11 +56,11 @@ if server prometheus >/dev/null 2>"$tmp/prometheus.log"; then
 	check "Prometheus scrapes it" wait_until 20 goroutines_in_prometheus
 	equal "the scrape is healthy" 1 "$(query "up{instance=\"${daemon_url#http://}\"}")"
 	check "and is observed itself" wait_until 20 eval "[ -n \"\$(metric go_goroutines 'pid=\"$server_pid\"')\" ]"
-	near_its_own() { # the two are read at different moments
+	near_its_own() { # the two are read at different moments, and its own scrape runs on up to 6 goroutines of its own
 		local own ours
 		own=$(curl -fsS "$prometheus_url/metrics" | awk '/^go_goroutines / { print $2 }')
 		ours=$(metric go_goroutines "pid=\"$server_pid\"")
-		[ "$ours" -ge $((own - 3)) ] && [ "$ours" -le $((own + 3)) ]
+		[ "$ours" -ge $((own - 8)) ] && [ "$ours" -le $((own + 3)) ]
 	}
 	check "with the goroutines that it counts itself" wait_until 15 near_its_own
 else
