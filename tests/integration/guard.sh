@@ -32,6 +32,13 @@ lacks "without a budget nothing is partial" "$(cat "$tmp/free.err")" "partial"
 equal "nor in its JSON" "continuous" "$(jq -r '"\(.guard.state)\(.guard.partial | join(","))"' "$tmp/free.json")"
 check "it counts more parks" [ "$(jq .totals.parked "$tmp/free.json")" -gt "$(jq .totals.parked "$tmp/guarded.json")" ]
 
+busy 5000
+"$parkwatch" trace -p "$pid" -d 2s --json --runs --budget none -q >"$tmp/runs.json"
+settle
+ran=$(jq '[.sites[].ran // 0] | add' "$tmp/runs.json") parked=$(jq .totals.parked "$tmp/runs.json")
+# two maps, read one after the other while it goes on: 996520 and 996538 were seen
+check "who parks runs again: --runs counts it ($ran runs, $parked parks)" [ "$parked" -gt 1000 -a "$ran" -ge $((parked / 100 * 99)) ]
+
 # ---- the daemon ------------------------------------------------------------------------------------------------------
 printf 'interval: 1s\nbudget: 1\ninclude: ["pingpong*"]\n' >"$tmp/guard.yaml"
 start_daemon -c "$tmp/guard.yaml"
