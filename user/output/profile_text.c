@@ -175,15 +175,16 @@ static void put_ages(struct pw_buf *out, const struct pw_profile_group *group)
 {
 	char low[PW_DURATION_SIZE], middle[PW_DURATION_SIZE], high[PW_DURATION_SIZE];
 	const char *least = group->age_at_least ? "at least " : "";
+	const char *what = pw_status_parked(group->status) && !group->mixed_status ? "for" : "alive for";
 
 	if (!group->age_max_ns)
 		return;
 	pw_time_duration(group->age_max_ns, high);
 	if (group->age_min_ns == group->age_max_ns) {
-		pw_buf_printf(out, ", for %s%s", least, high);
+		pw_buf_printf(out, ", %s %s%s", what, least, high);
 		return;
 	}
-	pw_buf_printf(out, ", for %s to %s%s (median %s)", pw_time_duration(group->age_min_ns, low), least, high,
+	pw_buf_printf(out, ", %s %s to %s%s (median %s)", what, pw_time_duration(group->age_min_ns, low), least, high,
 		      pw_time_duration(group->age_median_ns, middle));
 }
 
