@@ -21,7 +21,7 @@
 #define BATCH_FIRST 128u  /* while frame sizes are not known, few stacks tell most of the pcs */
 #define BATCH_MAX   8192u
 #define MISSED_MAX  256u /* then their frame sizes are asked for before more is read */
-#define RETRIES	    2
+#define RETRIES	    3
 #define RETRY_BATCH 64u
 #define AHEAD	    8u
 
@@ -302,7 +302,8 @@ static int read_g(struct pw_snapshot *snapshot, uint64_t addr, struct pw_gorouti
 	}
 }
 
-/* One goroutine by itself: its g, its stack, its g. 0, -EAGAIN it moved, -ENODATA it ended. */
+/* One goroutine by itself: its g, its stack, its g. 0, -EAGAIN it moved, -ENODATA it ended. What has to be asked for is
+ * there in the next look: until then it is shown without a stack. */
 static int read_again(struct pw_snapshot *snapshot, size_t index, struct pw_goroutine *g)
 {
 	struct pw_snapshot_goroutine *shown = &snapshot->shown.items[index];
@@ -319,8 +320,8 @@ static int read_again(struct pw_snapshot *snapshot, size_t index, struct pw_goro
 	if (g->sched_sp < g->stack_lo || g->sched_sp > g->stack_hi)
 		return -EAGAIN;
 	r = pw_mem_read(&snapshot->target->mem, g->sched_sp, buffer, (size_t)size_of(g));
-	if (!r)
-		r = unwind(snapshot, g, buffer, (size_t)size_of(g));
+	if (!r && unwind(snapshot, g, buffer, (size_t)size_of(g)) == -EAGAIN)
+		snapshot->unwound.count = 0;
 	if (!r)
 		r = read_g(snapshot, g->addr, &after);
 	if (!r && !stood_still(g, &after))
@@ -353,7 +354,9 @@ static int retry_one(struct pw_snapshot *snapshot, size_t index)
 	shown->status = g.status;
 	shown->running = g.status == PW_GOROUTINE_RUNNING;
 	shown->wait_reason = g.wait_reason;
-	return shown->running ? 0 : keep_stack(snapshot, index);
+	if (!shown->running && !snapshot->unwound.count)
+		snapshot->result.skipped++;
+	return shown->running || !snapshot->unwound.count ? 0 : keep_stack(snapshot, index);
 }
 
 int pw_snapshot_step_retry(struct pw_snapshot *snapshot)
