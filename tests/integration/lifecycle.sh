@@ -7,8 +7,8 @@ begin lifecycle
 goroutines_of() { metric go_goroutines "pid=\"$1\""; }
 attached() { metric parkwatch_target_ability 'ability="events"' | head -0; [ "$(metrics | grep '^parkwatch_target_ability' | grep "pid=\"$1\"" | grep 'ability="events"' | awk '{ print $NF }')" = 1 ]; }
 seen() { [ -n "$(goroutines_of "$1")" ]; }
-spawned() { # by the program's own go statements; GC workers come when it is their time
-	metrics | awk -v pid="pid=\"$pid\"" '/^parkwatch_spawned_total/ && index($0, pid) && !/function="runtime\./ { s += $NF } END { print s + 0 }'
+spawned() { # by the program's own go statements; GC workers come when it is their time, named or not yet
+	metrics | awk -v pid="pid=\"$pid\"" '/^parkwatch_spawned_total/ && index($0, pid) && /function="(main|iter)\./ { s += $NF } END { print s + 0 }'
 }
 unseen() { ! metrics | grep -q "pid=\"$1\""; }
 
