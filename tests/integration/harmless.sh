@@ -27,7 +27,7 @@ many 1.27 perf 5 1
 
 # kill -9 of the daemon: targets run on, and can be attached again
 start_target checksum "$(target checksum 1.24 stripped)"
-start_daemon
+start_daemon --budget none
 wait_until 20 eval "metric parkwatch_target_ability 'ability=\"events\"' | grep -q 1" && ok "the daemon attaches" || not_ok "the daemon attaches" "$(tail -5 "$tmp/daemon.log")"
 kill -KILL "$daemon_pid"
 wait "$daemon_pid" 2>/dev/null || true
@@ -45,7 +45,7 @@ for i in $(seq 19); do
 	"$(target idle 1.24 stripped)" </dev/null >/dev/null 2>&1 &
 	started+=("$!")
 done
-start_daemon
+start_daemon --budget none
 wait_until 30 eval "[ \$(metric parkwatch_target_ability 'ability=\"events\"' | grep -c '^1') -ge 20 ]" && ok "20 targets are attached" ||
 	not_ok "20 targets are attached" "$(metric parkwatch_target_ability 'ability="events"' | sort | uniq -c)"
 start=$(date +%s%N)
