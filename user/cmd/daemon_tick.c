@@ -115,6 +115,8 @@ static void fill_health(struct pw_daemon *daemon)
 		health->polls = collect.polls;
 		health->poll_ns_last = collect.poll_ns_last;
 		health->attach_failures = collect.attach_failures;
+		health->waiting_targets = collect.waiting_targets;
+		health->not_tried_again = collect.not_tried_again;
 		health->attached_targets = collect.attached_targets;
 		health->map_memory_bytes = collect.map_memory_bytes;
 	}

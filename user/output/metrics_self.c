@@ -159,6 +159,8 @@ SELF_NUMBER(polls, polls)
 SELF_SECONDS(poll_seconds, poll_ns_last)
 SELF_NUMBER(attach_failures, attach_failures)
 SELF_NUMBER(attached_targets, attached_targets)
+SELF_NUMBER(waiting_targets, waiting_targets)
+SELF_NUMBER(not_tried_again, not_tried_again)
 SELF_NUMBER(map_memory, map_memory_bytes)
 SELF_NUMBER(judged, judged)
 SELF_NUMBER(rule_sites, sites_tracked)
@@ -189,6 +191,10 @@ const struct pw_metric_family pw_metrics_self[] = {
 	{"parkwatch_targets", G, NULL, "Go processes observed.", NULL, targets},
 	{"parkwatch_targets_attached", G, NULL, "Go processes with probes attached.", NULL, attached_targets},
 	{"parkwatch_attach_failures_total", C, NULL, "Attempts to attach probes that failed.", NULL, attach_failures},
+	{"parkwatch_targets_waiting", G, NULL, "Processes that wait for their first or next attempt to attach.", NULL,
+	 waiting_targets},
+	{"parkwatch_targets_not_tried_again_total", C, NULL,
+	 "Processes whose attach failed and that found no room among those that wait.", NULL, not_tried_again},
 	{"parkwatch_events_possible", G, NULL,
 	 "Whether this host lets us attach probes; parkwatch doctor says why not.", NULL, events_possible},
 	{"parkwatch_budget_percent", G, NULL, "What probes may cost a process, percent of one CPU; absent: no limit.",

@@ -26,6 +26,8 @@ struct pw_health { /* of parkwatch itself; totals since start unless said */
 	bool events_possible;
 	const char *attach_method; /* static text; "" without events */
 	uint64_t polls, poll_ns_last, attach_failures, attached_targets, map_memory_bytes;
+	uint64_t waiting_targets,
+		not_tried_again; /* for their first or next attempt to attach; given up for lack of room */
 	uint64_t judged, alerts_fired, alerts_resolved, sites_tracked, sites_dropped;
 	uint64_t alert_log_failures, observe_failures;
 	bool reload_ok; /* the last one, or the start */
