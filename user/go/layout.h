@@ -92,7 +92,15 @@
 	X(POLLDESC_WG, "runtime.pollDesc", "wg")                                \
 	X(POLLDESC_RD, "runtime.pollDesc", "rd")                                \
 	X(POLLDESC_WD, "runtime.pollDesc", "wd")                                \
-	X(POLLDESC_SIZE, "runtime.pollDesc", "")
+	X(POLLDESC_SIZE, "runtime.pollDesc", "")                                \
+	X(G_TIMER, "runtime.g", "timer")                                        \
+	X(G_BUBBLE, "runtime.g", "syncGroup|bubble")                            \
+	X(HCHAN_TIMER, "runtime.hchan", "timer")                                \
+	X(P_TIMERS, "runtime.p", "timers")                                      \
+	X(TIMER_WHEN, "runtime.timer", "when")                                  \
+	X(TIMER_PERIOD, "runtime.timer", "period")                              \
+	X(TIMER_ARG, "runtime.timer", "arg")                                    \
+	X(TIMER_SIZE, "runtime.timer", "")
 
 enum pw_field {
 #define X(name, type, path) PW_FIELD_##name,
