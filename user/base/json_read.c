@@ -332,3 +332,51 @@ bool pw_json_skip(struct pw_json_reader *reader)
 {
 	return pw_json_skip_rest(reader, pw_json_next(reader));
 }
+
+/* ---- documents of a known form ---- */
+
+bool pw_json_fail(struct pw_json_reader *reader, int error)
+{
+	if (!reader->error)
+		reader->error = error;
+	return false;
+}
+
+bool pw_json_read_u64(struct pw_json_reader *reader, uint64_t max, uint64_t *ret_value)
+{
+	if (pw_json_next(reader) != PW_JSON_NUMBER || !reader->is_integer || reader->negative || reader->integer > max)
+		return pw_json_fail(reader, -EBADMSG);
+	*ret_value = reader->integer;
+	return true;
+}
+
+bool pw_json_read_i64(struct pw_json_reader *reader, int64_t *ret_value)
+{
+	if (pw_json_next(reader) != PW_JSON_NUMBER || !reader->is_integer || reader->integer > INT64_MAX)
+		return pw_json_fail(reader, -EBADMSG);
+	*ret_value = reader->negative ? -(int64_t)reader->integer : (int64_t)reader->integer;
+	return true;
+}
+
+bool pw_json_read_text(struct pw_json_reader *reader, const char **ret_text)
+{
+	if (pw_json_next(reader) != PW_JSON_STRING)
+		return pw_json_fail(reader, -EBADMSG);
+	*ret_text = pw_buf_text(&reader->text);
+	return true;
+}
+
+bool pw_json_is_key(const struct pw_json_reader *reader, const char *key)
+{
+	return !strcmp(pw_buf_text(&reader->text), key);
+}
+
+bool pw_json_read_members(struct pw_json_reader *reader, void *context, pw_json_member member)
+{
+	enum pw_json_token token;
+
+	while ((token = pw_json_next(reader)) == PW_JSON_KEY)
+		if (!member(reader, context))
+			return pw_json_fail(reader, -EBADMSG);
+	return token == PW_JSON_CLOSE || pw_json_fail(reader, -EBADMSG);
+}

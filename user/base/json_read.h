@@ -49,3 +49,18 @@ enum pw_json_token pw_json_next(struct pw_json_reader *reader);
 bool pw_json_skip(struct pw_json_reader *reader);
 /* The rest of a value whose first token has been read. */
 bool pw_json_skip_rest(struct pw_json_reader *reader, enum pw_json_token token);
+
+/*
+ * For documents of a known form: each reads the next value, which must be of that type. False on error: -EBADMSG when
+ * it is another one, or out of range.
+ */
+bool pw_json_read_u64(struct pw_json_reader *reader, uint64_t max, uint64_t *ret_value);
+bool pw_json_read_i64(struct pw_json_reader *reader, int64_t *ret_value);
+bool pw_json_read_text(struct pw_json_reader *reader, const char **ret_text); /* until the next token */
+/* The rest of an object whose "{" has been read: member is called behind each key and reads its value. */
+typedef bool (*pw_json_member)(struct pw_json_reader *reader, void *context);
+bool pw_json_read_members(struct pw_json_reader *reader, void *context, pw_json_member member);
+/* Is this the key that was read last? */
+bool pw_json_is_key(const struct pw_json_reader *reader, const char *key);
+/* Makes an error stick, unless there is one already. Always false. */
+bool pw_json_fail(struct pw_json_reader *reader, int error);

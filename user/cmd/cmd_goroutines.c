@@ -9,13 +9,13 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "base/time.h"
+#include "cmd/answer.h"
 #include "cmd/cmd.h"
 #include "cmd/goroutines_look.h"
 #include "cmd/goroutines_request.h"
 #include "cmd/oneshot.h"
 #include "model/profile.h"
 #include "output/profile.h"
-#include "output/save.h"
 #include "target/target.h"
 
 /*
@@ -104,19 +104,6 @@ static int write_answer(struct pw_buf *out, const struct pw_profile *profile,
 	return pw_profile_write_text(out, profile, request->values->top);
 }
 
-static enum pw_exit deliver(const struct pw_buf *out, const char *path)
-{
-	int r;
-
-	if (!path)
-		return pw_oneshot_print(out);
-	r = pw_save_file(path, pw_buf_text(out), out->size);
-	if (r >= 0)
-		return PW_EXIT_OK;
-	pw_log_usage(r, "cannot write '%s': %s", path, strerror(-r));
-	return PW_EXIT_USAGE;
-}
-
 static enum pw_exit answer(struct pw_profile *profile, const struct pw_goroutines_request *request)
 {
 	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(ANSWER_BYTES_MAX);
@@ -132,7 +119,7 @@ static enum pw_exit answer(struct pw_profile *profile, const struct pw_goroutine
 		pw_log_usage(r, "cannot make the profile: %s", strerror(-r));
 		return PW_EXIT_USAGE;
 	}
-	return deliver(&out, request->values->output);
+	return pw_answer_deliver(&out, request->values->output);
 }
 
 static enum pw_exit look_and_answer(struct pw_target *target, const struct pw_goroutines_request *request)
@@ -184,7 +171,7 @@ static enum pw_exit print_schema(const struct pw_goroutines_values *values)
 
 	if (pw_profile_write_json_schema(&out) < 0)
 		return PW_EXIT_USAGE;
-	return deliver(&out, values->output);
+	return pw_answer_deliver(&out, values->output);
 }
 
 static int run(const struct pw_command *command, int argc, char **argv)

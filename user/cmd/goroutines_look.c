@@ -2,7 +2,6 @@
 #include "cmd/goroutines_look.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,6 +11,7 @@
 #include "cmd/goroutines_request.h"
 #include "model/profile.h"
 #include "observe/profile_build.h"
+#include "observe/profile_names.h"
 #include "target/snapshot.h"
 #include "target/symbolize.h"
 #include "target/target.h"
@@ -100,22 +100,6 @@ static int look_over(struct looking *looking, const struct pw_goroutines_values 
 	return r;
 }
 
-static void describe(struct pw_profile *profile, const struct pw_target *target)
-{
-	const struct pw_build_facts *facts = &target->build->facts;
-
-	profile->pid = target->pid;
-	profile->taken_wall_ns = pw_wall_ns();
-	snprintf(profile->process, sizeof(profile->process), "%s", target->process);
-	snprintf(profile->service, sizeof(profile->service), "%s", target->service);
-	snprintf(profile->exe, sizeof(profile->exe), "%s", target->exe);
-	snprintf(profile->build_id, sizeof(profile->build_id), "%s", facts->build_id);
-	snprintf(profile->go_version, sizeof(profile->go_version), "%.63s", facts->info.go_version);
-	profile->text_start = facts->text_segment.vaddr;
-	profile->text_end = facts->text_segment.vaddr + facts->text_segment.memsz;
-	profile->text_offset = facts->text_segment.offset;
-}
-
 static int name_all(struct looking *looking)
 {
 	struct pw_symbolizer *symbolizer = looking->target->symbols_ok ? looking->target->symbolizer : NULL;
@@ -155,7 +139,7 @@ static int take(struct looking *looking, const struct pw_goroutines_values *valu
 	r = values->over_ns ? look_over(looking, values) : look_twice(looking, values);
 	if (r < 0)
 		return r;
-	describe(looking->profile, looking->target);
+	pw_profile_describe(looking->profile, looking->target);
 	return name_all(looking);
 }
 

@@ -2,7 +2,6 @@
 #include "cmd/goroutines_request.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "base/time.h"
+#include "cmd/answer.h"
 #include "model/profile.h"
 #include "output/profile.h"
 
@@ -84,36 +84,6 @@ static int parse_with(struct pw_goroutines_request *request)
 	return 0;
 }
 
-static int parse_regex(const char *option, const char *text, regex_t *regex, bool *ret_has)
-{
-	char message[128];
-	int r;
-
-	if (!text)
-		return 0;
-	r = regcomp(regex, text, REG_EXTENDED | REG_NOSUB);
-	if (r) {
-		regerror(r, regex, message, sizeof(message));
-		return pw_log_usage(-EINVAL, "--%s: '%s' is no regular expression: %s", option, text, message);
-	}
-	*ret_has = true;
-	return 0;
-}
-
-static int read_file(const char *path, struct pw_buf *out)
-{
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	char block[65536];
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	while ((n = read(fd, block, sizeof(block))) > 0)
-		if (pw_buf_append(out, block, (size_t)n) < 0)
-			return pw_buf_error(out);
-	return n < 0 ? -errno : 0;
-}
-
 static int read_old(struct pw_goroutines_request *request)
 {
 	_cleanup_buf_ struct pw_buf text = PW_BUF_INIT(PW_PROFILE_FILE_MAX);
@@ -122,7 +92,7 @@ static int read_old(struct pw_goroutines_request *request)
 
 	if (!path)
 		return 0;
-	r = read_file(path, &text);
+	r = pw_answer_read_file(path, &text);
 	if (r < 0)
 		return pw_log_usage(r, "cannot read '%s': %s", path, strerror(-r));
 	r = pw_profile_read_json(pw_buf_text(&text), text.size, &request->old);
@@ -140,8 +110,8 @@ int pw_goroutines_request_parse(struct pw_goroutines_request *ret_request, const
 
 	*request = (struct pw_goroutines_request){.values = values};
 	if (parse_style(request) < 0 || parse_by(request) < 0 || parse_with(request) < 0 ||
-	    parse_regex("blocked", values->blocked, &request->blocked, &request->has_blocked) < 0 ||
-	    parse_regex("created", values->created, &request->created, &request->has_created) < 0)
+	    pw_answer_regex("blocked", values->blocked, &request->blocked, &request->has_blocked) < 0 ||
+	    pw_answer_regex("created", values->created, &request->created, &request->has_created) < 0)
 		return -EINVAL;
 	request->filter.min_age_ns = values->min_age_ns;
 	request->filter.min_count = values->min_count;

@@ -10,6 +10,7 @@
 #include "base/vec.h"
 #include "model/profile.h"
 #include "model/record.h"
+#include "observe/profile_names.h"
 #include "target/snapshot.h"
 #include "target/symbolize.h"
 
@@ -261,25 +262,6 @@ int pw_profile_builder_look(struct pw_profile_builder *builder, const struct pw_
 
 /* --- names ------------------------------------------------------------------------------------------------------- */
 
-/* runtime.funcNameForPrint, go1.21: shapes of generics are "..."; before, the linker had written it so. */
-static uint32_t intern_function(struct pw_profile *profile, const char *name)
-{
-	const char *open = strchr(name, '['), *close = strrchr(name, ']');
-	char text[NAME_MAX_];
-
-	if (!open || !close || close < open)
-		return pw_profile_intern(profile, name);
-	snprintf(text, sizeof(text), "%.*s[...]%s", (int)(open - name), name, close + 1);
-	return pw_profile_intern(profile, text);
-}
-
-static int count_frames(struct pw_symbolizer *symbolizer, uint64_t pc, bool is_return,
-			const struct pw_located_frame **ret_frames)
-{
-	*ret_frames = NULL;
-	return symbolizer ? pw_symbolize(symbolizer, pc, is_return, ret_frames) : 0;
-}
-
 /* Asks for all names that are needed: 0 all there, -EAGAIN. */
 static int ask_names(struct pw_profile_builder *builder, struct pw_symbolizer *symbolizer)
 {
@@ -288,44 +270,18 @@ static int ask_names(struct pw_profile_builder *builder, struct pw_symbolizer *s
 	int r;
 
 	pw_vec_foreach (&builder->pcs, pc) {
-		r = count_frames(symbolizer, pc->pc, pc->is_return, &frames);
+		r = pw_name_frames(symbolizer, pc->pc, pc->is_return, &frames);
 		if (r < 0 && r != -EAGAIN)
 			return r;
 		missing |= r == -EAGAIN;
 	}
 	pw_vec_foreach (&builder->keys, key) {
-		r = key->gopc ? count_frames(symbolizer, key->gopc, true, &frames) : 0;
+		r = key->gopc ? pw_name_frames(symbolizer, key->gopc, true, &frames) : 0;
 		missing |= r == -EAGAIN;
-		r = key->startpc ? count_frames(symbolizer, key->startpc, false, &frames) : 0;
+		r = key->startpc ? pw_name_frames(symbolizer, key->startpc, false, &frames) : 0;
 		missing |= r == -EAGAIN;
 	}
 	return missing ? -EAGAIN : 0;
-}
-
-static struct pw_profile_frame frame_of(struct pw_profile *profile, const struct pw_located_frame *from, uint64_t addr)
-{
-	return (struct pw_profile_frame){
-		.function = intern_function(profile, from->function),
-		.file = pw_profile_intern(profile, from->file),
-		.line = from->line,
-		.inlined = from->inlined,
-		.addr = addr,
-		.entry = from->entry,
-	};
-}
-
-/* A pc without a name is a frame all the same: its address stands for it. */
-static int add_nameless(struct pw_profile *profile, uint64_t addr)
-{
-	struct pw_profile_frame *frame = pw_profile_add_frame(profile);
-	char text[32];
-
-	if (!frame)
-		return -ENOMEM;
-	snprintf(text, sizeof(text), "0x%" PRIx64, addr);
-	frame->function = pw_profile_intern(profile, text);
-	frame->addr = addr;
-	return 0;
 }
 
 /*
@@ -342,10 +298,10 @@ static int add_frames(struct pw_profile_builder *builder, struct pw_symbolizer *
 		const struct pw_snapshot_pc *pc = &builder->pcs.items[key->first_pc + i];
 		uint64_t addr = pc->is_return && pc->pc ? pc->pc - 1 : pc->pc;
 		const struct pw_located_frame *frames;
-		int n = count_frames(symbolizer, pc->pc, pc->is_return, &frames), r = 0;
+		int n = pw_name_frames(symbolizer, pc->pc, pc->is_return, &frames), r = 0;
 
 		if (n <= 0)
-			r = add_nameless(profile, addr);
+			r = pw_name_add_nameless(profile, addr);
 		for (int k = 0; k < n && !r; k++) {
 			struct pw_profile_frame *frame;
 			bool panic =
@@ -358,7 +314,7 @@ static int add_frames(struct pw_profile_builder *builder, struct pw_symbolizer *
 			frame = pw_profile_add_frame(profile);
 			if (!frame)
 				return -ENOMEM;
-			*frame = frame_of(profile, &frames[k], addr);
+			*frame = pw_name_frame(profile, &frames[k], addr);
 			frame->exact = !pc->is_return;
 		}
 		if (r)
@@ -395,17 +351,17 @@ static int add_group(struct pw_profile_builder *builder, struct pw_symbolizer *s
 	group->waiting_on.deadline_ns = INT64_MIN;
 	if (pw_status_parked(key->status))
 		group->wait_reason = intern_reason(builder, profile, key->reason);
-	n = key->gopc ? count_frames(symbolizer, key->gopc, true, &frames) : 0;
+	n = key->gopc ? pw_name_frames(symbolizer, key->gopc, true, &frames) : 0;
 	/* The name of the physical function and the line of the innermost one, as the runtime prints it
 	 * (src/runtime/traceback.go:printcreatedby1, go1.27). */
 	if (n > 0 && strncmp(frames[n - 1].function, "runtime.", 8) != 0) {
-		group->created_by = frame_of(profile, &frames[0], key->gopc - 1);
-		group->created_by.function = intern_function(profile, frames[n - 1].function);
+		group->created_by = pw_name_frame(profile, &frames[0], key->gopc - 1);
+		group->created_by.function = pw_name_function(profile, frames[n - 1].function);
 	} else if (key->gopc)
 		group->created_by.addr = key->gopc - 1;
-	n = key->startpc ? count_frames(symbolizer, key->startpc, false, &frames) : 0;
+	n = key->startpc ? pw_name_frames(symbolizer, key->startpc, false, &frames) : 0;
 	if (n > 0)
-		group->start_function = intern_function(profile, frames[n - 1].function);
+		group->start_function = pw_name_function(profile, frames[n - 1].function);
 	return add_frames(builder, symbolizer, profile, key, group);
 }
 

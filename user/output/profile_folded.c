@@ -8,6 +8,7 @@
 #include "base/macros.h"
 #include "model/profile.h"
 #include "model/record.h"
+#include "output/folded.h"
 
 /* A name in a line of fields: what separates fields (; and, before the number, a blank) must not be in it. */
 static void put_name(struct pw_buf *out, const char *name)
@@ -24,18 +25,29 @@ static void put_name(struct pw_buf *out, const char *name)
 	}
 }
 
-static void put_line(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_group *group,
-		     const char *state, uint64_t value)
+void pw_folded_line(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_frame *frames,
+		    uint32_t count, const char *state, uint64_t value)
 {
 	if (!value)
 		return;
-	for (uint32_t i = pw_profile_shown_frames(profile, group); i > 0; i--) {
-		put_name(out, pw_profile_string(profile, profile->frames[group->first_frame + i - 1].function));
-		pw_buf_putc(out, ';');
+	for (uint32_t i = count; i > 0; i--) {
+		put_name(out, pw_profile_string(profile, frames[i - 1].function));
+		if (i > 1 || state)
+			pw_buf_putc(out, ';');
 	}
-	pw_buf_putc(out, '[');
-	put_name(out, state);
-	pw_buf_printf(out, "] %" PRIu64 "\n", value);
+	if (state) {
+		pw_buf_putc(out, '[');
+		put_name(out, state);
+		pw_buf_putc(out, ']');
+	}
+	pw_buf_printf(out, " %" PRIu64 "\n", value);
+}
+
+static void put_line(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_group *group,
+		     const char *state, uint64_t value)
+{
+	pw_folded_line(out, profile, profile->frames + group->first_frame, pw_profile_shown_frames(profile, group),
+		       state, value);
 }
 
 int pw_profile_write_folded(struct pw_buf *out, const struct pw_profile *profile)

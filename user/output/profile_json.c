@@ -6,9 +6,9 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/macros.h"
-#include "base/time.h"
 #include "model/profile.h"
 #include "model/record.h"
+#include "output/frames_json.h"
 
 #define SCHEMA_VERSION 1
 
@@ -28,18 +28,7 @@ static void key_number(struct pw_json *json, const char *key, uint64_t value)
 
 static void write_stack(struct pw_json *json, const struct pw_profile *profile, const struct pw_profile_group *group)
 {
-	pw_json_key_array(json, "stack");
-	for (uint32_t i = 0; i < group->frame_count; i++) {
-		const struct pw_profile_frame *frame = &profile->frames[group->first_frame + i];
-
-		pw_json_object(json);
-		key_text(json, "function", profile, frame->function);
-		key_text(json, "file", profile, frame->file);
-		pw_json_key_u64(json, "line", frame->line);
-		pw_json_key_bool(json, "inlined", frame->inlined);
-		pw_json_end(json);
-	}
-	pw_json_end(json);
+	pw_frames_write_json(json, "stack", profile, profile->frames + group->first_frame, group->frame_count);
 	if (!group->created_by.function) {
 		pw_json_key_null(json, "created_by");
 		return;
@@ -143,14 +132,10 @@ static void write_group(struct pw_json *json, const struct pw_profile *profile, 
 int pw_profile_write_json(struct pw_buf *out, const struct pw_profile *profile)
 {
 	struct pw_json json = pw_json_init(out, true);
-	char taken[PW_RFC3339_SIZE];
 
 	pw_json_object(&json);
 	pw_json_key_u64(&json, "schema_version", SCHEMA_VERSION);
-	pw_json_key_i64(&json, "pid", profile->pid);
-	pw_json_key_str(&json, "process", profile->process);
-	pw_json_key_str(&json, "go_version", profile->go_version);
-	pw_json_key_str(&json, "taken_at", pw_time_rfc3339(profile->taken_wall_ns, taken));
+	pw_head_write_json(&json, profile);
 	pw_json_key_u64(&json, "duration_ns", profile->duration_ns);
 	if (profile->over_ns) {
 		pw_json_key_u64(&json, "over_ns", profile->over_ns);

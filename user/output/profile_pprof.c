@@ -2,352 +2,79 @@
 #include "output/profile.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/buf.h"
-#include "base/gzip.h"
-#include "base/intern.h"
-#include "base/limits.h"
 #include "base/macros.h"
-#include "base/table.h"
-#include "base/vec.h"
 #include "model/profile.h"
 #include "model/record.h"
+#include "output/pprof.h"
 
-/*
- * profile.proto by hand (github.com/google/pprof/proto/profile.proto): a message is a row of fields, each a tag
- * (number << 3 | type) and a value; type 0 is a varint, type 2 a length and bytes. Locations are physical pcs with
- * their inlined calls as lines, innermost first; strings are numbered, "" is 0, which is what pw_intern does.
- */
-enum {
-	PROFILE_SAMPLE_TYPE = 1,
-	PROFILE_SAMPLE = 2,
-	PROFILE_MAPPING = 3,
-	PROFILE_LOCATION = 4,
-	PROFILE_FUNCTION = 5,
-	PROFILE_STRING_TABLE = 6,
-	PROFILE_TIME_NANOS = 9,
-	PROFILE_DURATION_NANOS = 10,
-	PROFILE_PERIOD_TYPE = 11,
-	PROFILE_PERIOD = 12,
-	PROFILE_DEFAULT_SAMPLE_TYPE = 14,
-};
+/* Goroutines as profile.proto: how many and how long they have waited or, with --over, the time of each state. */
+static const struct pw_pprof_type types[] = {{"goroutine", "count"},
+					     {"waiting", "nanoseconds"},
+					     {"running", "nanoseconds"},
+					     {"runnable", "nanoseconds"},
+					     {"syscall", "nanoseconds"}};
+#define TYPES_OF_ONE_LOOK 2
 
-#define BYTES	   2
-#define VALUES_MAX 5
-
-struct writer {
-	const struct pw_profile *profile;
-	struct pw_intern *strings;
-	struct pw_table functions, locations; /* keys -> id */
-	uint64_t function_count, location_count;
-	struct pw_buf samples, location_bytes, function_bytes;
-	struct pw_buf message, nested; /* scratch */
-	int error;
-};
-
-static void put_uint(struct pw_buf *out, unsigned int field, uint64_t value)
+static int add_group(struct pw_pprof *writer, const struct pw_profile *profile, const struct pw_profile_group *group,
+		     uint64_t waiting_ns)
 {
-	if (!value) /* the default is not written */
-		return;
-	pw_buf_uvarint(out, field << 3);
-	pw_buf_uvarint(out, value);
-}
+	_cleanup_free_ struct pw_pprof_label *labels = calloc(group->label_count + 1, sizeof(*labels));
+	uint64_t values[ARRAY_SIZE(types)] = {group->count, waiting_ns, group->running_ns, group->runnable_ns,
+					      group->syscall_ns};
+	char stackless[32];
+	struct pw_pprof_sample sample = {
+		.frames = profile->frames + group->first_frame,
+		.frame_count = pw_profile_shown_frames(profile, group),
+		.stackless = stackless,
+		.values = values,
+		.value_count = profile->over_ns ? ARRAY_SIZE(types) : TYPES_OF_ONE_LOOK,
+		.labels = labels,
+	};
 
-static void put_bytes(struct pw_buf *out, unsigned int field, const void *data, size_t size)
-{
-	pw_buf_uvarint(out, field << 3 | BYTES);
-	pw_buf_uvarint(out, size);
-	pw_buf_append(out, data, size);
-}
-
-static void put_message(struct pw_buf *out, unsigned int field, const struct pw_buf *message)
-{
-	put_bytes(out, field, pw_buf_text(message), message->size);
-}
-
-static uint64_t string_id(struct writer *writer, const char *text)
-{
-	uint32_t id = 0;
-	int r = pw_intern_adds(writer->strings, text, &id);
-
-	if (r < 0 && !writer->error)
-		writer->error = r;
-	return id;
-}
-
-/* The id of a key in a table, counted from 1; *ret_new if it was not there. */
-static uint64_t number(struct writer *writer, struct pw_table *table, const void *key, size_t size, uint64_t *count,
-		       bool *ret_new)
-{
-	uintptr_t known = (uintptr_t)pw_table_peek(table, key, size);
-	int r;
-
-	*ret_new = !known;
-	if (known)
-		return known;
-	r = pw_table_put(table, key, size, (void *)(uintptr_t)(*count + 1));
-	if (r < 0 && !writer->error)
-		writer->error = r;
-	return ++*count;
-}
-
-static uint64_t function_id(struct writer *writer, uint32_t name, uint32_t file)
-{
-	uint32_t key[2] = {name, file};
-	uint64_t text;
-	bool is_new;
-	uint64_t id = number(writer, &writer->functions, key, sizeof(key), &writer->function_count, &is_new);
-
-	if (!is_new)
-		return id;
-	pw_buf_reset(&writer->nested);
-	text = string_id(writer, pw_profile_string(writer->profile, name));
-	put_uint(&writer->nested, 1, id);
-	put_uint(&writer->nested, 2, text);
-	put_uint(&writer->nested, 3, text);
-	put_uint(&writer->nested, 4, string_id(writer, pw_profile_string(writer->profile, file)));
-	put_message(&writer->function_bytes, PROFILE_FUNCTION, &writer->nested);
-	return id;
-}
-
-static void put_line(struct pw_buf *out, uint64_t function, uint32_t line)
-{
-	struct pw_buf message = PW_BUF_INIT(32);
-
-	put_uint(&message, 1, function);
-	put_uint(&message, 2, line);
-	put_message(out, 4, &message);
-	pw_buf_done(&message);
-}
-
-static bool in_mapping(const struct pw_profile *profile, uint64_t addr)
-{
-	return addr >= profile->text_start && addr < profile->text_end;
-}
-
-/* A location of consecutive frames of one pc. */
-static uint64_t location_id(struct writer *writer, const struct pw_profile_frame *frames, uint32_t count)
-{
-	struct {
-		uint64_t addr;
-		uint32_t function, line, count, pad;
-	} key = {frames->addr, frames->function, frames->line, count, 0};
-	struct pw_buf message = PW_BUF_INIT(64U << 10);
-	bool is_new;
-	uint64_t id = number(writer, &writer->locations, &key, sizeof(key), &writer->location_count, &is_new);
-
-	if (!is_new)
-		return id;
-	put_uint(&message, 1, id);
-	put_uint(&message, 2, in_mapping(writer->profile, frames->addr));
-	put_uint(&message, 3, frames->addr);
-	for (uint32_t i = 0; i < count; i++)
-		put_line(&message, function_id(writer, frames[i].function, frames[i].file), frames[i].line);
-	if (pw_buf_error(&message) && !writer->error)
-		writer->error = pw_buf_error(&message);
-	put_message(&writer->location_bytes, PROFILE_LOCATION, &message);
-	pw_buf_done(&message);
-	return id;
-}
-
-/* A running goroutine has no stack that can be read: one frame says so. */
-static uint64_t stackless_location(struct writer *writer, const struct pw_profile_group *group)
-{
-	uint32_t key[2] = {UINT32_MAX, group->status};
-	char name[32];
-	bool is_new;
-	uint64_t function = number(writer, &writer->functions, key, sizeof(key), &writer->function_count, &is_new);
-	struct pw_buf message = PW_BUF_INIT(1024);
-	uint64_t id;
-
-	if (is_new) {
-		snprintf(name, sizeof(name), "[%s]", pw_status_name(group->status));
-		put_uint(&message, 1, function);
-		put_uint(&message, 2, string_id(writer, name));
-		put_message(&writer->function_bytes, PROFILE_FUNCTION, &message);
-		pw_buf_reset(&message);
-	}
-	id = number(writer, &writer->locations, key, sizeof(key), &writer->location_count, &is_new);
-	if (is_new) {
-		put_uint(&message, 1, id);
-		put_line(&message, function, 0);
-		put_message(&writer->location_bytes, PROFILE_LOCATION, &message);
-	}
-	pw_buf_done(&message);
-	return id;
-}
-
-static void put_locations(struct writer *writer, const struct pw_profile_group *group, struct pw_buf *out)
-{
-	const struct pw_profile_frame *frames = writer->profile->frames + group->first_frame;
-	uint32_t shown = pw_profile_shown_frames(writer->profile, group);
-
-	if (!shown)
-		pw_buf_uvarint(out, stackless_location(writer, group));
-	for (uint32_t i = 0; i < shown;) {
-		uint32_t count = 1;
-
-		/* An inlined call and what it is inlined into: up to the physical function. */
-		while (i + count < shown && frames[i + count - 1].inlined && frames[i + count].addr == frames[i].addr)
-			count++;
-		pw_buf_uvarint(out, location_id(writer, frames + i, count));
-		i += count;
-	}
-}
-
-static void put_label(struct writer *writer, const char *key, const char *value)
-{
-	struct pw_buf message = PW_BUF_INIT(64);
-
-	put_uint(&message, 1, string_id(writer, key));
-	put_uint(&message, 2, string_id(writer, value));
-	put_message(&writer->message, 3, &message);
-	pw_buf_done(&message);
-}
-
-static void put_sample(struct writer *writer, const struct pw_profile_group *group, uint64_t waiting_ns)
-{
-	const struct pw_profile *profile = writer->profile;
-	uint64_t values[VALUES_MAX] = {group->count, waiting_ns, group->running_ns, group->runnable_ns,
-				       group->syscall_ns};
-	size_t count = profile->over_ns ? VALUES_MAX : 2;
-	struct pw_buf ids = PW_BUF_INIT(1U << 20);
-
-	pw_buf_reset(&writer->message);
-	put_locations(writer, group, &ids);
-	put_message(&writer->message, 1, &ids);
-	pw_buf_reset(&ids);
-	for (size_t i = 0; i < count; i++)
-		pw_buf_uvarint(&ids, values[i]);
-	put_message(&writer->message, 2, &ids);
+	if (!labels)
+		return -ENOMEM;
+	/* A running goroutine has no stack that can be read. */
+	snprintf(stackless, sizeof(stackless), "[%s]", pw_status_name(group->status));
 	for (uint32_t i = 0; i < group->label_count; i++) {
 		const struct pw_profile_label *label = &profile->labels[group->first_label + i];
 
-		put_label(writer, pw_profile_string(profile, label->key), pw_profile_string(profile, label->value));
+		labels[sample.label_count++] =
+			(struct pw_pprof_label){.key = pw_profile_string(profile, label->key),
+						.text = pw_profile_string(profile, label->value)};
 	}
 	if (group->wait_reason)
-		put_label(writer, "wait reason", pw_profile_string(profile, group->wait_reason));
-	if (pw_buf_error(&ids) && !writer->error)
-		writer->error = pw_buf_error(&ids);
-	pw_buf_done(&ids);
-	put_message(&writer->samples, PROFILE_SAMPLE, &writer->message);
-}
-
-static int put_samples(struct writer *writer)
-{
-	const struct pw_profile *profile = writer->profile;
-	_cleanup_free_ uint64_t *waiting = calloc(profile->group_count + 1, sizeof(*waiting));
-
-	if (!waiting)
-		return -ENOMEM;
-	for (size_t i = 0; i < profile->goroutine_count; i++)
-		if (profile->goroutines[i].group < profile->group_count)
-			waiting[profile->goroutines[i].group] += profile->goroutines[i].parked_ns;
-	for (size_t i = 0; i < profile->group_count; i++) {
-		const struct pw_profile_group *group = &profile->groups[i];
-
-		if (!group->system)
-			put_sample(writer, group, profile->over_ns ? group->waiting_ns : waiting[i]);
-	}
+		labels[sample.label_count++] = (struct pw_pprof_label){
+			.key = "wait reason", .text = pw_profile_string(profile, group->wait_reason)};
+	pw_pprof_add(writer, &sample);
 	return 0;
-}
-
-static void put_type(struct writer *writer, struct pw_buf *out, unsigned int field, const char *type, const char *unit)
-{
-	pw_buf_reset(&writer->message);
-	put_uint(&writer->message, 1, string_id(writer, type));
-	put_uint(&writer->message, 2, string_id(writer, unit));
-	put_message(out, field, &writer->message);
-}
-
-static void put_types(struct writer *writer, struct pw_buf *out)
-{
-	static const char *const types[VALUES_MAX] = {"goroutine", "waiting", "running", "runnable", "syscall"};
-	size_t count = writer->profile->over_ns ? VALUES_MAX : 2;
-
-	for (size_t i = 0; i < count; i++)
-		put_type(writer, out, PROFILE_SAMPLE_TYPE, types[i], i ? "nanoseconds" : "count");
-}
-
-static void put_mapping(struct writer *writer, struct pw_buf *out)
-{
-	const struct pw_profile *profile = writer->profile;
-	const char *build_id = profile->build_id;
-
-	if (!profile->text_end)
-		return;
-	if (!strncmp(build_id, "gnu:", 4) || !strncmp(build_id, "go:", 3))
-		build_id = strchr(build_id, ':') + 1; /* as the tools know it */
-	pw_buf_reset(&writer->message);
-	put_uint(&writer->message, 1, 1);
-	put_uint(&writer->message, 2, profile->text_start);
-	put_uint(&writer->message, 3, profile->text_end);
-	put_uint(&writer->message, 4, profile->text_offset);
-	put_uint(&writer->message, 5, string_id(writer, profile->exe));
-	put_uint(&writer->message, 6, string_id(writer, build_id));
-	for (unsigned int field = 7; field <= 10; field++) /* has functions, file names, line numbers, inlined frames */
-		put_uint(&writer->message, field, 1);
-	put_message(out, PROFILE_MAPPING, &writer->message);
-}
-
-static void put_profile(struct writer *writer, struct pw_buf *out)
-{
-	const struct pw_profile *profile = writer->profile;
-	uint64_t first_type;
-
-	put_types(writer, out);
-	pw_buf_append(out, pw_buf_text(&writer->samples), writer->samples.size);
-	put_mapping(writer, out);
-	pw_buf_append(out, pw_buf_text(&writer->location_bytes), writer->location_bytes.size);
-	pw_buf_append(out, pw_buf_text(&writer->function_bytes), writer->function_bytes.size);
-	put_type(writer, out, PROFILE_PERIOD_TYPE, "goroutine", "count");
-	first_type = string_id(writer, "goroutine");
-	for (uint32_t i = 0; i < pw_intern_count(writer->strings); i++)
-		put_bytes(out, PROFILE_STRING_TABLE, pw_intern_text(writer->strings, i),
-			  pw_intern_size(writer->strings, i));
-	put_uint(out, PROFILE_TIME_NANOS, profile->taken_wall_ns);
-	put_uint(out, PROFILE_DURATION_NANOS, profile->over_ns);
-	put_uint(out, PROFILE_PERIOD, 1);
-	put_uint(out, PROFILE_DEFAULT_SAMPLE_TYPE, first_type);
-}
-
-static void writer_done(struct writer *writer)
-{
-	pw_intern_free(writer->strings);
-	pw_table_done(&writer->functions);
-	pw_table_done(&writer->locations);
-	pw_buf_done(&writer->samples);
-	pw_buf_done(&writer->location_bytes);
-	pw_buf_done(&writer->function_bytes);
-	pw_buf_done(&writer->message);
-	pw_buf_done(&writer->nested);
 }
 
 int pw_profile_write_pprof(struct pw_buf *out, const struct pw_profile *profile)
 {
-	_cleanup_(writer_done) struct writer writer = {
-		.profile = profile,
-		.functions = PW_TABLE_INIT(PW_PROFILE_STRINGS_MAX, NULL),
-		.locations = PW_TABLE_INIT(PW_PROFILE_STRINGS_MAX, NULL),
-		.samples = PW_BUF_INIT(PW_GZIP_INPUT_MAX),
-		.location_bytes = PW_BUF_INIT(PW_GZIP_INPUT_MAX),
-		.function_bytes = PW_BUF_INIT(PW_GZIP_INPUT_MAX),
-		.message = PW_BUF_INIT(16U << 20),
-		.nested = PW_BUF_INIT(64U << 10),
+	const struct pw_pprof_kind kind = {
+		.types = types,
+		.type_count = profile->over_ns ? ARRAY_SIZE(types) : TYPES_OF_ONE_LOOK,
+		.period_type = types[0],
+		.period = 1,
+		.duration_ns = profile->over_ns,
+		.default_type = types[0].name,
 	};
-	_cleanup_buf_ struct pw_buf plain = PW_BUF_INIT(PW_GZIP_INPUT_MAX);
-	int r = pw_intern_new(&writer.strings, PW_PROFILE_STRINGS_MAX, PW_PROFILE_STRING_BYTES_MAX);
+	_cleanup_(pw_pprof_freep) struct pw_pprof *writer = NULL;
+	_cleanup_free_ uint64_t *waiting = calloc(profile->group_count + 1, sizeof(*waiting));
+	int r = waiting ? pw_pprof_new(&writer, profile) : -ENOMEM;
 
-	if (!r)
-		r = put_samples(&writer);
-	if (r)
+	if (r < 0)
 		return r;
-	put_profile(&writer, &plain);
-	if (writer.error)
-		return writer.error;
-	if (pw_buf_error(&writer.samples) || pw_buf_error(&writer.location_bytes) ||
-	    pw_buf_error(&writer.function_bytes) || pw_buf_error(&plain))
-		return -E2BIG;
-	return pw_gzip_compress(plain.data, plain.size, out);
+	for (size_t i = 0; i < profile->goroutine_count; i++)
+		if (profile->goroutines[i].group < profile->group_count)
+			waiting[profile->goroutines[i].group] += profile->goroutines[i].parked_ns;
+	for (size_t i = 0; i < profile->group_count && r >= 0; i++) {
+		const struct pw_profile_group *group = &profile->groups[i];
+
+		if (!group->system)
+			r = add_group(writer, profile, group, profile->over_ns ? group->waiting_ns : waiting[i]);
+	}
+	return r < 0 ? r : pw_pprof_finish(writer, &kind, out);
 }
