@@ -27,7 +27,8 @@ import (
 
 const none = -1
 
-// field is one X() of PW_FIELDS.
+// field is one X() of PW_FIELDS. A struct that was renamed has its names separated by '|'; one that a version does not
+// have has no fields there, but each field must be in some version.
 type field struct{ name, structName, path string }
 
 // version is one Go minor version: where its numbers come from, and they.
@@ -140,7 +141,9 @@ func readOffsets(file *elf.File, fields []field) (map[string]int64, error) {
 	}
 	wanted := map[string]bool{}
 	for _, f := range fields {
-		wanted[f.structName] = true
+		for _, name := range strings.Split(f.structName, "|") {
+			wanted[name] = true
+		}
 	}
 	found, err := structs(d, wanted)
 	if err != nil {
@@ -148,11 +151,13 @@ func readOffsets(file *elf.File, fields []field) (map[string]int64, error) {
 	}
 	offsets := map[string]int64{}
 	for _, f := range fields {
-		s := found[f.structName]
-		if s == nil {
-			return nil, fmt.Errorf("struct %s is not in the DWARF", f.structName)
+		offset := int64(none)
+		for _, name := range strings.Split(f.structName, "|") {
+			if s := found[name]; s != nil {
+				offset = resolve(s, f.path)
+			}
 		}
-		offsets[f.structName+" "+f.path] = resolve(s, f.path)
+		offsets[f.structName+" "+f.path] = offset
 	}
 	return offsets, nil
 }
@@ -269,18 +274,20 @@ func sorted(versions map[int]*version) []*version {
 
 func writeOffsets(out *bytes.Buffer, fields []field, list []*version, arch string) {
 	fmt.Fprintf(out, "\nconst int32_t pw_layout_%s[_PW_FIELD_MAX][PW_LAYOUT_VERSIONS] = {\n", arch)
-	fmt.Fprintf(out, "\t/* %-42s", "")
+	fmt.Fprintf(out, "\t/* %-48s", "")
 	for _, v := range list {
 		fmt.Fprintf(out, " %7s", fmt.Sprintf("1.%d", v.minor))
 	}
 	fmt.Fprintf(out, " */\n")
 	for _, f := range fields {
-		fmt.Fprintf(out, "\t[PW_FIELD_%s] = {%*s", f.name, 27-len(f.name), "")
+		known := false
+		fmt.Fprintf(out, "\t[PW_FIELD_%s] = {%*s", f.name, max(1, 33-len(f.name)), "")
 		for i, v := range list {
 			offset, ok := v.offsets[arch][f.structName+" "+f.path]
 			if !ok {
 				log.Fatalf("1.%d %s: no value for %s %q: add it to the data file", v.minor, arch, f.structName, f.path)
 			}
+			known = known || offset != none
 			separator := ","
 			if i == len(list)-1 {
 				separator = ""
@@ -292,6 +299,9 @@ func writeOffsets(out *bytes.Buffer, fields []field, list []*version, arch strin
 			}
 		}
 		fmt.Fprintf(out, " },\n")
+		if !known {
+			log.Fatalf("%s: no version has %s %q", f.name, f.structName, f.path)
+		}
 	}
 	fmt.Fprintf(out, "};\n")
 }

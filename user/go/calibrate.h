@@ -31,9 +31,22 @@ enum pw_global {
 	PW_GLOBAL_FINQ,
 	PW_GLOBAL_FING,
 	PW_GLOBAL_FORCEGC,
+	PW_GLOBAL_NCGOCALL,
+	PW_GLOBAL_GCCPULIMITER, /* 1.19 and later */
+	PW_GLOBAL_RUNTIMEINITTIME,
+	PW_GLOBAL_STARTTIME,	     /* 0 until somebody traces the scheduler */
+	PW_GLOBAL_STARTINGSTACKSIZE, /* 1.19 and later */
+	PW_GLOBAL_MEMPROFILERATE,
+	PW_GLOBAL_MPROFCYCLE, /* 1.19 and later */
+	PW_GLOBAL_FINQUEUED,  /* this and the next two 1.25 and later */
+	PW_GLOBAL_FINEXECUTED,
+	PW_GLOBAL_GCCLEANUPS,
+	PW_GLOBAL_EXTRAMINUSE, /* 1.21 and later */
+	PW_GLOBAL_EXTRAMLENGTH,
 	_PW_GLOBAL_MAX,
 };
 const char *pw_global_name(enum pw_global global); /* "runtime.allglen" */
+int pw_global_since(enum pw_global global);	   /* the first minor version that has it; 0: all do */
 
 struct pw_globals {
 	uint64_t addr[_PW_GLOBAL_MAX]; /* link-time; 0: not found */

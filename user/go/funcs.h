@@ -15,8 +15,10 @@ struct pw_elf;
 /* The runtime functions that we disassemble. A function that was renamed has its names newest first. */
 #define PW_FUNCS(X)                                                           \
 	X(ALLOC_SPAN, "runtime.(*mheap).allocSpan")                           \
+	X(ALLOCMCACHE, "runtime.allocmcache")                                 \
 	X(ATOMIC_ALLG, "runtime.atomicAllG")                                  \
 	X(CASGSTATUS, "runtime.casgstatus")                                   \
+	X(CHECKMCOUNT, "runtime.checkmcount")                                 \
 	X(EXECUTE, "runtime.execute")                                         \
 	X(FIND_RUNNABLE, "runtime.findRunnable", "runtime.findrunnable")      \
 	X(FOR_EACH_G, "runtime.forEachG")                                     \
@@ -40,6 +42,7 @@ struct pw_elf;
 	X(GOEXIT0, "runtime.goexit0")                                         \
 	X(GOPARK, "runtime.gopark")                                           \
 	X(IS_SYSTEM_GOROUTINE, "runtime.isSystemGoroutine")                   \
+	X(MAIN, "runtime.main")                                               \
 	X(MCALL, "runtime.mcall")                                             \
 	X(MEXIT, "runtime.mexit")                                             \
 	X(MINIT, "runtime.minit")                                             \
@@ -48,6 +51,7 @@ struct pw_elf;
 	X(NEW_BUCKET, "runtime.newBucket")                                    \
 	X(NEWPROC1, "runtime.newproc1")                                       \
 	X(NEWPROC_FUNC1, "runtime.newproc.func1")                             \
+	X(NEXT_SAMPLE, "runtime.nextSample")                                  \
 	X(P_INIT, "runtime.(*p).init")                                        \
 	X(PARK_M, "runtime.park_m")                                           \
 	X(PREEMPTALL, "runtime.preemptall")                                   \
@@ -56,7 +60,9 @@ struct pw_elf;
 	X(REENTERSYSCALL, "runtime.reentersyscall")                           \
 	X(RUN_FINALIZERS, "runtime.runFinalizers", "runtime.runfinq")         \
 	X(RUNQPUT, "runtime.runqput")                                         \
+	X(SCHEDTRACE, "runtime.schedtrace")                                   \
 	X(SEMRELEASE1, "runtime.semrelease1")                                 \
+	X(STARTING_STACK_SIZE, "runtime.gcComputeStartingStackSize")          \
 	X(START_THE_WORLD, "runtime.startTheWorldWithSema")                   \
 	X(STOP_THE_WORLD, "runtime.stopTheWorldWithSema")                     \
 	X(WAIT_REASON_STRING, "runtime.waitReason.String")                    \

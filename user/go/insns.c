@@ -193,6 +193,14 @@ bool pw_insn_is_ldaddal32(const struct pw_insn *insn, uint8_t base)
 	return (w & 0xffe0fc00) == 0xb8e00000 && bits(w, 5, 5) == base;
 }
 
+bool pw_insn_is_atomic_add64(enum pw_arch arch, const struct pw_insn *insn)
+{
+	if (arch == PW_ARCH_ARM64)
+		return (word(insn) & 0xffe0fc00) == 0xf8e00000;
+	return insn->lock && (starts(insn, "lock xadd") || starts(insn, "lock add")) &&
+	       insn->operand[0].kind == PW_OPERAND_MEM && insn->operand[0].size == 8;
+}
+
 bool pw_insn_is_stack_check(enum pw_arch arch, const struct pw_insn *insn)
 {
 	if (insn->kind != PW_INSN_BRANCH)

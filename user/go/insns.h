@@ -30,6 +30,8 @@ bool pw_insn_sets_constant(const struct pw_insn *insn, uint8_t reg, int64_t *ret
 bool pw_insn_is_cas32(enum pw_arch arch, const struct pw_insn *insn, uint8_t base);
 /* arm64 ldaddal of a 32-bit word at [base]. */
 bool pw_insn_is_ldaddal32(const struct pw_insn *insn, uint8_t base);
+/* An atomic addition to a 64-bit word: lock xadd, lock add, ldaddal. */
+bool pw_insn_is_atomic_add64(enum pw_arch arch, const struct pw_insn *insn);
 /* The conditional branch of Go's stack check: jbe, b.ls. */
 bool pw_insn_is_stack_check(enum pw_arch arch, const struct pw_insn *insn);
 

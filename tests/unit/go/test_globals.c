@@ -26,11 +26,15 @@ static const struct {
 
 static void find(const struct test_binary *binary, struct pw_globals *globals, struct pw_why *why)
 {
+	int expected = 0, found, minor = binary->info.go_minor;
 	struct pw_layout layout;
 
-	assert_int_equal(pw_layout_for(&layout, pw_elf_arch(binary->elf), binary->info.go_minor), 0);
-	if (pw_globals_find(globals, binary->elf, binary->table, &layout, why) != _PW_GLOBAL_MAX)
-		fail_msg("%s: %s", binary->path, why->text);
+	for (enum pw_global g = 0; g < _PW_GLOBAL_MAX; g++)
+		expected += minor >= pw_global_since(g);
+	assert_int_equal(pw_layout_for(&layout, pw_elf_arch(binary->elf), minor), 0);
+	found = pw_globals_find(globals, binary->elf, binary->table, &layout, why);
+	if (found != expected || why->text[0])
+		fail_msg("%s: %d of %d globals: %s", binary->path, found, expected, why->text);
 }
 
 static void read_key(const struct test_binary *binary, char *key, size_t size)
@@ -78,6 +82,10 @@ static void compare(const char *name, const char *twin_name)
 		for (enum pw_global g = 0; g < _PW_GLOBAL_MAX && same; g++) {
 			uint64_t truth = test_binary_symbol(&twin, pw_global_name(g));
 
+			if (binary.info.go_minor < pw_global_since(g)) {
+				assert_int_equal(globals.addr[g], 0);
+				continue;
+			}
 			assert_int_not_equal(truth, 0);
 			if (g == 0 && pw_elf_is_pie(binary.elf) && !pw_elf_has_symtab(binary.elf))
 				shift = globals.addr[g] - truth;

@@ -53,7 +53,7 @@ static void look_at_everything(struct pw_elf *elf, const struct pw_pclntab *tabl
 	assert_int_equal(pw_layout_for(&layout, PW_ARCH_AMD64, go_minor), 0);
 	pw_layout_calibrate(&layout, elf, table, &why);
 	for (int f = 0; f < _PW_FIELD_MAX; f++)
-		assert_true(layout.offset[f] >= PW_OFFSET_NONE && layout.offset[f] < 0x10000);
+		assert_true(layout.offset[f] >= PW_OFFSET_NONE && layout.offset[f] < 0x400000);
 	pw_globals_find(&globals, elf, table, &layout, &why);
 	if (pw_wait_reasons_read(&reasons, elf, table, go_minor, &why) >= 0)
 		for (size_t i = 0; i < reasons.count; i++)
