@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/huge.h"
 #include "base/limits.h"
 #include "base/macros.h"
 
@@ -102,7 +103,7 @@ static inline int pw_must_check pw_vec_grow_(void **items, size_t *capacity, siz
 	wanted = PW_MIN(PW_MAX(wanted, PW_MAX(*capacity * 2, (size_t)8)), limit);
 	if (pw_mul_overflows(wanted, elem_size, &bytes))
 		return -E2BIG;
-	grown = realloc(*items, bytes);
+	grown = pw_huge_realloc(*items, count * elem_size, bytes);
 	if (!grown)
 		return -ENOMEM;
 	*items = grown;

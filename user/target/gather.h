@@ -22,7 +22,10 @@ struct pw_addr_map {
 		uint32_t value;
 	} * slots;
 	size_t capacity, count;
+	uint64_t multiplier; /* of the hash: drawn at random, since targets choose the addresses */
 };
+/* Makes room for `count` addresses in all, so that filling it does not move it again and again. 0, -ENOMEM. */
+int pw_addr_map_reserve(struct pw_addr_map *map, size_t count) __attribute__((warn_unused_result));
 /* The value of addr, which becomes `value` if it is new. UINT32_MAX: no memory. */
 uint32_t pw_addr_map_add(struct pw_addr_map *map, uint64_t addr, uint32_t value);
 uint32_t pw_addr_map_find(const struct pw_addr_map *map, uint64_t addr); /* UINT32_MAX: not there */

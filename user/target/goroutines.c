@@ -175,7 +175,7 @@ static int sort_list(struct pw_census *census)
 		else
 			census->result.skipped++;
 	}
-	pw_sort_u64(tail, kept, tail + fresh);
+	pw_sort_u64(tail, kept, 0, tail + fresh);
 	r = pw_vec_reserve(&census->sorted, kept);
 	if (r)
 		return r;

@@ -131,7 +131,7 @@ int pw_snapshot_sort(struct pw_snapshot *snapshot, uint64_t *keys, size_t count)
 		if (!snapshot->scratch)
 			return -ENOMEM;
 	}
-	pw_sort_u64(keys, count, snapshot->scratch);
+	pw_sort_u64(keys, count, PW_SNAPSHOT_INDEX, snapshot->scratch);
 	return 0;
 }
 
@@ -366,6 +366,10 @@ static int step_ask(struct pw_snapshot *snapshot)
 
 static int begin_waits(struct pw_snapshot *snapshot)
 {
+	int error = pw_waits_reserve(snapshot->waits, snapshot->look.count);
+
+	if (error)
+		return error;
 	for (size_t i = 0; i < snapshot->look.count; i++) {
 		const struct pw_look *look = &snapshot->look.items[i];
 		int r;

@@ -7,15 +7,13 @@
 #define DIGIT_BITS 11
 #define DIGITS	   (1u << DIGIT_BITS)
 
-/* One stable counting pass. False: all values have the same digit there, nothing was moved. */
-static bool sort_digit(const uint64_t *from, uint64_t *to, size_t count, unsigned int shift)
+/* One stable counting pass. */
+static void sort_digit(const uint64_t *from, uint64_t *to, size_t count, unsigned int shift)
 {
 	size_t starts[DIGITS] = {0}, sum = 0;
 
 	for (size_t i = 0; i < count; i++)
 		starts[(from[i] >> shift) & (DIGITS - 1)]++;
-	if (starts[(from[0] >> shift) & (DIGITS - 1)] == count)
-		return false;
 	for (size_t digit = 0; digit < DIGITS; digit++) {
 		size_t n = starts[digit];
 
@@ -24,30 +22,33 @@ static bool sort_digit(const uint64_t *from, uint64_t *to, size_t count, unsigne
 	}
 	for (size_t i = 0; i < count; i++)
 		to[starts[(from[i] >> shift) & (DIGITS - 1)]++] = from[i];
-	return true;
 }
 
-static bool is_sorted(const uint64_t *values, size_t count)
+/* The bits, from low_bit on, that are not the same in all values; 0: they are in order already. */
+static uint64_t bits_to_sort(const uint64_t *values, size_t count, unsigned int low_bit)
 {
-	for (size_t i = 1; i < count; i++)
-		if (values[i] < values[i - 1])
-			return false;
-	return true;
+	uint64_t differ = 0;
+	bool sorted = true;
+
+	for (size_t i = 1; i < count; i++) {
+		differ |= values[i] ^ values[0];
+		sorted &= values[i - 1] >> low_bit <= values[i] >> low_bit;
+	}
+	return sorted ? 0 : differ >> low_bit << low_bit;
 }
 
-void pw_sort_u64(uint64_t *values, size_t count, uint64_t *scratch)
+void pw_sort_u64(uint64_t *values, size_t count, unsigned int low_bit, uint64_t *scratch)
 {
-	uint64_t *from = values, *to = scratch;
+	uint64_t *from = values, *to = scratch, differ = bits_to_sort(values, count, low_bit);
 
-	if (is_sorted(values, count))
-		return;
-	for (unsigned int shift = 0; shift < 64; shift += DIGIT_BITS) {
-		if (sort_digit(from, to, count, shift)) {
-			uint64_t *sorted = to;
+	while (differ) {
+		unsigned int shift = (unsigned int)__builtin_ctzll(differ);
+		uint64_t *sorted = to;
 
-			to = from;
-			from = sorted;
-		}
+		sort_digit(from, to, count, shift);
+		to = from;
+		from = sorted;
+		differ = shift + DIGIT_BITS < 64 ? differ >> (shift + DIGIT_BITS) << (shift + DIGIT_BITS) : 0;
 	}
 	if (from != values)
 		memcpy(values, from, count * sizeof(*values));

@@ -151,6 +151,15 @@ void pw_waits_begin(struct pw_waits *waits)
 	pw_addr_map_reset(&waits->poll_of);
 }
 
+int pw_waits_reserve(struct pw_waits *waits, size_t count)
+{
+	int r = pw_vec_reserve(&waits->waiters, count);
+
+	if (!r)
+		r = pw_vec_reserve(&waits->frontier, count);
+	return r ? r : pw_vec_reserve(&waits->frontier_of, count);
+}
+
 uint64_t pw_waits_word(const uint8_t *bytes, int32_t at)
 {
 	uint64_t word;
@@ -168,7 +177,8 @@ static bool needs_sudog(const struct pw_waits *waits, uint8_t kind)
 int pw_waits_add(struct pw_waits *waits, size_t index, const struct pw_goroutine *g, uint64_t object,
 		 struct pw_wait *ret_wait)
 {
-	struct pw_waiter waiter = {.g = g->addr, .index = (uint32_t)index, .reason = g->wait_reason};
+	struct pw_waiter waiter = {
+		.g = g->addr, .index = (uint32_t)index, .channel = UINT32_MAX, .reason = g->wait_reason};
 	uint32_t at = (uint32_t)waits->waiters.count;
 	int r;
 
@@ -206,16 +216,17 @@ static void take_sudog(void *context, uint32_t item, uint64_t addr, const uint8_
 	struct pw_sudog sudog = {.next = pw_waits_word(bytes, field->sudog_next)};
 	uint64_t waitlink = pw_waits_word(bytes, field->sudog_waitlink);
 	bool semaphore = waiter->kind == PW_WAIT_SEMAPHORE;
+	uint32_t at;
 
 	if (pw_waits_word(bytes, field->sudog_g) != waiter->g)
 		return; /* not its own, or not any more */
 	sudog.object = pw_waits_word(bytes, semaphore ? field->sudog_elem : field->sudog_c);
 	if (!waiter->object)
 		waiter->object = sudog.object;
-	if (pw_addr_map_find(&waits->sudog_at, addr) != UINT32_MAX)
+	at = pw_addr_map_add(&waits->sudog_at, addr, (uint32_t)waits->sudogs.count);
+	if (at != UINT32_MAX && at != waits->sudogs.count)
 		return; /* a cycle */
-	if (pw_addr_map_add(&waits->sudog_at, addr, (uint32_t)waits->sudogs.count) == UINT32_MAX ||
-	    pw_vec_push(&waits->sudogs, sudog))
+	if (at == UINT32_MAX || pw_vec_push(&waits->sudogs, sudog))
 		waits->error = -E2BIG;
 	if (waiter->kind == PW_WAIT_SELECT && waitlink &&
 	    (pw_vec_push(&waits->next_frontier, waitlink) || pw_vec_push(&waits->next_frontier_of, of)))
@@ -234,6 +245,11 @@ static int step_sudogs(struct pw_waits *waits)
 		return 0;
 	pw_vec_reset(&waits->next_frontier);
 	pw_vec_reset(&waits->next_frontier_of);
+	r = pw_addr_map_reserve(&waits->sudog_at, waits->sudogs.count + count);
+	if (!r)
+		r = pw_vec_reserve(&waits->sudogs, count);
+	if (r)
+		return r == -E2BIG ? 0 : r;
 	r = pw_gather(&waits->target->mem, waits->frontier.items, count, (uint32_t)field->sudog_size, take_sudog,
 		      waits);
 	if (r)
@@ -277,7 +293,8 @@ static int read_channels(struct pw_waits *waits)
 	pw_vec_foreach (&waits->waiters, waiter) {
 		if ((waiter->kind != PW_WAIT_CHANNEL && waiter->kind != PW_WAIT_SELECT) || !waiter->object)
 			continue;
-		if (pw_addr_map_add(&waits->channel_at, waiter->object, (uint32_t)count) != count)
+		waiter->channel = pw_addr_map_add(&waits->channel_at, waiter->object, (uint32_t)count);
+		if (waiter->channel != count)
 			continue;
 		count++;
 		r = pw_vec_push(&waits->channel_addrs, waiter->object);
@@ -325,9 +342,9 @@ static void measure_queues(struct pw_waits *waits)
 
 static void fill_channel(struct pw_waits *waits, const struct pw_waiter *waiter, struct pw_wait *wait)
 {
-	uint32_t i = pw_addr_map_find(&waits->channel_at, waiter->object);
+	uint32_t i = waiter->channel;
 
-	if (i == UINT32_MAX || !waits->channels.items[i].known)
+	if (i >= waits->channels.count || !waits->channels.items[i].known)
 		return;
 	wait->known = true;
 	wait->object = waiter->object;

@@ -20,6 +20,8 @@ void pw_waits_free(struct pw_waits *waits);
 
 /* A new look. */
 void pw_waits_begin(struct pw_waits *waits);
+/* Makes room for so many goroutines. 0, -ENOMEM. */
+int pw_waits_reserve(struct pw_waits *waits, size_t count) __attribute__((warn_unused_result));
 /* The innermost part of a stack, from sched.sp on: looked through for a pollDesc if that is what it waits for. */
 void pw_waits_stack(struct pw_waits *waits, const struct pw_goroutine *g, const uint8_t *bytes, size_t size);
 /* Goroutine g, shown as `index`; object is what it waited on at the last look if it has not moved since, or 0. Sets

@@ -14,10 +14,11 @@
 enum pw_waits_phase { PW_WAITS_SUDOGS, PW_WAITS_CHANNELS, PW_WAITS_SEMAPHORES, PW_WAITS_POLL, PW_WAITS_DONE };
 
 struct pw_waiter {
-	uint64_t g;	 /* its address */
-	uint64_t object; /* 0: not found */
-	uint32_t index;	 /* into what is shown */
-	uint8_t kind;	 /* enum pw_wait_kind */
+	uint64_t g;	  /* its address */
+	uint64_t object;  /* 0: not found */
+	uint32_t index;	  /* into what is shown */
+	uint32_t channel; /* into channels; UINT32_MAX: none */
+	uint8_t kind;	  /* enum pw_wait_kind */
 	uint8_t reason;
 };
 

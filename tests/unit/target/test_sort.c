@@ -32,11 +32,29 @@ static void radix_sort_agrees_with_qsort(void **state)
 				values[i] = wanted[i] =
 					(((uint64_t)rand() << 42) ^ ((uint64_t)rand() << 21) ^ (uint64_t)rand()) &
 					masks[m];
-			pw_sort_u64(values, n, scratch);
+			pw_sort_u64(values, n, 0, scratch);
 			qsort(wanted, n, sizeof(wanted[0]), compare);
 			assert_memory_equal(values, wanted, n * sizeof(values[0]));
 		}
 	}
+}
+
+static void bits_below_the_lowest_keep_the_order_they_came_in(void **state)
+{
+	static uint64_t values[N], wanted[N], scratch[N];
+
+	(void)state;
+	srand(4);
+	for (size_t i = 0; i < N; i++)
+		values[i] = wanted[i] = (uint64_t)(rand() % 500) << 20 | i;
+	qsort(wanted, N, sizeof(wanted[0]), compare);
+	pw_sort_u64(values, N, 20, scratch);
+	assert_memory_equal(values, wanted, sizeof(values));
+
+	for (size_t i = 0; i < N; i++)
+		values[i] = wanted[i] = N - i;
+	pw_sort_u64(values, N, 20, scratch);
+	assert_memory_equal(values, wanted, sizeof(values));
 }
 
 static void merging_keeps_order_and_drops_what_is_there_twice(void **state)
@@ -56,6 +74,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(radix_sort_agrees_with_qsort),
+		cmocka_unit_test(bits_below_the_lowest_keep_the_order_they_came_in),
 		cmocka_unit_test(merging_keeps_order_and_drops_what_is_there_twice),
 	};
 
