@@ -13,9 +13,9 @@
 #include "model/stream.h"
 
 /*
- * A recording is a hostile file. First byte 0: the rest is a file as it is. Otherwise the input is cut into entries by
- * its own bytes and framed with right checksums, so that the fuzzer need not guess a CRC. What is decoded is read to
- * the last byte, judged, encoded again and must come back the same.
+ * A recording is a hostile file. First byte 0: the rest is a file as it is. Otherwise it is the format, and the input
+ * is cut into entries by its own bytes and framed with right checksums, so that the fuzzer need not guess a CRC. What
+ * is decoded is read to the last byte, judged, encoded again and must come back the same.
  */
 struct source {
 	const uint8_t *data;
@@ -33,9 +33,9 @@ static int read_source(void *context, void *buffer, size_t size)
 	return (int)n;
 }
 
-static void frame(struct pw_buf *out, const uint8_t *data, size_t size)
+static void frame(struct pw_buf *out, uint8_t version, const uint8_t *data, size_t size)
 {
-	static const uint8_t header[16] = {'P', 'W', 'R', 'E', 'C', '\r', '\n', 0, 1};
+	const uint8_t header[16] = {'P', 'W', 'R', 'E', 'C', '\r', '\n', 0, version};
 
 	pw_buf_append(out, header, sizeof(header));
 	while (size > 3) {
@@ -78,8 +78,9 @@ static void round_trip(const struct pw_record *record)
 	if (pw_codec_encode(&out, record, NULL) < 0)
 		return;
 	in = pw_bytes_init(out.data, out.size);
-	if (pw_codec_decode(&again, &in, NULL, NULL) < 0 || again->string_count != record->string_count ||
-	    again->census.age_count != record->census.age_count || again->boot_ns != record->boot_ns)
+	if (pw_codec_decode(&again, &in, NULL, PW_CODEC_VERSION, NULL) < 0 ||
+	    again->string_count != record->string_count || again->census.age_count != record->census.age_count ||
+	    again->boot_ns != record->boot_ns)
 		__builtin_trap();
 	pw_record_unref(again);
 }
@@ -98,7 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	if (data[0]) {
-		frame(&framed, data + 1, size - 1);
+		frame(&framed, data[0], data + 1, size - 1);
 		source = (struct source){.data = (const uint8_t *)framed.data, .size = framed.size};
 	}
 	pw_rules_config_default(&config);

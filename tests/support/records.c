@@ -8,7 +8,7 @@
 #include "base/macros.h"
 #include "model/builder.h"
 #include "model/record.h"
-#include "observe/digest.h"
+#include "observe/steps.h"
 
 uint64_t rnd(uint64_t *state)
 {
@@ -165,7 +165,8 @@ static void random_lists(struct pw_record_builder *builder, uint64_t *seed, size
 	}
 }
 
-static void random_statements(struct pw_record_builder *builder, uint64_t *seed, size_t count)
+/* Returns how many stacks it made. */
+static uint32_t random_statements(struct pw_record_builder *builder, uint64_t *seed, size_t count)
 {
 	uint32_t frames = (uint32_t)rnd_below(seed, count * 3), reasons = (uint32_t)rnd_below(seed, count * 2);
 	uint32_t stacks = frames ? (uint32_t)rnd_below(seed, count) : 0;
@@ -211,7 +212,11 @@ static void random_statements(struct pw_record_builder *builder, uint64_t *seed,
 		events->first_reason = (uint32_t)rnd_below(seed, reasons + 1);
 		events->reason_count = (uint32_t)rnd_below(seed, reasons - events->first_reason + 1);
 		events->creation_stack = stacks && coin(seed) ? (uint32_t)rnd_below(seed, stacks) : UINT32_MAX;
+		events->drift_known = coin(seed);
+		events->drift_exact = coin(seed);
+		events->drift = (int64_t)number(seed);
 	}
+	return stacks;
 }
 
 static void random_census(struct pw_record_builder *builder, uint64_t *seed, size_t statements, size_t max)
@@ -237,12 +242,60 @@ static void random_census(struct pw_record_builder *builder, uint64_t *seed, siz
 		group->first_age = (uint32_t)rnd_below(seed, ages + 1);
 		group->age_count = (uint32_t)rnd_below(seed, ages - group->first_age + 1);
 	}
-	for (size_t i = groups ? rnd_below(seed, max * 2) : 0; i > 0; i--) {
+}
+
+static void random_snapshot(struct pw_record *draft, struct pw_record_builder *builder, uint64_t *seed,
+			    size_t statements, uint32_t stacks, size_t max)
+{
+	uint32_t parks = statements ? (uint32_t)rnd_below(seed, max) : 0, ages = (uint32_t)rnd_below(seed, max * 4);
+	uint64_t *numbers[] = {
+		&draft->snapshot.total,	      &draft->snapshot.skipped,	    &draft->snapshot.torn,
+		&draft->snapshot.stacks_read, &draft->snapshot.stacks_kept, &draft->snapshot.duration_ns,
+		&draft->snapshot.cpu_ns,      &draft->snapshot.bytes_read,  &draft->snapshot.interval_ns};
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		*numbers[i] = number(seed);
+	draft->snapshot.section = some_section(seed);
+	for (uint32_t i = 0; i < ages; i++) {
+		struct pw_record_age *age = pw_record_builder_park_age(builder, NULL);
+
+		age->born_before_ns = number(seed);
+		age->count = number(seed);
+	}
+	for (uint32_t i = 0; i < parks; i++) {
+		struct pw_record_park *park = pw_record_builder_park(builder, NULL);
+
+		park->statement = (uint32_t)rnd_below(seed, statements);
+		park->status = (uint8_t)rnd_below(seed, _PW_GOROUTINE_STATUS_MAX);
+		park->truncated = coin(seed);
+		park->oldest_at_least = coin(seed);
+		park->reason = word(builder, seed);
+		park->stack = stacks && coin(seed) ? (uint32_t)rnd_below(seed, stacks) : UINT32_MAX;
+		park->stacks = (uint32_t)number(seed);
+		park->count = number(seed);
+		park->never_ran = number(seed);
+		park->runs = number(seed);
+		park->oldest_since_ns = number(seed);
+		park->first_age = (uint32_t)rnd_below(seed, ages + 1);
+		park->age_count = (uint32_t)rnd_below(seed, ages - park->first_age + 1);
+		park->wait = (struct pw_record_wait){.kind = word(builder, seed),
+						     .known = coin(seed),
+						     .nil = coin(seed),
+						     .closed = coin(seed),
+						     .objects = (uint32_t)number(seed),
+						     .length = number(seed),
+						     .capacity = number(seed),
+						     .receivers = number(seed),
+						     .senders = number(seed)};
+	}
+	for (size_t i = parks ? rnd_below(seed, max * 2) : 0; i > 0; i--) {
 		struct pw_record_row *row = pw_record_builder_row(builder, NULL);
 
 		row->goid = number(seed);
-		row->group = (uint32_t)rnd_below(seed, groups);
+		row->park = (uint32_t)rnd_below(seed, parks);
 		row->runs = (uint32_t)number(seed);
+		row->object = (uint32_t)number(seed);
+		row->parked_since_ns = number(seed);
 		row->born_after_ns = number(seed);
 		row->born_before_ns = number(seed);
 	}
@@ -252,13 +305,15 @@ struct pw_record *random_record(struct pw_record_builder *builder, uint64_t *see
 {
 	struct pw_record *draft = pw_record_builder_begin(builder), *record = NULL;
 	size_t statements = rnd_below(seed, max);
+	uint32_t stacks;
 
 	random_identity(draft, builder, seed);
 	draft->identity.target_id = target_id;
 	random_numbers(draft, builder, seed);
 	random_lists(builder, seed, max);
-	random_statements(builder, seed, statements);
+	stacks = random_statements(builder, seed, statements);
 	random_census(builder, seed, statements, max);
+	random_snapshot(draft, builder, seed, statements, stacks, max);
 	return pw_record_builder_finish(builder, &record) == 0 ? record : NULL;
 }
 
@@ -278,7 +333,8 @@ bool records_equal(const struct pw_record *a, const struct pw_record *b)
 			return false;
 	if (!SAME(sites, site_count) || !SAME(drops, drop_count) || !SAME(statements, statement_count) ||
 	    !SAME(events.counts, events.count) || !SAME(census.groups, census.group_count) ||
-	    !SAME(census.ages, census.age_count) || !SAME(census.rows, census.row_count) ||
+	    !SAME(census.ages, census.age_count) || !SAME(snapshot.parks, snapshot.park_count) ||
+	    !SAME(snapshot.ages, snapshot.age_count) || !SAME(snapshot.rows, snapshot.row_count) ||
 	    !SAME(reasons, reason_count) || !SAME(frames, frame_count) || !SAME(stacks, stack_count))
 		return false;
 	x.sites = y.sites = NULL;
@@ -287,7 +343,9 @@ bool records_equal(const struct pw_record *a, const struct pw_record *b)
 	x.events.counts = y.events.counts = NULL;
 	x.census.groups = y.census.groups = NULL;
 	x.census.ages = y.census.ages = NULL;
-	x.census.rows = y.census.rows = NULL;
+	x.snapshot.parks = y.snapshot.parks = NULL;
+	x.snapshot.ages = y.snapshot.ages = NULL;
+	x.snapshot.rows = y.snapshot.rows = NULL;
 	x.reasons = y.reasons = NULL;
 	x.frames = y.frames = NULL;
 	x.stacks = y.stacks = NULL;
@@ -371,7 +429,7 @@ static void program_group(const struct program *program, struct pw_record_builde
 	group->count = group->count_initial = from->initial;
 	group->oldest_born_before_ns = from->initial ? program->epoch_ns : taken_ns;
 	for (uint32_t i = from->oldest; i <= second && i < PROGRAM_SECONDS; i++) {
-		uint64_t born_ns = pw_digest_age_step(program->epoch_ns + i * PW_NS_PER_SEC, taken_ns);
+		uint64_t born_ns = pw_age_step(program->epoch_ns + i * PW_NS_PER_SEC, taken_ns);
 
 		if (!from->born[i])
 			continue;

@@ -12,12 +12,26 @@
  * allocated but the finished record itself. The string table only grows: an index means the same string in all records
  * of one generation. When it is nearly full of strings nobody uses any more, the next record begins a new one.
  */
-enum list { SITES, DROPS, STATEMENTS, COUNTS, REASONS, GROUPS, AGES, ROWS, FRAMES, STACKS, _LIST_MAX };
+enum list {
+	SITES,
+	DROPS,
+	STATEMENTS,
+	COUNTS,
+	REASONS,
+	GROUPS,
+	AGES,
+	PARKS,
+	PARK_AGES,
+	ROWS,
+	FRAMES,
+	STACKS,
+	_LIST_MAX
+};
 
 static const char *const list_names[] = {
-	"record_sites_full",   "record_drops_full",  "record_statements_full", "record_counts_full",
-	"record_reasons_full", "record_groups_full", "record_ages_full",       "record_rows_full",
-	"record_frames_full",  "record_stacks_full",
+	"record_sites_full",	 "record_drops_full",  "record_statements_full", "record_counts_full",
+	"record_reasons_full",	 "record_groups_full", "record_ages_full",	 "record_parks_full",
+	"record_park_ages_full", "record_rows_full",   "record_frames_full",	 "record_stacks_full",
 };
 _Static_assert(ARRAY_SIZE(list_names) == _LIST_MAX, "a name for each list");
 
@@ -34,6 +48,8 @@ struct pw_record_builder {
 	PW_VEC(struct pw_record_reason_count) reasons;
 	PW_VEC(struct pw_record_group) groups;
 	PW_VEC(struct pw_record_age) ages;
+	PW_VEC(struct pw_record_park) parks;
+	PW_VEC(struct pw_record_age) park_ages;
 	PW_VEC(struct pw_record_row) rows;
 	PW_VEC(struct pw_record_frame) frames;
 	PW_VEC(struct pw_record_stack) stacks;
@@ -60,6 +76,8 @@ int pw_record_builder_new(struct pw_record_builder **ret_builder)
 	builder->reasons.max = PW_RECORD_REASONS_MAX;
 	builder->groups.max = PW_RECORD_GROUPS_MAX;
 	builder->ages.max = PW_RECORD_AGES_MAX;
+	builder->parks.max = PW_RECORD_PARKS_MAX;
+	builder->park_ages.max = PW_RECORD_PARK_AGES_MAX;
 	builder->rows.max = PW_RECORD_ROWS_MAX;
 	builder->frames.max = PW_RECORD_FRAMES_MAX;
 	builder->stacks.max = PW_RECORD_STACKS_MAX;
@@ -79,6 +97,8 @@ void pw_record_builder_free(struct pw_record_builder *builder)
 	pw_vec_done(&builder->reasons);
 	pw_vec_done(&builder->groups);
 	pw_vec_done(&builder->ages);
+	pw_vec_done(&builder->parks);
+	pw_vec_done(&builder->park_ages);
 	pw_vec_done(&builder->rows);
 	pw_vec_done(&builder->frames);
 	pw_vec_done(&builder->stacks);
@@ -112,6 +132,8 @@ struct pw_record *pw_record_builder_begin(struct pw_record_builder *builder)
 	pw_vec_reset(&builder->reasons);
 	pw_vec_reset(&builder->groups);
 	pw_vec_reset(&builder->ages);
+	pw_vec_reset(&builder->parks);
+	pw_vec_reset(&builder->park_ages);
 	pw_vec_reset(&builder->rows);
 	pw_vec_reset(&builder->frames);
 	pw_vec_reset(&builder->stacks);
@@ -152,6 +174,8 @@ DEFINE_ADD(event_count, struct pw_record_event_count, counts, COUNTS)
 DEFINE_ADD(reason, struct pw_record_reason_count, reasons, REASONS)
 DEFINE_ADD(group, struct pw_record_group, groups, GROUPS)
 DEFINE_ADD(age, struct pw_record_age, ages, AGES)
+DEFINE_ADD(park, struct pw_record_park, parks, PARKS)
+DEFINE_ADD(park_age, struct pw_record_age, park_ages, PARK_AGES)
 DEFINE_ADD(row, struct pw_record_row, rows, ROWS)
 DEFINE_ADD(frame, struct pw_record_frame, frames, FRAMES)
 DEFINE_ADD(stack, struct pw_record_stack, stacks, STACKS)
@@ -201,8 +225,12 @@ int pw_record_builder_finish(struct pw_record_builder *builder, struct pw_record
 	draft->census.group_count = builder->groups.count;
 	draft->census.ages = builder->ages.items;
 	draft->census.age_count = builder->ages.count;
-	draft->census.rows = builder->rows.items;
-	draft->census.row_count = builder->rows.count;
+	draft->snapshot.parks = builder->parks.items;
+	draft->snapshot.park_count = builder->parks.count;
+	draft->snapshot.ages = builder->park_ages.items;
+	draft->snapshot.age_count = builder->park_ages.count;
+	draft->snapshot.rows = builder->rows.items;
+	draft->snapshot.row_count = builder->rows.count;
 	draft->frames = builder->frames.items;
 	draft->frame_count = builder->frames.count;
 	draft->stacks = builder->stacks.items;

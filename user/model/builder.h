@@ -34,6 +34,8 @@ struct pw_record_event_count *pw_record_builder_event_count(struct pw_record_bui
 struct pw_record_reason_count *pw_record_builder_reason(struct pw_record_builder *builder, uint32_t *ret_index);
 struct pw_record_group *pw_record_builder_group(struct pw_record_builder *builder, uint32_t *ret_index);
 struct pw_record_age *pw_record_builder_age(struct pw_record_builder *builder, uint32_t *ret_index);
+struct pw_record_park *pw_record_builder_park(struct pw_record_builder *builder, uint32_t *ret_index);
+struct pw_record_age *pw_record_builder_park_age(struct pw_record_builder *builder, uint32_t *ret_index);
 struct pw_record_row *pw_record_builder_row(struct pw_record_builder *builder, uint32_t *ret_index);
 struct pw_record_frame *pw_record_builder_frame(struct pw_record_builder *builder, uint32_t *ret_index);
 struct pw_record_stack *pw_record_builder_stack(struct pw_record_builder *builder, uint32_t *ret_index);

@@ -15,11 +15,14 @@ struct pw_why;
  * field needs a rule of its own. Encoding and decoding are one walk over the fields: what is written is what is read.
  */
 
+#define PW_CODEC_VERSION 2U /* of the format; 1 had no snapshot and no drift by go statement */
+
 /* Appends the difference of record to before (NULL: to nothing). 0 or the error of out. */
 int pw_codec_encode(struct pw_buf *out, const struct pw_record *record, const struct pw_record *before);
 
-/* Reads one record. in is foreign: -EBADMSG (reterr_why says what), -ENOMEM. */
+/* Reads one record, in the format of `version` (1 to PW_CODEC_VERSION). in is foreign: -EBADMSG (reterr_why says what),
+ * -ENOMEM. */
 int pw_codec_decode(struct pw_record **ret_record, struct pw_bytes *in, const struct pw_record *before,
-		    struct pw_why *reterr_why) __attribute__((warn_unused_result));
+		    unsigned int version, struct pw_why *reterr_why) __attribute__((warn_unused_result));
 
 #endif

@@ -38,7 +38,9 @@ static const struct array arrays[] = {
 	ARRAY(events.counts, events.count),
 	ARRAY(census.groups, census.group_count),
 	ARRAY(census.ages, census.age_count),
-	ARRAY(census.rows, census.row_count),
+	ARRAY(snapshot.parks, snapshot.park_count),
+	ARRAY(snapshot.ages, snapshot.age_count),
+	ARRAY(snapshot.rows, snapshot.row_count),
 	ARRAY(reasons, reason_count),
 	ARRAY(frames, frame_count),
 	ARRAY(stacks, stack_count),
@@ -272,8 +274,22 @@ static bool census_ok(const struct pw_record *record)
 		    !range_ok(group->first_age, group->age_count, record->census.age_count))
 			return false;
 	}
-	for (size_t i = 0; i < record->census.row_count; i++)
-		if (record->census.rows[i].group >= record->census.group_count)
+	return true;
+}
+
+static bool snapshot_ok(const struct pw_record *record)
+{
+	for (size_t i = 0; i < record->snapshot.park_count; i++) {
+		const struct pw_record_park *park = &record->snapshot.parks[i];
+
+		if (park->statement >= record->statement_count || park->status >= _PW_GOROUTINE_STATUS_MAX ||
+		    park->reason >= record->string_count || park->wait.kind >= record->string_count ||
+		    (park->stack != UINT32_MAX && park->stack >= record->stack_count) ||
+		    !range_ok(park->first_age, park->age_count, record->snapshot.age_count))
+			return false;
+	}
+	for (size_t i = 0; i < record->snapshot.row_count; i++)
+		if (record->snapshot.rows[i].park >= record->snapshot.park_count)
 			return false;
 	return true;
 }
@@ -284,7 +300,7 @@ int pw_record_check(const struct pw_record *record, struct pw_why *reterr_why)
 		return pw_why_set(reterr_why, -EBADMSG, "the string table of a record does not begin with \"\"");
 	if (!identity_ok(record))
 		return pw_why_set(reterr_why, -EBADMSG, "the identity of a record points outside of its strings");
-	if (!lists_ok(record) || !counts_ok(record) || !census_ok(record))
+	if (!lists_ok(record) || !counts_ok(record) || !census_ok(record) || !snapshot_ok(record))
 		return pw_why_set(reterr_why, -EBADMSG, "an index in a record points outside of its table");
 	return 0;
 }

@@ -101,9 +101,11 @@ struct pw_record_reason_count {
 
 struct pw_record_event_count {
 	uint32_t statement;
+	bool drift_known, drift_exact;	       /* exact: none was started or ended while the census ran */
 	uint64_t spawned, exited, parked, ran; /* ran: PW_UNKNOWN unless asked for */
 	uint32_t first_reason, reason_count;   /* into record->reasons: parks by wait reason */
 	uint32_t creation_stack;	       /* most seen one, into record->stacks; UINT32_MAX none */
+	int64_t drift;			       /* live by census - (live when counting began + spawned - exited) */
 };
 
 /*
@@ -131,13 +133,43 @@ struct pw_record_group { /* census: identical (statement, status, wait reason) *
 };
 
 /*
- * One goroutine of the census. Rows are there only for targets with few goroutines (observe options): the groups say
+ * The snapshot: all goroutines with their stacks and what they wait on, taken less often than the census. Its groups
+ * are of identical (go statement, status, wait reason, stack). Those that are most, and those that grow most, have
+ * their stack; what is left of a (go statement, status, wait reason) is one group without.
+ */
+struct pw_record_wait {		 /* what the members wait on: figures of the one that is parked longest */
+	pw_string kind;		 /* "channel", "select", "semaphore", "network", "timer"; 0: nothing, or not known */
+	bool known, nil, closed; /* known: the object was found */
+	uint32_t objects;	 /* how many different ones the members wait on; 0 unknown */
+	uint64_t length, capacity, receivers, senders; /* PW_UNKNOWN if it has none */
+};
+
+struct pw_record_park {
+	uint32_t statement;
+	uint8_t status;	      /* enum pw_status_class */
+	bool truncated;	      /* the stack goes on further out */
+	bool oldest_at_least; /* the oldest was parked so when we first looked, perhaps long before */
+	pw_string reason;     /* 0 unless waiting */
+	uint32_t stack;	      /* into record->stacks; UINT32_MAX: running, unreadable, or several stacks */
+	uint32_t stacks;      /* different ones of the members; 0: none was read */
+	uint64_t count;
+	uint64_t never_ran;	       /* of them not once since the snapshot before */
+	uint64_t runs;		       /* of all since the snapshot before; PW_UNKNOWN: in none before */
+	uint64_t oldest_since_ns;      /* CLOCK_BOOTTIME since which the oldest has been parked so; 0 unless waiting */
+	uint32_t first_age, age_count; /* steps of parking, into record->snapshot.ages; as those of birth */
+	struct pw_record_wait wait;
+};
+
+/*
+ * One goroutine of the snapshot. Rows are there only for targets with few goroutines (observe options): the groups say
  * the same of all targets in bounded space.
  */
 struct pw_record_row {
 	uint64_t goid;
-	uint32_t group;
-	uint32_t runs;				/* since the last census, modulo 256; UINT32_MAX unknown */
+	uint32_t park;				/* its group, into record->snapshot.parks */
+	uint32_t runs;				/* since the last snapshot, modulo 256; UINT32_MAX unknown */
+	uint32_t object;			/* what it waits on, numbered per target; 0 unknown */
+	uint64_t parked_since_ns;		/* CLOCK_BOOTTIME; 0 unless waiting */
 	uint64_t born_after_ns, born_before_ns; /* CLOCK_BOOTTIME; born_after 0: before we first looked */
 };
 
@@ -192,9 +224,21 @@ struct pw_record {
 		size_t group_count;
 		struct pw_record_age *ages;
 		size_t age_count;
+	} census;
+
+	struct {
+		struct pw_section section;
+		uint64_t total, skipped, torn;	   /* skipped: of them without a stack; torn: left out, they changed */
+		uint64_t stacks_read, stacks_kept; /* kept: had not run since the snapshot before */
+		uint64_t duration_ns, cpu_ns, bytes_read;
+		uint64_t interval_ns; /* at which snapshots are taken now: as asked, or longer for what they cost */
+		struct pw_record_park *parks;
+		size_t park_count;
+		struct pw_record_age *ages;
+		size_t age_count;
 		struct pw_record_row *rows;
 		size_t row_count;
-	} census;
+	} snapshot;
 
 	struct {			   /* events held against the census: what one of them has missed */
 		struct pw_section section; /* quality exact: nothing was started or ended while the census ran */

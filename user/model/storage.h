@@ -25,9 +25,11 @@ int pw_record_check(const struct pw_record *record, struct pw_why *reterr_why) _
 #define PW_RECORD_REASONS_MAX	 65536U	    /* 16 wait reasons for each statement */
 #define PW_RECORD_GROUPS_MAX	 16384U	    /* 4 (status, reason) for each statement */
 #define PW_RECORD_AGES_MAX	 262144U    /* 16 steps for each group; a group has at most 256 */
+#define PW_RECORD_PARKS_MAX	 16640U	    /* those that have a stack, and one for each group of the census */
+#define PW_RECORD_PARK_AGES_MAX	 262144U    /* as AGES */
 #define PW_RECORD_ROWS_MAX	 262144U    /* more goroutines are shown as groups only */
-#define PW_RECORD_FRAMES_MAX	 131072U    /* 32 for each creation stack */
-#define PW_RECORD_STACKS_MAX	 4096U	    /* one per statement */
+#define PW_RECORD_FRAMES_MAX	 147456U    /* 32 for each creation stack, 64 for each parked one */
+#define PW_RECORD_STACKS_MAX	 4352U	    /* one per statement to create it, 256 parked ones */
 #define PW_RECORD_STRINGS_MAX	 65536U	    /* functions and files of all of these */
 #define PW_RECORD_TEXT_MAX	 (8U << 20) /* bytes of all strings */
 

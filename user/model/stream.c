@@ -19,7 +19,6 @@
  */
 static const char magic[8] = {'P', 'W', 'R', 'E', 'C', '\r', '\n', 0};
 
-#define VERSION		  1U
 #define WHOLE_EVERY_NS	  (60 * PW_NS_PER_SEC)
 #define TARGETS_MAX	  4096U	       /* followed at once; more are written whole each time */
 #define DECODER_BYTES_MAX (256U << 20) /* held for a recording: 4096 targets of 60 kB; a hostile one is refused */
@@ -88,7 +87,7 @@ int pw_encoder_header(struct pw_encoder *encoder, struct pw_buf *out)
 {
 	pw_table_done(&encoder->targets);
 	pw_buf_append(out, magic, sizeof(magic));
-	pw_buf_u32(out, VERSION);
+	pw_buf_u32(out, PW_CODEC_VERSION);
 	pw_buf_u32(out, 0);
 	return pw_buf_error(out);
 }
@@ -169,8 +168,9 @@ struct pw_decoder {
 	struct pw_buf payload;
 	uint64_t position; /* end of the last whole entry */
 	bool header_read;
-	bool cut_off;	     /* the bytes ended in the middle of an entry */
-	bool ending_session; /* the targets of the session before are being reported as gone */
+	unsigned int version; /* of the recording */
+	bool cut_off;	      /* the bytes ended in the middle of an entry */
+	bool ending_session;  /* the targets of the session before are being reported as gone */
 };
 
 int pw_decoder_new(struct pw_decoder **ret_decoder, pw_decoder_read_fn read, void *context)
@@ -231,9 +231,10 @@ static int read_header(struct pw_decoder *decoder, struct pw_why *reterr_why)
 		return pw_why_set(reterr_why, -EBADMSG, "this is not a recording of parkwatch");
 	bytes = pw_bytes_init(header + sizeof(magic), sizeof(header) - sizeof(magic));
 	version = pw_bytes_u32(&bytes);
-	if (version != VERSION)
-		return pw_why_set(reterr_why, -ENOTSUP, "the recording has format %u, this parkwatch reads format %u",
-				  version, VERSION);
+	if (!version || version > PW_CODEC_VERSION)
+		return pw_why_set(reterr_why, -ENOTSUP, "the recording has format %u, this parkwatch reads 1 to %u",
+				  version, PW_CODEC_VERSION);
+	decoder->version = version;
 	decoder->position = sizeof(header);
 	decoder->header_read = true;
 	return 0;
@@ -331,7 +332,7 @@ static int decode_record(struct pw_decoder *decoder, struct pw_entry *entry, str
 
 	if (!pw_bytes_ok(&bytes) || flags > FLAG_WHOLE || (!flags && !last))
 		return broken(decoder, reterr_why, "a difference to a record that is not there");
-	r = pw_codec_decode(&record, &bytes, flags & FLAG_WHOLE ? NULL : last->record, reterr_why);
+	r = pw_codec_decode(&record, &bytes, flags & FLAG_WHOLE ? NULL : last->record, decoder->version, reterr_why);
 	if (r < 0)
 		return r;
 	if (record->identity.target_id != target_id || pw_bytes_remaining(&bytes))
@@ -439,6 +440,10 @@ int pw_stream_verify(pw_decoder_read_fn read, void *context, uint64_t size, uint
 	r = read_header(decoder, reterr_why);
 	if (r == -EBADMSG)
 		r = -EEXIST;
+	if (r == 0 && decoder->version != PW_CODEC_VERSION)
+		r = pw_why_set(reterr_why, -ENOTSUP,
+			       "the recording has format %u and cannot be gone on with in format %u", decoder->version,
+			       PW_CODEC_VERSION);
 	if (r == 0)
 		while ((r = read_entry(decoder, &kind, reterr_why)) == 1)
 			decoder->position += PW_STREAM_ENTRY_HEADER_SIZE + decoder->payload.size;

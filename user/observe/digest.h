@@ -9,13 +9,14 @@
 #include "base/table.h"
 #include "base/vec.h"
 #include "model/record.h"
+#include "observe/steps.h"
 
 struct pw_census_result;
 struct pw_record_builder;
 struct pw_statements;
 
 /*
- * A census summed up: groups with their ages, and rows if there are few goroutines. Made in slices, since a million
+ * A census summed up: groups with their ages. Made in slices, since a million
  * goroutines cannot be summed up within one tick; kept from one census to the next, as that is what records say
  * meanwhile.
  */
@@ -29,31 +30,19 @@ struct pw_digest_source {
 	size_t reason_count;
 	pw_bounds_fn bounds;
 	const void *bounds_context;
-	uint32_t rows_max;
 };
-
-#define PW_DIGEST_AGES_MAX 256 /* steps of one group; beyond that the oldest are merged into the next younger step */
 
 struct pw_digest_group {
 	uint32_t statement;
 	uint8_t status, reason;	       /* the target's own code; 0 unless parked */
 	struct pw_record_group totals; /* all but reason and ages */
-	PW_VEC(struct pw_record_age) ages;
-	uint32_t position; /* in groups, when complete */
-};
-
-struct pw_digest_row {
-	uint64_t goid, born_after_ns, born_before_ns;
-	struct pw_digest_group *group;
-	uint32_t runs;
-	uint8_t sequence; /* trackingSeq */
+	struct pw_age_steps ages;
 };
 
 struct pw_digest {
 	PW_VEC(struct pw_digest_group *) groups; /* in order of sighting while made, sorted when done */
 	size_t groups_used;			 /* of them; the others are kept for their memory */
 	struct pw_table by_key;
-	PW_VEC(struct pw_digest_row) rows; /* by goid when complete */
 	uint64_t taken_ns, total, system, skipped, torn, num_goroutine, cost_ns, bytes_read;
 	size_t next; /* goroutine to take in */
 	bool complete;
@@ -64,19 +53,15 @@ void pw_digest_free(struct pw_digest *digest);
 
 /* Begins anew. */
 void pw_digest_begin(struct pw_digest *digest, const struct pw_digest_source *source);
-/* previous: the digest before, which tells how often each row ran; may be NULL. Works for about budget_ns: 0 complete,
- * -EAGAIN more to do, -ENOMEM (what is there is not to be used). */
+/* Works for about budget_ns: 0 complete, -EAGAIN more to do, -ENOMEM (what is there is not to be used). */
 int pw_digest_step(struct pw_digest *digest, const struct pw_digest_source *source, struct pw_statements *statements,
-		   const struct pw_digest *previous, uint64_t budget_ns) __attribute__((warn_unused_result));
+		   uint64_t budget_ns) __attribute__((warn_unused_result));
 
-/* Writes groups, ages and rows into the draft. */
+/* Writes groups and ages into the draft. */
 void pw_digest_write(const struct pw_digest *digest, const struct pw_digest_source *source,
 		     struct pw_record_builder *builder);
 
 /* The name of a wait reason, by the target's own code. */
 pw_string pw_reason_string(struct pw_record_builder *builder, const char (*names)[40], size_t count, uint8_t code);
-
-/* The step of birth a goroutine is shown in: exact up to PW_AGE_EXACT_NS, then rounded towards younger (record.h). */
-uint64_t pw_digest_age_step(uint64_t born_before_ns, uint64_t taken_ns);
 
 #endif

@@ -83,8 +83,7 @@ struct pw_digest_source pw_observation_source(const struct pw_observation *obser
 					 .reason_names = target->build->facts.wait_reasons.name,
 					 .reason_count = target->build->facts.wait_reasons.count,
 					 .bounds = bounds,
-					 .bounds_context = target->births,
-					 .rows_max = observation->options.rows_max};
+					 .bounds_context = target->births};
 }
 
 static bool can_read(const struct pw_observation *observation)
@@ -196,7 +195,7 @@ static int census_slice(struct pw_observation *observation, uint64_t budget_ns)
 		return -EAGAIN;
 	}
 	source = pw_observation_source(observation);
-	r = pw_digest_step(observation->making, &source, &observation->statements, observation->digest, budget_ns);
+	r = pw_digest_step(observation->making, &source, &observation->statements, budget_ns);
 	if (r == -EAGAIN)
 		return r;
 	if (r < 0)

@@ -45,7 +45,8 @@ int pw_snapshot_new(struct pw_snapshot **ret_snapshot, struct pw_target *target,
 	snapshot->swapped.fd = -1;
 	snapshot->shown.max = snapshot->look.max = snapshot->seen.max = snapshot->seen_next.max = PW_GOROUTINES_MAX;
 	snapshot->todo.max = snapshot->missed.max = PW_GOROUTINES_MAX;
-	r = pw_census_new(&snapshot->census);
+	snapshot->census = options->census;
+	r = snapshot->census ? 0 : pw_census_new(&snapshot->census);
 	if (!r)
 		r = pw_waits_new(&snapshot->waits, target);
 	if (!r)
@@ -73,7 +74,8 @@ void pw_snapshot_free(struct pw_snapshot *snapshot)
 	if (!snapshot)
 		return;
 	put_buffers(snapshot);
-	pw_census_free(snapshot->census);
+	if (!snapshot->options.census)
+		pw_census_free(snapshot->census);
 	pw_waits_free(snapshot->waits);
 	pw_label_set_free(snapshot->labels);
 	pw_stack_set_done(&snapshot->stacks);
@@ -84,6 +86,19 @@ void pw_snapshot_free(struct pw_snapshot *snapshot)
 	pw_vec_done(&snapshot->todo);
 	pw_vec_done(&snapshot->missed);
 	free(snapshot);
+}
+
+void pw_snapshot_release(struct pw_snapshot *snapshot)
+{
+	put_buffers(snapshot);
+	pw_vec_done(&snapshot->shown);
+	pw_vec_done(&snapshot->look);
+	pw_vec_done(&snapshot->seen_next);
+	pw_vec_done(&snapshot->todo);
+	pw_vec_done(&snapshot->missed);
+	pw_waits_release(snapshot->waits);
+	snapshot->result.goroutines = NULL;
+	snapshot->result.count = 0;
 }
 
 /* The working memory of a look, given back when it is over. */
@@ -410,6 +425,8 @@ static void date(struct pw_snapshot *snapshot, size_t i, struct pw_seen *seen)
 
 	if (snapshot->target->births)
 		pw_births_bounds(snapshot->target->births, shown->goid, &shown->born_after_ns, &shown->born_before_ns);
+	shown->tracking_seq = look->g->tracking_seq;
+	shown->depth = (uint32_t)(look->g->stack_hi - look->g->sched_sp);
 	if (before)
 		shown->runs = (uint8_t)(look->g->tracking_seq - before->tracking_seq);
 	*seen = (struct pw_seen){
@@ -427,6 +444,8 @@ static void date(struct pw_snapshot *snapshot, size_t i, struct pw_seen *seen)
 		seen->parked_since_ns = before->parked_since_ns;
 		seen->at_least = before->at_least;
 	}
+	if (snapshot->known)
+		pw_snapshot_recall(snapshot, shown, seen);
 	if (seen->parked) {
 		shown->parked_since_ns = seen->parked_since_ns;
 		shown->parked_at_least = seen->at_least;

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct pw_age;
+struct pw_census;
 struct pw_target;
 
 /*
@@ -45,8 +47,10 @@ struct pw_snapshot_goroutine {
 	uint32_t first_pc, pc_count;		   /* into pcs; 0 pcs: running, or its stack could not be read */
 	uint8_t status;				   /* enum pw_status_class */
 	uint8_t wait_reason;			   /* target's own code */
+	uint8_t tracking_seq;			   /* the same park only with the same depth and goid, too */
 	bool system, running, locked_to_thread;
 	bool stack_truncated; /* deeper than the cap, or the unwinder met something it does not know */
+	uint32_t depth;	      /* of its stack in use, bytes: hi - sched.sp; that survives a stack that is moved */
 	uint32_t runs;	      /* since the last look, UINT32_MAX: first look */
 	uint64_t born_after_ns, born_before_ns; /* goid history, CLOCK_BOOTTIME */
 	uint64_t parked_since_ns;		/* first look that saw this very park; CLOCK_BOOTTIME */
@@ -68,8 +72,9 @@ struct pw_snapshot_pc {
 struct pw_snapshot_options {
 	uint64_t time_budget_ns; /* 0: none; what does not fit is skipped and counted */
 	uint64_t memory_budget_bytes;
-	bool labels; /* pprof labels: read on request only */
-	bool waits;  /* what each waits on */
+	bool labels;		  /* pprof labels: read on request only */
+	bool waits;		  /* what each waits on */
+	struct pw_census *census; /* borrowed: to walk with; NULL: one of its own */
 };
 
 struct pw_snapshot_result {
@@ -94,5 +99,10 @@ int pw_snapshot_begin(struct pw_snapshot *snapshot) __attribute__((warn_unused_r
 int pw_snapshot_step(struct pw_snapshot *snapshot, uint64_t budget_ns) __attribute__((warn_unused_result));
 int pw_snapshot_look(struct pw_snapshot *snapshot) __attribute__((warn_unused_result));
 const struct pw_snapshot_result *pw_snapshot_result(const struct pw_snapshot *snapshot);
+/* Gives back what the next look does not need; the result is empty then. */
+void pw_snapshot_release(struct pw_snapshot *snapshot);
+/* What somebody else has seen of these goroutines, by goid: ages of the looks to come reach back as far as that does.
+ * Borrowed. */
+void pw_snapshot_know(struct pw_snapshot *snapshot, const struct pw_age *ages, size_t count);
 
 #endif

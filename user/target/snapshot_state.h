@@ -80,6 +80,8 @@ struct pw_snapshot {
 	struct pw_unwind_stack unwound;
 	struct pw_waits *waits;
 	struct pw_label_set *labels;
+	const struct pw_age *known; /* snapshot_known.c; borrowed */
+	size_t known_count;
 };
 
 #define PW_SNAPSHOT_BUFFER (1u << 20)
@@ -92,5 +94,8 @@ int pw_snapshot_sort(struct pw_snapshot *snapshot, uint64_t *keys, size_t count)
 int pw_snapshot_step_stacks(struct pw_snapshot *snapshot) __attribute__((warn_unused_result));
 int pw_snapshot_step_verify(struct pw_snapshot *snapshot) __attribute__((warn_unused_result));
 int pw_snapshot_step_retry(struct pw_snapshot *snapshot) __attribute__((warn_unused_result));
+
+/* snapshot_known.c: lets the dates of one goroutine reach back to what is known of it. */
+void pw_snapshot_recall(const struct pw_snapshot *snapshot, struct pw_snapshot_goroutine *shown, struct pw_seen *seen);
 
 #endif

@@ -106,10 +106,8 @@ int pw_waits_new(struct pw_waits **ret_waits, struct pw_target *target)
 	return 0;
 }
 
-void pw_waits_free(struct pw_waits *waits)
+void pw_waits_release(struct pw_waits *waits)
 {
-	if (!waits)
-		return;
 	pw_vec_done(&waits->waiters);
 	pw_vec_done(&waits->frontier);
 	pw_vec_done(&waits->frontier_of);
@@ -127,6 +125,13 @@ void pw_waits_free(struct pw_waits *waits)
 	pw_vec_done(&waits->words);
 	pw_vec_done(&waits->polls);
 	pw_addr_map_done(&waits->poll_of);
+}
+
+void pw_waits_free(struct pw_waits *waits)
+{
+	if (!waits)
+		return;
+	pw_waits_release(waits);
 	free(waits);
 }
 

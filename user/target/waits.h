@@ -17,6 +17,8 @@ struct pw_waits;
 
 int pw_waits_new(struct pw_waits **ret_waits, struct pw_target *target) __attribute__((warn_unused_result));
 void pw_waits_free(struct pw_waits *waits);
+/* Gives back the memory of a look. */
+void pw_waits_release(struct pw_waits *waits);
 
 /* A new look. */
 void pw_waits_begin(struct pw_waits *waits);

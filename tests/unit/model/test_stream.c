@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -170,6 +172,43 @@ static void a_changed_byte_is_noticed(void **state)
 	pw_buf_done(&out);
 }
 
+/* Written by a parkwatch whose records had no snapshot: tests/fuzz/corpus/record/file, behind its first byte. */
+static void a_recording_of_format_1_is_still_read(void **state)
+{
+	char bytes[8192];
+	FILE *file = fopen("tests/fuzz/corpus/record/file", "re");
+	struct source source = {.data = bytes, .chunk = 100};
+	struct pw_decoder *decoder;
+	struct pw_entry entry;
+	struct pw_why why = {};
+	size_t records = 0;
+	uint64_t end;
+	int r;
+
+	(void)state;
+	assert_non_null(file); /* tests run in the root of the tree */
+	assert_int_equal(fgetc(file), 0);
+	source.size = fread(bytes, 1, sizeof(bytes), file);
+	fclose(file);
+	assert_int_equal(bytes[8], 1);
+	assert_int_equal(pw_decoder_new(&decoder, read_source, &source), 0);
+	while ((r = pw_decoder_next(decoder, &entry, &why)) == 1) {
+		if (entry.kind != PW_ENTRY_RECORD)
+			continue;
+		records++;
+		assert_true(entry.record->census.section.present && entry.record->census.group_count);
+		assert_false(entry.record->snapshot.section.present);
+		assert_int_equal(entry.record->snapshot.park_count, 0);
+		pw_record_unref(entry.record);
+	}
+	assert_int_equal(r, 0);
+	assert_true(records > 1); /* differences too */
+	pw_decoder_free(decoder);
+	source.position = 0;
+	assert_int_equal(pw_stream_verify(read_source, &source, source.size, &end, &why), -ENOTSUP);
+	assert_non_null(strstr(why.text, "format 1"));
+}
+
 static void a_newer_format_is_refused_by_name(void **state)
 {
 	struct pw_buf out = PW_BUF_INIT(MAX_BYTES);
@@ -277,6 +316,7 @@ int main(void)
 		cmocka_unit_test(decoded_records_are_the_encoded_ones),
 		cmocka_unit_test(a_file_cut_anywhere_replays_up_to_the_cut),
 		cmocka_unit_test(a_changed_byte_is_noticed),
+		cmocka_unit_test(a_recording_of_format_1_is_still_read),
 		cmocka_unit_test(a_newer_format_is_refused_by_name),
 		cmocka_unit_test(a_new_session_ends_the_targets_of_the_old_one),
 		cmocka_unit_test(a_steady_program_costs_few_bytes),

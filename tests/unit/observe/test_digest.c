@@ -11,6 +11,7 @@
 #include "model/builder.h"
 #include "model/record.h"
 #include "observe/digest.h"
+#include "observe/steps.h"
 #include "observe/statements.h"
 #include "support/records.h"
 #include "target/goroutines.h"
@@ -63,13 +64,13 @@ static void world_done(struct world *world)
 	pw_statements_done(&world->statements);
 }
 
-static void sum_up(struct world *world, const struct pw_digest *previous)
+static void sum_up(struct world *world)
 {
 	int r;
 
 	pw_digest_begin(world->digest, &world->source);
 	do
-		r = pw_digest_step(world->digest, &world->source, &world->statements, previous, 1);
+		r = pw_digest_step(world->digest, &world->source, &world->statements, 1);
 	while (r == -EAGAIN);
 	assert_int_equal(r, 0);
 }
@@ -103,7 +104,7 @@ static void equal_goroutines_become_one_group(void **state)
 	world.goroutines[3] = goroutine(50, 0x401000, PW_GOROUTINE_WAITING, 1);
 	world.goroutines[4] = goroutine(4995, 0x401000, PW_GOROUTINE_WAITING, 200);
 	world.goroutines[4].system = true;
-	sum_up(&world, NULL);
+	sum_up(&world);
 	assert_int_equal(world.digest->total, 5);
 	assert_int_equal(world.digest->system, 1);
 	record = write_record(&world);
@@ -139,10 +140,10 @@ static void ages_are_exact_when_young_and_a_lower_bound_when_old(void **state)
 	for (uint64_t i = 0; i < COUNT; i++) /* one born each second; in no order */
 		world.goroutines[i] = goroutine(200 + i * 7 % COUNT - (200 + i * 7 % COUNT > 4998 ? 4900 : 0), 0x401000,
 						PW_GOROUTINE_WAITING, 2);
-	sum_up(&world, NULL);
+	sum_up(&world);
 	record = write_record(&world);
 	group = &record->census.groups[0];
-	assert_true(group->age_count <= PW_DIGEST_AGES_MAX);
+	assert_true(group->age_count <= PW_AGE_STEPS_MAX);
 	for (uint64_t age = 0; age < 4900; age++) {
 		uint64_t truth = 0, wide = 0, found = pw_group_older_than(record, group, age * PW_NS_PER_SEC, false);
 
@@ -168,48 +169,13 @@ static void a_step_never_makes_a_goroutine_older(void **state)
 	for (uint64_t age = 0; age < 400; age++) {
 		uint64_t born = NOW - age * 10 * PW_NS_PER_SEC - rnd_below(&seed, PW_NS_PER_SEC), step;
 
-		step = pw_digest_age_step(born, NOW);
+		step = pw_age_step(born, NOW);
 		assert_true(step >= born && step <= NOW);
 		if (NOW - born > PW_AGE_EXACT_NS)
 			assert_true(NOW - step >= PW_AGE_EXACT_NS);
 		assert_true(step - born <= (NOW - born) / 8);
 	}
-	assert_int_equal(pw_digest_age_step(NOW + 5, NOW), NOW);
-}
-
-static void rows_tell_how_often_each_ran(void **state)
-{
-	struct world world, next;
-	struct pw_record *record;
-
-	(void)state;
-	world_init(&world, 2);
-	world_init(&next, 2);
-	world.source.rows_max = next.source.rows_max = 2;
-	world.goroutines[0] = goroutine(300, 0x401000, PW_GOROUTINE_WAITING, 1);
-	world.goroutines[1] = goroutine(200, 0x402000, PW_GOROUTINE_WAITING, 1);
-	world.goroutines[0].tracking_seq = 250;
-	sum_up(&world, NULL);
-	next.goroutines[0] = world.goroutines[0];
-	next.goroutines[0].tracking_seq = 4; /* over the top of a byte */
-	next.goroutines[1] = goroutine(400, 0x401000, PW_GOROUTINE_WAITING, 1);
-	sum_up(&next, world.digest);
-	record = write_record(&next);
-	assert_int_equal(record->census.row_count, 2);
-	assert_int_equal(record->census.rows[0].goid, 300);
-	assert_int_equal(record->census.rows[0].runs, 10);
-	assert_int_equal(record->census.rows[1].goid, 400);
-	assert_int_equal(record->census.rows[1].runs, UINT32_MAX);
-	assert_int_equal(record->census.groups[record->census.rows[1].group].statement, 0);
-	pw_record_unref(record);
-	next.source.rows_max = 1; /* more goroutines than that: groups only */
-	sum_up(&next, world.digest);
-	record = write_record(&next);
-	assert_int_equal(record->census.row_count, 0);
-	assert_int_equal(record->census.group_count, 1);
-	pw_record_unref(record);
-	world_done(&world);
-	world_done(&next);
+	assert_int_equal(pw_age_step(NOW + 5, NOW), NOW);
 }
 
 static void main_goroutine_has_a_name(void **state)
@@ -222,7 +188,7 @@ static void main_goroutine_has_a_name(void **state)
 	world.source.main_pc = 0x450000 + BIAS;
 	world.goroutines[0] = goroutine(1, 0x460001, PW_GOROUTINE_WAITING, 2);
 	world.goroutines[0].startpc = 0x450000 + BIAS;
-	sum_up(&world, NULL);
+	sum_up(&world);
 	record = write_record(&world);
 	assert_string_equal(pw_record_string(record, record->statements[0].function), "runtime.main");
 	assert_false(record->statements[0].system);
@@ -281,7 +247,7 @@ static void hostile_numbers_of_groups_are_bounded(void **state)
 	for (uint64_t i = 0; i < COUNT; i++)
 		world.goroutines[i] =
 			goroutine(100 + i % 4900, i % 5000, (uint8_t)(i % _PW_GOROUTINE_STATUS_MAX), (uint8_t)(i / 7));
-	sum_up(&world, NULL);
+	sum_up(&world);
 	record = write_record(&world);
 	assert_int_equal(world.digest->total, COUNT);
 	assert_true(world.digest->skipped > 0);
@@ -299,7 +265,6 @@ int main(void)
 		cmocka_unit_test(equal_goroutines_become_one_group),
 		cmocka_unit_test(ages_are_exact_when_young_and_a_lower_bound_when_old),
 		cmocka_unit_test(a_step_never_makes_a_goroutine_older),
-		cmocka_unit_test(rows_tell_how_often_each_ran),
 		cmocka_unit_test(main_goroutine_has_a_name),
 		cmocka_unit_test(statements_keep_their_places),
 		cmocka_unit_test(too_many_statements_are_summed_up_as_other_until_one_is_unused),
