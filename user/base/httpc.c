@@ -19,6 +19,9 @@ struct curl_functions {
 	__typeof__(curl_easy_perform) *easy_perform;
 	CURLcode (*easy_getinfo)(CURL *, CURLINFO, ...);
 	__typeof__(curl_easy_strerror) *easy_strerror;
+	__typeof__(curl_easy_reset) *easy_reset;
+	__typeof__(curl_slist_append) *slist_append;
+	__typeof__(curl_slist_free_all) *slist_free_all;
 };
 
 static int curl_load(struct curl_functions *ret_curl, struct pw_why *reterr_why)
@@ -37,8 +40,12 @@ static int curl_load(struct curl_functions *ret_curl, struct pw_why *reterr_why)
 	*(void **)&ret_curl->easy_perform = dlsym(library, "curl_easy_perform");
 	*(void **)&ret_curl->easy_getinfo = dlsym(library, "curl_easy_getinfo");
 	*(void **)&ret_curl->easy_strerror = dlsym(library, "curl_easy_strerror");
+	*(void **)&ret_curl->easy_reset = dlsym(library, "curl_easy_reset");
+	*(void **)&ret_curl->slist_append = dlsym(library, "curl_slist_append");
+	*(void **)&ret_curl->slist_free_all = dlsym(library, "curl_slist_free_all");
 	if (!ret_curl->easy_init || !ret_curl->easy_cleanup || !ret_curl->easy_setopt || !ret_curl->easy_perform ||
-	    !ret_curl->easy_getinfo || !ret_curl->easy_strerror)
+	    !ret_curl->easy_getinfo || !ret_curl->easy_strerror || !ret_curl->easy_reset || !ret_curl->slist_append ||
+	    !ret_curl->slist_free_all)
 		return pw_why_set(reterr_why, -ENOSYS, "libcurl lacks a function: apt-get install libcurl4");
 	return 0;
 }
@@ -107,4 +114,132 @@ int pw_httpc_get_local(const char *socket_path, const char *path, uint64_t timeo
 			       "the daemon behind '%s' does not answer: %s", socket_path, curl.easy_strerror(code));
 	curl.easy_cleanup(easy);
 	return r;
+}
+
+/* --- posting ----------------------------------------------------------------------------------------------------- */
+
+struct pw_httpc {
+	struct curl_functions curl;
+	CURL *easy;
+	char error[CURL_ERROR_SIZE];
+};
+
+int pw_httpc_new(struct pw_httpc **ret_client, struct pw_why *reterr_why)
+{
+	_cleanup_(pw_httpc_freep) struct pw_httpc *client = calloc(1, sizeof(*client));
+	int r;
+
+	if (!client)
+		return -ENOMEM;
+	r = curl_load(&client->curl, reterr_why);
+	if (r || !client->curl.easy_init)
+		return r ? r : -ENOSYS;
+	client->easy = client->curl.easy_init();
+	if (!client->easy)
+		return pw_why_set(reterr_why, -ENOMEM, "libcurl does not start");
+	*ret_client = TAKE_PTR(client);
+	return 0;
+}
+
+void pw_httpc_free(struct pw_httpc *client)
+{
+	if (!client)
+		return;
+	if (client->easy)
+		client->curl.easy_cleanup(client->easy);
+	free(client);
+}
+
+/* What does not fit is of no interest: an answer is only ever quoted. */
+static size_t on_answer(char *data, size_t size, size_t count, void *context)
+{
+	struct pw_buf *answer = context;
+	size_t room = answer->max - PW_MIN(answer->size, answer->max), bytes = size * count;
+
+	(void)pw_buf_append(answer, data, PW_MIN(bytes, room));
+	return bytes;
+}
+
+static int on_progress(void *context, curl_off_t a pw_unused, curl_off_t b pw_unused, curl_off_t c pw_unused,
+		       curl_off_t d pw_unused)
+{
+	const struct pw_httpc_target *target = context;
+
+	return target->cancelled(target->context); /* not 0 ends the transfer */
+}
+
+static bool given(const char *text)
+{
+	return text && *text;
+}
+
+static void set_target(struct pw_httpc *client, const struct pw_httpc_target *target)
+{
+	struct curl_functions *curl = &client->curl;
+
+	curl->easy_setopt(client->easy, CURLOPT_URL, target->url);
+	curl->easy_setopt(client->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl->easy_setopt(client->easy, CURLOPT_NOSIGNAL, 1L); /* we are one thread of several */
+	curl->easy_setopt(client->easy, CURLOPT_TIMEOUT_MS, (long)(target->timeout_ns / PW_NS_PER_MS));
+	curl->easy_setopt(client->easy, CURLOPT_ERRORBUFFER, client->error);
+	curl->easy_setopt(client->easy, CURLOPT_USERAGENT, "parkwatch");
+	if (target->cancelled) {
+		curl->easy_setopt(client->easy, CURLOPT_NOPROGRESS, 0L);
+		curl->easy_setopt(client->easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+		curl->easy_setopt(client->easy, CURLOPT_XFERINFODATA, target);
+	}
+	if (given(target->ca_file))
+		curl->easy_setopt(client->easy, CURLOPT_CAINFO, target->ca_file);
+	if (given(target->certificate_file))
+		curl->easy_setopt(client->easy, CURLOPT_SSLCERT, target->certificate_file);
+	if (given(target->key_file))
+		curl->easy_setopt(client->easy, CURLOPT_SSLKEY, target->key_file);
+}
+
+/* NULL: no memory. */
+static struct curl_slist *make_headers(const struct curl_functions *curl, const struct pw_httpc_target *target)
+{
+	_cleanup_buf_ struct pw_buf line = PW_BUF_INIT(8192);
+	struct curl_slist *list, *longer;
+
+	pw_buf_printf(&line, "Content-Type: %s", target->content_type);
+	list = curl->slist_append(NULL, pw_buf_text(&line));
+	longer = list ? curl->slist_append(list, "Expect:") : NULL; /* no round of its own before a large body */
+	if (longer && given(target->bearer_token)) {
+		pw_buf_reset(&line);
+		pw_buf_printf(&line, "Authorization: Bearer %s", target->bearer_token);
+		longer = pw_buf_error(&line) ? NULL : curl->slist_append(longer, pw_buf_text(&line));
+	}
+	if (!longer)
+		curl->slist_free_all(list);
+	return longer;
+}
+
+int pw_httpc_post(struct pw_httpc *client, const struct pw_httpc_target *target, const void *body, size_t size,
+		  struct pw_buf *answer, long *ret_status, struct pw_why *reterr_why)
+{
+	struct curl_functions *curl = &client->curl;
+	struct curl_slist *headers = make_headers(curl, target);
+	CURLcode code;
+
+	if (!headers)
+		return pw_why_set(reterr_why, -ENOMEM, "out of memory");
+	curl->easy_reset(client->easy); /* keeps the connection */
+	client->error[0] = '\0';
+	set_target(client, target);
+	curl->easy_setopt(client->easy, CURLOPT_HTTPHEADER, headers);
+	curl->easy_setopt(client->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
+	curl->easy_setopt(client->easy, CURLOPT_POSTFIELDS, body);
+	curl->easy_setopt(client->easy, CURLOPT_WRITEFUNCTION, on_answer);
+	curl->easy_setopt(client->easy, CURLOPT_WRITEDATA, answer);
+	code = curl->easy_perform(client->easy);
+	curl->slist_free_all(headers);
+	if (code != CURLE_OK)
+		return pw_why_set(reterr_why,
+				  code == CURLE_OPERATION_TIMEDOUT    ? -ETIMEDOUT
+				  : code == CURLE_ABORTED_BY_CALLBACK ? -ECANCELED
+								      : -EIO,
+				  "%s", client->error[0] ? client->error : curl->easy_strerror(code));
+	curl->easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, ret_status);
+	return 0;
 }
