@@ -163,8 +163,8 @@ start_daemon() { # [ARGS...]: sets daemon_pid, daemon_url, daemon_socket; back w
 	"$parkwatch" daemon --listen 127.0.0.1:0 --socket "$daemon_socket" "$@" >"$tmp/daemon.out" 2>>"$tmp/daemon.log" &
 	daemon_pid=$!
 	started+=("$daemon_pid")
-	wait_until 20 grep -qE 'http://[^ ]+' "$tmp/daemon.log" || { echo "the daemon did not start:"; tail "$tmp/daemon.log"; exit 1; }
-	daemon_url=$(grep -oE 'http://[0-9.:]+' "$tmp/daemon.log" | head -1)
+	wait_until 20 grep -qE 'metrics at http://[^ ]+' "$tmp/daemon.log" || { echo "the daemon did not start:"; tail "$tmp/daemon.log"; exit 1; }
+	daemon_url=$(grep -oE 'metrics at http://[0-9.:]+' "$tmp/daemon.log" | tail -1 | cut -d' ' -f3)
 	wait_until 20 curl -fsS "$daemon_url/-/ready"
 }
 

@@ -16,7 +16,7 @@
 
 /*
  * Values of settings: parse, print, bounds. Which settings there are is one table, below; what a file may hold beside
- * them (include, exclude, services) is in config_file.c.
+ * them (include, exclude, services, alerts.exec, alerts.webhooks) is in config_file.c.
  */
 #define AT(member) offsetof(struct pw_config, member)
 
@@ -37,6 +37,13 @@ static const struct setting_row {
 	{"log_level", PW_SETTING_LEVEL, AT(log_level), 0, 0, "error, warning, info or debug"},
 	{"metrics_sites", PW_SETTING_U64, AT(metrics_sites), 1, 10000,
 	 "go statements of one process shown by name in /metrics; the rest is summed as other"},
+	{"alerts.file", PW_SETTING_PATH, AT(sinks.file), 0, 0,
+	 "write each transition of an alert to this file, as JSON"},
+	{"alerts.spool", PW_SETTING_PATH, AT(sinks.spool), 0, 0,
+	 "directory of alerts that webhooks have not taken yet"},
+	{"alerts.spool_items", PW_SETTING_U64, AT(sinks.spool_items), 1, 100000, "of them per webhook at most"},
+	{"alerts.exec_timeout", PW_SETTING_DURATION, AT(sinks.exec_timeout_ns), 1e9, 6e11,
+	 "how long the command of alerts.exec may take"},
 };
 
 static const char *const attach_names[] = {"auto", "uprobe_multi", "perf"};
@@ -104,6 +111,7 @@ void pw_config_init(struct pw_config *config)
 		.metrics_sites = 100,
 	};
 	pw_rules_config_default(&config->rules);
+	pw_sinks_config_default(&config->sinks);
 }
 
 static void list_done(struct pw_config_list *list)
@@ -430,7 +438,7 @@ int pw_config_read_environment(struct pw_config *config, struct pw_why *reterr_w
 		if (!setting.environment)
 			continue;
 		for (const char *c = setting.key; *c && at < sizeof(name) - 1; c++)
-			name[at++] = (char)toupper((unsigned char)*c);
+			name[at++] = *c == '.' ? '_' : (char)toupper((unsigned char)*c);
 		name[at] = '\0';
 		value = getenv(name);
 		if (!value || !*value)

@@ -9,6 +9,7 @@
 #include "analysis/analysis.h"
 #include "base/log.h"
 #include "collect/collect.h"
+#include "output/sinks.h"
 
 struct pw_buf;
 struct pw_why;
@@ -50,6 +51,7 @@ struct pw_config {
 	enum pw_log_level log_level;
 	uint64_t metrics_sites; /* go statements of one process shown by name in /metrics */
 	struct pw_rules_config rules;
+	struct pw_sinks_config sinks;
 	struct pw_config_list include, exclude, services;
 
 	char path[PW_CONFIG_TEXT_MAX];		       /* file read, "" if none */

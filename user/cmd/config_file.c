@@ -43,7 +43,7 @@ static int refuse(struct reading *reading, const yaml_mark_t *mark, const char *
 /* What may stand behind prefix ("", "rules.", "rules.PW-G08.") as candidates for a suggestion. */
 static size_t candidates(const char *prefix, char (*words)[KEY_MAX], size_t max)
 {
-	static const char *const lists[] = {"include", "exclude", "services"};
+	static const char *const lists[] = {"include", "exclude", "services", "alerts.exec", "alerts.webhooks"};
 	size_t found = 0, skip = strlen(prefix);
 	struct pw_setting setting;
 
@@ -54,15 +54,16 @@ static size_t candidates(const char *prefix, char (*words)[KEY_MAX], size_t max)
 		if (!found || strcmp(words[found], words[found - 1]))
 			found++;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(lists) && !skip && found < max; i++)
-		snprintf(words[found++], KEY_MAX, "%s", lists[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(lists) && found < max; i++)
+		if (!strncmp(lists[i], prefix, skip) && !strchr(lists[i] + skip, '.'))
+			snprintf(words[found++], KEY_MAX, "%s", lists[i] + skip);
 	return found;
 }
 
 int pw_config_unknown_key(const char *key, const char *shown, struct pw_why *reterr_why)
 {
-	char words[PW_SETTINGS_MAX + 4][KEY_MAX], prefix[KEY_MAX];
-	const char *list[PW_SETTINGS_MAX + 4], *dot = strrchr(key, '.'), *near;
+	char words[PW_SETTINGS_MAX + 5][KEY_MAX], prefix[KEY_MAX];
+	const char *list[PW_SETTINGS_MAX + 5], *dot = strrchr(key, '.'), *near;
 	size_t count;
 
 	snprintf(prefix, sizeof(prefix), "%.*s", dot ? (int)(dot - key + 1) : 0, key);
@@ -193,10 +194,118 @@ static int read_services(struct reading *reading, const yaml_node_t *node)
 	return r;
 }
 
+/* alerts.exec: a path and its arguments. */
+static int read_exec(struct reading *reading, const yaml_node_t *node)
+{
+	struct pw_sinks_config *sinks = &reading->config->sinks;
+	size_t count = 0;
+
+	if (is_empty(node))
+		return 0;
+	if (node->type != YAML_SEQUENCE_NODE)
+		return refuse(reading, &node->start_mark, "alerts.exec must be a list: a path and its arguments");
+	for (yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
+		const yaml_node_t *entry = yaml_document_get_node(reading->document, *item);
+		const char *text = scalar(reading, entry, "an argument");
+
+		if (!text)
+			return -EINVAL;
+		if (count == PW_SINK_ARGUMENTS_MAX || strlen(text) >= PW_SINK_TEXT_MAX)
+			return refuse(reading, &entry->start_mark, "at most %d arguments of %d bytes",
+				      PW_SINK_ARGUMENTS_MAX - 1, PW_SINK_TEXT_MAX - 1);
+		if (!count && *text != '/')
+			return refuse(reading, &entry->start_mark, "alerts.exec must begin with an absolute path");
+		memcpy(sinks->exec[count++], text, strlen(text) + 1);
+	}
+	sinks->exec_count = count;
+	return 0;
+}
+
+/* One key of a webhook: 0, or refused. */
+static int read_webhook_key(struct reading *reading, struct pw_webhook_config *webhook, const yaml_node_t *key_node,
+			    const char *key, const yaml_node_t *node)
+{
+	static const char *const keys[] = {"url", "format", "timeout", "ca", "certificate", "key", "token_file"};
+	char *const paths[] = {NULL, NULL, NULL, webhook->ca, webhook->certificate, webhook->key, webhook->token_file};
+	const char *text = scalar(reading, node, key), *near;
+	size_t index = 0;
+
+	if (!text)
+		return -EINVAL;
+	while (index < ARRAY_SIZE(keys) && strcmp(keys[index], key) != 0)
+		index++;
+	if (index == ARRAY_SIZE(keys)) {
+		near = pw_suggest(key, keys, ARRAY_SIZE(keys));
+		return refuse(reading, &key_node->start_mark,
+			      near ? "unknown key '%s': did you mean '%s'?" : "unknown key '%s'", key, near);
+	}
+	if (index >= 3) {
+		if (strlen(text) >= PW_SINK_TEXT_MAX || *text != '/')
+			return refuse(reading, &node->start_mark, "%s must be an absolute path of at most %d bytes",
+				      key, PW_SINK_TEXT_MAX - 1);
+		memcpy(paths[index], text, strlen(text) + 1);
+	} else if (index == 0) {
+		if ((strncmp(text, "http://", 7) && strncmp(text, "https://", 8)) ||
+		    strlen(text) >= sizeof(webhook->url))
+			return refuse(reading, &node->start_mark, "url must begin with http:// or https://");
+		memcpy(webhook->url, text, strlen(text) + 1);
+	} else if (index == 1) {
+		if (strcmp(text, "alertmanager") != 0 && strcmp(text, "json") != 0)
+			return refuse(reading, &node->start_mark, "format must be alertmanager or json");
+		webhook->format = strcmp(text, "json") ? PW_WEBHOOK_ALERTMANAGER : PW_WEBHOOK_JSON;
+	} else if (pw_parse_duration(text, &webhook->timeout_ns) < 0 || webhook->timeout_ns < 100 * PW_NS_PER_MS ||
+		   webhook->timeout_ns > 30 * PW_NS_PER_SEC) {
+		return refuse(reading, &node->start_mark, "timeout must be a duration from 100ms to 30s");
+	}
+	return 0;
+}
+
+static int read_webhook(struct reading *reading, const yaml_node_t *node, struct pw_webhook_config *webhook)
+{
+	*webhook = (struct pw_webhook_config){.timeout_ns = 5 * PW_NS_PER_SEC};
+	if (node->type != YAML_MAPPING_NODE)
+		return refuse(reading, &node->start_mark, "a webhook must be a mapping with url and format");
+	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; pair++) {
+		const yaml_node_t *key_node = yaml_document_get_node(reading->document, pair->key);
+		const char *key = scalar(reading, key_node, "a key");
+
+		if (!key || read_webhook_key(reading, webhook, key_node, key,
+					     yaml_document_get_node(reading->document, pair->value)) < 0)
+			return -EINVAL;
+	}
+	return *webhook->url ? 0 : refuse(reading, &node->start_mark, "a webhook needs a url");
+}
+
+/* alerts.webhooks: a list of receivers. */
+static int read_webhooks(struct reading *reading, const yaml_node_t *node)
+{
+	struct pw_sinks_config *sinks = &reading->config->sinks;
+	size_t count = 0;
+	int r = 0;
+
+	if (is_empty(node))
+		return 0;
+	if (node->type != YAML_SEQUENCE_NODE)
+		return refuse(reading, &node->start_mark, "alerts.webhooks must be a list");
+	for (yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top && !r;
+	     item++) {
+		const yaml_node_t *entry = yaml_document_get_node(reading->document, *item);
+
+		if (count == PW_WEBHOOKS_MAX)
+			return refuse(reading, &entry->start_mark, "more than %d webhooks", PW_WEBHOOKS_MAX);
+		r = read_webhook(reading, entry, &sinks->webhooks[count++]);
+		for (size_t i = 0; !r && i + 1 < count; i++)
+			if (!strcmp(sinks->webhooks[i].url, sinks->webhooks[count - 1].url))
+				r = refuse(reading, &entry->start_mark, "the same url twice");
+	}
+	sinks->webhook_count = count;
+	return r;
+}
+
 /* A mapping whose keys lie behind prefix: settings, or one more level of mapping ("rules", "rules.PW-G08"). */
 static int read_mapping(struct reading *reading, const char *prefix, const yaml_node_t *node, int depth)
 {
-	char words[PW_SETTINGS_MAX + 4][KEY_MAX], key[KEY_MAX];
+	char words[PW_SETTINGS_MAX + 5][KEY_MAX], key[KEY_MAX];
 	struct pw_setting setting;
 	int r = 0;
 
@@ -226,6 +335,10 @@ static int read_mapping(struct reading *reading, const char *prefix, const yaml_
 			r = read_globs(reading, word, value, &reading->config->exclude);
 		else if (!*prefix && !strcmp(word, "services"))
 			r = read_services(reading, value);
+		else if (!strcmp(key, "alerts.exec"))
+			r = read_exec(reading, value);
+		else if (!strcmp(key, "alerts.webhooks"))
+			r = read_webhooks(reading, value);
 		else {
 			count = candidates(prefix, words, ARRAY_SIZE(words));
 			for (found = 0; found < count && strcmp(words[found], word); found++)

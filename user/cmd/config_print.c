@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "cmd/config.h"
 #include "cmd/config_settings.h"
+#include "output/webhook.h"
 
 /* Configuration as text: what check-config shows. */
 
@@ -36,6 +37,39 @@ static void print_list(const struct pw_config *config, const char *key, const st
 	}
 }
 
+/* Receivers by their names, which leave out what in a URL may be secret; the command with its arguments. */
+static void sink_text(const struct pw_config *config, size_t index, struct pw_buf *out)
+{
+	char name[96];
+
+	if (index < config->sinks.webhook_count) {
+		pw_webhook_name(&config->sinks.webhooks[index], name, sizeof(name));
+		pw_buf_escaped(out, name, strlen(name));
+		return;
+	}
+	for (size_t i = 0; i < config->sinks.exec_count; i++) {
+		pw_buf_puts(out, i ? " " : "");
+		pw_buf_escaped(out, config->sinks.exec[i], strlen(config->sinks.exec[i]));
+	}
+}
+
+static void print_sinks(const struct pw_config *config, struct pw_buf *out)
+{
+	for (size_t i = 0; i <= config->sinks.webhook_count; i++) {
+		_cleanup_buf_ struct pw_buf value = PW_BUF_INIT(8192);
+		bool webhook = i < config->sinks.webhook_count;
+
+		sink_text(config, i, &value);
+		if (webhook || config->sinks.exec_count)
+			pw_buf_printf(out, "%-32s %-24s file %s\n", webhook ? "alerts.webhooks" : "alerts.exec",
+				      pw_buf_text(&value), config->path);
+		else
+			pw_buf_printf(out, "%-32s %-24s default\n", "alerts.exec", "(none)");
+	}
+	if (!config->sinks.webhook_count)
+		pw_buf_printf(out, "%-32s %-24s default\n", "alerts.webhooks", "(none)");
+}
+
 void pw_config_print(const struct pw_config *config, struct pw_buf *out)
 {
 	struct pw_setting setting;
@@ -49,6 +83,7 @@ void pw_config_print(const struct pw_config *config, struct pw_buf *out)
 	print_list(config, "include", &config->include, out);
 	print_list(config, "exclude", &config->exclude, out);
 	print_list(config, "services", &config->services, out);
+	print_sinks(config, out);
 }
 
 static void json_list(const char *key, const struct pw_config_list *list, bool names, struct pw_json *json)
@@ -68,6 +103,33 @@ static void json_list(const char *key, const struct pw_config_list *list, bool n
 	}
 	pw_json_end(json);
 	pw_json_key_str(json, "source", pw_config_source_name(list->source));
+	pw_json_end(json);
+}
+
+static void json_sinks(const struct pw_config *config, struct pw_json *json)
+{
+	const struct pw_sinks_config *sinks = &config->sinks;
+
+	pw_json_object(json);
+	pw_json_key_str(json, "key", "alerts.webhooks");
+	pw_json_key_array(json, "value");
+	for (size_t i = 0; i < sinks->webhook_count; i++) {
+		_cleanup_buf_ struct pw_buf value = PW_BUF_INIT(8192);
+
+		sink_text(config, i, &value);
+		pw_json_str(json, pw_buf_text(&value));
+	}
+	pw_json_end(json);
+	pw_json_key_str(json, "source",
+			pw_config_source_name(sinks->webhook_count ? PW_SOURCE_FILE : PW_SOURCE_DEFAULT));
+	pw_json_end(json);
+	pw_json_object(json);
+	pw_json_key_str(json, "key", "alerts.exec");
+	pw_json_key_array(json, "value");
+	for (size_t i = 0; i < sinks->exec_count; i++)
+		pw_json_str(json, sinks->exec[i]);
+	pw_json_end(json);
+	pw_json_key_str(json, "source", pw_config_source_name(sinks->exec_count ? PW_SOURCE_FILE : PW_SOURCE_DEFAULT));
 	pw_json_end(json);
 }
 
@@ -95,6 +157,7 @@ void pw_config_print_json(const struct pw_config *config, struct pw_buf *out)
 	json_list("include", &config->include, false, &json);
 	json_list("exclude", &config->exclude, false, &json);
 	json_list("services", &config->services, true, &json);
+	json_sinks(config, &json);
 	pw_json_end(&json);
 	pw_json_end(&json);
 	r = pw_json_finish(&json);

@@ -19,8 +19,8 @@
 #include "cmd/recording.h"
 #include "collect/collect.h"
 #include "observe/observe.h"
-#include "output/alert.h"
 #include "output/http.h"
+#include "output/sinks.h"
 #include "reader/reader.h"
 #include "target/discover.h"
 #include "target/service.h"
@@ -28,8 +28,9 @@
 
 /*
  * Start and end of the daemon, and what reaches it from outside: signals, targets that come and go, the worker's
- * results. Order at start: the recording (may need rights that are given up next), privileges, the reader process
- * (forks), collect (tries the host on a child, then starts its thread), HTTP (threads), and only then targets.
+ * results. Order at start: the recording and the file of alerts (may need rights that are given up next), the process
+ * that runs the command for alerts (forks), privileges, the reader process (forks), collect (tries the host on a child,
+ * then starts its thread), webhooks and HTTP (threads), and only then targets.
  */
 #define STACKS_FIRST 16
 #define STACKS_EVERY 256
@@ -39,8 +40,7 @@ static void on_transition(void *context, const struct pw_alert *alert)
 {
 	struct pw_daemon *daemon = context;
 
-	if (pw_alert_log(alert) < 0)
-		daemon->health.alert_log_failures++;
+	pw_sinks_tell(daemon->sinks, alert);
 }
 
 static void on_service_name(void *context, struct pw_target *target)
@@ -186,6 +186,7 @@ static void reload(struct pw_daemon *daemon)
 	warn_fixed("socket", strcmp(config.socket, daemon->config.socket) != 0);
 	warn_fixed("record", strcmp(config.record, daemon->config.record) != 0);
 	warn_fixed("attach", config.attach != daemon->config.attach);
+	warn_fixed("alerts.exec", !pw_sinks_configure(daemon->sinks, &config.sinks));
 	if (config.interval_ns != daemon->config.interval_ns) {
 		r = pw_daemon_set_interval(daemon, config.interval_ns);
 		if (r < 0)
@@ -275,6 +276,25 @@ static void start_collect(struct pw_daemon *daemon)
 		pw_log_warn(0, "%s; continuing with more privilege than needed", why.text);
 }
 
+/* A command for an alert has ended. */
+static int on_sinks(struct pw_source *source, int fd pw_unused, uint32_t events pw_unused, void *context)
+{
+	struct pw_daemon *daemon = context;
+
+	if (!pw_sinks_dispatch(daemon->sinks))
+		pw_source_remove(source);
+	return 0;
+}
+
+static int start_sinks(struct pw_daemon *daemon, struct pw_why *reterr_why)
+{
+	int r = pw_sinks_start(daemon->sinks, reterr_why);
+
+	if (r >= 0 && pw_sinks_fd(daemon->sinks) >= 0)
+		r = pw_loop_add_io(daemon->loop, pw_sinks_fd(daemon->sinks), EPOLLIN, on_sinks, daemon, NULL);
+	return r < 0 ? pw_why_prefix(reterr_why, r, "cannot start what alerts go to") : 0;
+}
+
 static int start_parts(struct pw_daemon *daemon, struct pw_why *reterr_why)
 {
 	const struct pw_discover_callbacks callbacks = {
@@ -290,6 +310,9 @@ static int start_parts(struct pw_daemon *daemon, struct pw_why *reterr_why)
 			return r;
 		pw_recording_rules(daemon->recording, &daemon->config.rules);
 	}
+	r = pw_sinks_new(&daemon->sinks, &daemon->config.sinks, reterr_why);
+	if (r < 0)
+		return r;
 	if (pw_privilege_drop(reterr_why) < 0)
 		pw_log_warn(0, "%s; continuing with more privilege than needed", reterr_why->text);
 	r = pw_reader_start(&daemon->reader);
@@ -309,6 +332,9 @@ static int start_parts(struct pw_daemon *daemon, struct pw_why *reterr_why)
 	if (r < 0)
 		return pw_why_set(reterr_why, r, "cannot start: %s", strerror(-r));
 	apply_filter(daemon);
+	r = start_sinks(daemon, reterr_why);
+	if (r < 0)
+		return r;
 	r = pw_http_start(&daemon->http, daemon->board, daemon->config.listen, daemon->config.socket, reterr_why);
 	if (r < 0)
 		return r;
@@ -332,6 +358,7 @@ static void stop(struct pw_daemon *daemon)
 		pw_reader_free(daemon->reader);
 	if (daemon->analysis)
 		pw_analysis_free(daemon->analysis);
+	pw_sinks_free(daemon->sinks); /* analysis may have told it of ends */
 	pw_recording_close(daemon->recording);
 	pw_board_free(daemon->board);
 	pw_loop_free(daemon->loop);

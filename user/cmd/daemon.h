@@ -21,6 +21,7 @@ struct pw_observation;
 struct pw_reader;
 struct pw_record;
 struct pw_recording;
+struct pw_sinks;
 struct pw_source;
 struct pw_target;
 
@@ -53,6 +54,7 @@ struct pw_daemon {
 	struct pw_recording *recording; /* NULL: none */
 	struct pw_board *board;
 	struct pw_http *http;
+	struct pw_sinks *sinks;
 	struct pw_source *tick_source, *work_source;
 
 	struct pw_observed_vec {

@@ -17,6 +17,7 @@
 #include "model/record.h"
 #include "observe/observe.h"
 #include "output/http.h"
+#include "output/sinks.h"
 #include "reader/reader.h"
 #include "target/discover.h"
 #include "target/target.h"
@@ -87,6 +88,7 @@ static void fill_health(struct pw_daemon *daemon)
 	struct pw_analysis_stats analysis;
 	struct pw_loop_stats loop;
 
+	health->sink_count = pw_sinks_stats(daemon->sinks, health->sinks);
 	pw_reader_stats(daemon->reader, &reader);
 	health->reader_requests = reader.requests;
 	health->reader_timeouts = reader.timeouts;
@@ -156,6 +158,7 @@ static void publish(struct pw_daemon *daemon)
 	daemon->health.tick_duration_ns = pw_now_ns() - daemon->tick_started_ns;
 	fill_health(daemon);
 	alerts = pw_analysis_alerts(daemon->analysis, daemon->alerts, PW_ALERTS_MAX);
+	pw_sinks_current(daemon->sinks, daemon->alerts, alerts);
 	for (size_t i = 0; records && i < daemon->observed.count; i++)
 		if (daemon->observed.items[i]->record)
 			records[count++] = daemon->observed.items[i]->record;

@@ -93,6 +93,33 @@ static void alert_growth(struct pw_writer *w, const struct pw_published *publish
 	each_alert(w, published, write_growth);
 }
 
+/* Each sink's number with its name; result: "" or the value of that label. */
+#define SINK_NUMBER(function, member, result)                                           \
+	static void function(struct pw_writer *w, const struct pw_published *published) \
+	{                                                                               \
+		for (size_t i = 0; i < published->health.sink_count; i++) {             \
+			const struct pw_sink_stats *sink = &published->health.sinks[i]; \
+			_cleanup_buf_ struct pw_buf labels = PW_BUF_INIT(2048);         \
+                                                                                        \
+			pw_write_label(&labels, "receiver", sink->name);                \
+			if (*(result))                                                  \
+				pw_write_label(&labels, "result", result);              \
+			pw_write_u64(w, "", pw_buf_text(&labels), NULL, sink->member);  \
+		}                                                                       \
+	}
+SINK_NUMBER(deliveries_done, delivered, "delivered")
+SINK_NUMBER(deliveries_dropped, dropped, "dropped")
+SINK_NUMBER(delivery_failures, failed_tries, "")
+SINK_NUMBER(deliveries_waiting, waiting, "")
+SINK_NUMBER(deliveries_in_memory, in_memory, "")
+SINK_NUMBER(receiver_up, ok, "")
+
+static void deliveries(struct pw_writer *w, const struct pw_published *published)
+{
+	deliveries_done(w, published);
+	deliveries_dropped(w, published);
+}
+
 static void build_info(struct pw_writer *w, const struct pw_published *published)
 {
 	_cleanup_buf_ struct pw_buf labels = PW_BUF_INIT(8192);
@@ -165,7 +192,6 @@ SELF_NUMBER(map_memory, map_memory_bytes)
 SELF_NUMBER(judged, judged)
 SELF_NUMBER(rule_sites, sites_tracked)
 SELF_NUMBER(rule_sites_dropped, sites_dropped)
-SELF_NUMBER(alert_log_failures, alert_log_failures)
 SELF_NUMBER(observe_failures, observe_failures)
 SELF_NUMBER(reload_ok, reload_ok)
 SELF_SECONDS(reload_time, reload_wall_ns)
@@ -181,8 +207,16 @@ const struct pw_metric_family pw_metrics_self[] = {
 	{"parkwatch_alert_growth_per_hour", G, NULL, "Growth of an alert that fires, goroutines per hour.", NULL,
 	 alert_growth},
 	{"parkwatch_alert_transitions_total", C, NULL, "Alerts that fired and were resolved.", NULL, alerts_total},
-	{"parkwatch_alert_log_failures_total", C, NULL, "Alerts that could not be written to the log.", NULL,
-	 alert_log_failures},
+	{"parkwatch_alert_deliveries_total", C, NULL,
+	 "Transitions of alerts by where they were to go, and what became of them.", NULL, deliveries},
+	{"parkwatch_alert_delivery_failures_total", C, NULL, "Tries that failed, of a command or a webhook.", NULL,
+	 delivery_failures},
+	{"parkwatch_alert_deliveries_waiting", G, NULL, "Transitions that a receiver has not taken yet.", NULL,
+	 deliveries_waiting},
+	{"parkwatch_alert_deliveries_not_on_disk", G, NULL, "Of them those that are lost if parkwatch ends now.", NULL,
+	 deliveries_in_memory},
+	{"parkwatch_alert_receiver_up", G, NULL, "Whether the last try to tell a receiver succeeded.", NULL,
+	 receiver_up},
 	{"parkwatch_rule_evaluations_total", C, NULL, "Records judged.", NULL, judged},
 	{"parkwatch_rule_sites", G, NULL, "Go statements under judgement.", NULL, rule_sites},
 	{"parkwatch_rule_sites_dropped_total", C, NULL, "Go statements not judged for want of room.", NULL,

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "model/alert.h"
+#include "output/sinks.h"
 
 struct pw_record;
 
@@ -29,7 +30,9 @@ struct pw_health { /* of parkwatch itself; totals since start unless said */
 	uint64_t waiting_targets,
 		not_tried_again; /* for their first or next attempt to attach; given up for lack of room */
 	uint64_t judged, alerts_fired, alerts_resolved, sites_tracked, sites_dropped;
-	uint64_t alert_log_failures, observe_failures;
+	uint64_t observe_failures;
+	struct pw_sink_stats sinks[PW_SINKS_MAX];
+	size_t sink_count;
 	bool reload_ok; /* the last one, or the start */
 	uint64_t reload_wall_ns;
 	bool recording;

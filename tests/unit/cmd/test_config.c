@@ -78,6 +78,48 @@ static void nothing_at_all_is_a_configuration(void **state)
 	assert_int_equal(config.include.count, 0);
 }
 
+static void alerts_go_where_the_file_says(void **state)
+{
+	struct pw_why why = {0};
+
+	(void)state;
+	assert_int_equal(read_text("alerts:\n"
+				   "  file: /var/log/parkwatch/alerts.jsonl\n"
+				   "  exec: [/usr/local/bin/page, '--from', parkwatch]\n"
+				   "  exec_timeout: 10s\n"
+				   "  webhooks:\n"
+				   "  - url: http://127.0.0.1:9093\n"
+				   "  - url: https://hooks.example.org/x\n"
+				   "    format: json\n"
+				   "    timeout: 2s\n"
+				   "    ca: /etc/ca.pem\n"
+				   "    token_file: /etc/token\n",
+				   &why),
+			 0);
+	assert_string_equal(config.sinks.file, "/var/log/parkwatch/alerts.jsonl");
+	assert_int_equal(config.sinks.exec_count, 3);
+	assert_string_equal(config.sinks.exec[1], "--from");
+	assert_int_equal(config.sinks.exec_timeout_ns, 10 * PW_NS_PER_SEC);
+	assert_int_equal(config.sinks.webhook_count, 2);
+	assert_int_equal(config.sinks.webhooks[0].format, PW_WEBHOOK_ALERTMANAGER);
+	assert_int_equal(config.sinks.webhooks[0].timeout_ns, 5 * PW_NS_PER_SEC);
+	assert_int_equal(config.sinks.webhooks[1].format, PW_WEBHOOK_JSON);
+	assert_string_equal(config.sinks.webhooks[1].token_file, "/etc/token");
+	assert_refused("alerts:\n  webhoks: []\n", "test.yaml:2:3: unknown key 'webhoks': did you mean 'webhooks'?");
+	assert_refused("alerts:\n  webhooks:\n  - {url: 'http://a', tmeout: 1s}\n",
+		       "test.yaml:3:23: unknown key 'tmeout': did you mean 'timeout'?");
+	assert_refused("alerts:\n  webhooks:\n  - {format: json}\n", "test.yaml:3:5: a webhook needs a url");
+	assert_refused("alerts:\n  webhooks:\n  - {url: 'ftp://a'}\n",
+		       "test.yaml:3:11: url must begin with http:// or https://");
+	assert_refused("alerts:\n  webhooks: [{url: 'http://a', timeout: 1h}]\n",
+		       "test.yaml:2:41: timeout must be a duration from 100ms to 30s");
+	assert_refused("alerts:\n  webhooks: [{url: 'http://a'}, {url: 'http://a'}]\n",
+		       "test.yaml:2:33: the same url twice");
+	assert_refused("alerts:\n  exec: [page]\n", "test.yaml:2:10: alerts.exec must begin with an absolute path");
+	assert_refused("alerts:\n  exec: page\n",
+		       "test.yaml:2:9: alerts.exec must be a list: a path and its arguments");
+}
+
 static void a_mistake_is_named_with_line_column_and_suggestion(void **state)
 {
 	(void)state;
@@ -261,6 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_file_changes_what_it_names_and_nothing_else),
 		TEST(nothing_at_all_is_a_configuration),
+		TEST(alerts_go_where_the_file_says),
 		TEST(a_mistake_is_named_with_line_column_and_suggestion),
 		TEST(broken_yaml_says_where),
 		TEST(a_file_with_a_mistake_changes_nothing),
