@@ -7,8 +7,10 @@
  * only what is new is sorted.
  *
  * What makes it right: a goroutine that is parked does not change, so one look is enough. All others (runnable,
- * running, in a system call), and what makes no sense, are looked at again a moment later, and counted as torn if the
- * two looks are not of one goroutine.
+ * running, in a system call), and what makes no sense, are looked at again: twice in one call, which is some hundred
+ * nanoseconds apart, and that is it if both are of one goroutine. One that never holds still is left out and counted as
+ * torn; a busy program has some of those and the rest of it is whole. Only where much makes no sense at any look is
+ * nothing believed.
  */
 #include "target/goroutines.h"
 
@@ -25,16 +27,18 @@
 #include "target/target.h"
 
 #define LIST_CHUNK  32768u /* entries of runtime.allgs per read: 256 kB */
-#define BUFFER_SIZE (1u << 20)
+#define BUFFER_SIZE (512u << 10)
 #define RANGES_MAX  512u
-#define LOOKS_MAX   3	 /* after the first one */
+#define LOOKS_MAX   4		     /* after the first one */
+#define PAIRS_MAX   (RANGES_MAX / 4) /* of looks at one g in one call: 2 * PW_G_SIZE_MAX each fit into the buffer */
 #define GAP_MAX	    512u /* bytes between two g that are rather read than skipped; measured best of 64 to 4096 */
 
 enum phase { PHASE_LIST, PHASE_READ, PHASE_DONE };
 
 struct again { /* to be looked at a second time */
 	uint64_t addr;
-	uint64_t goid, gopc, startpc; /* of the first look; 0 if it made no sense */
+	uint32_t slot; /* in goroutines: its place by address */
+	bool nonsense; /* no look at it made sense yet */
 };
 
 struct pw_census {
@@ -52,6 +56,8 @@ struct pw_census {
 	PW_VEC(struct pw_goroutine) goroutines;
 	struct again *again;
 	size_t again_count;
+	size_t removed;	   /* slots of goroutines since the last close_gaps that are empty (addr 0) */
+	uint64_t nonsense; /* of the torn ones: no look made sense */
 	uint8_t *buffer;
 	struct pw_mem_range *ranges;
 	uint32_t *range_first; /* of the g in sorted that begins a range */
@@ -133,7 +139,8 @@ int pw_census_begin(struct pw_census *census, struct pw_target *target)
 
 	census->wanted = (size_t)PW_MIN(result.allglen, (uint64_t)PW_GOROUTINES_MAX);
 	result.skipped = result.allglen - census->wanted;
-	census->list_done = census->position = census->again_count = 0;
+	census->list_done = census->position = census->again_count = census->removed = 0;
+	census->nonsense = 0;
 	if (census->wanted < census->sorted_of)
 		census->sorted_of = 0; /* it never shrinks: not the process that it was */
 	pw_vec_reset(&census->goroutines);
@@ -240,13 +247,13 @@ static size_t plan_ranges(struct pw_census *census, size_t *ret_next)
 	return ranges;
 }
 
-static void look_again(struct pw_census *census, uint64_t addr, const struct pw_goroutine *first)
+static void look_again(struct pw_census *census, uint64_t addr, bool nonsense)
 {
-	struct again again = {.addr = addr};
+	uint32_t slot = (uint32_t)census->goroutines.count++;
 
-	if (first)
-		again = (struct again){addr, first->goid, first->gopc, first->startpc};
-	census->again[census->again_count++] = again;
+	census->goroutines.items[slot].addr = 0;
+	census->again[census->again_count++] = (struct again){addr, slot, nonsense};
+	census->removed++;
 }
 
 static void take_first_look(struct pw_census *census, uint64_t addr, const uint8_t *bytes)
@@ -259,13 +266,13 @@ static void take_first_look(struct pw_census *census, uint64_t addr, const uint8
 		census->result.dead++;
 		break;
 	case PW_GREAD_BAD:
-		look_again(census, addr, NULL);
+		look_again(census, addr, true);
 		break;
 	case PW_GREAD_LIVE:
 		if (slot->status == PW_GOROUTINE_WAITING || slot->status == PW_GOROUTINE_LEAKED)
 			census->goroutines.count++;
 		else
-			look_again(census, addr, slot);
+			look_again(census, addr, false);
 		break;
 	}
 }
@@ -288,29 +295,31 @@ static int read_one_by_one(struct pw_census *census, size_t first, size_t end)
 	return 0;
 }
 
-/* True: it has to be looked at once more, since it was another goroutine's the last time. */
+/* Two looks in a row, `need` bytes each. True: it has to be looked at once more, since they are not of one goroutine.
+ */
 static bool take_next_look(struct pw_census *census, struct again *again, const uint8_t *bytes)
 {
-	struct pw_goroutine *slot = &census->goroutines.items[census->goroutines.count];
-	bool same;
+	struct pw_goroutine *slot = &census->goroutines.items[again->slot], first = {};
+	enum pw_gread_verdict verdict;
 	const char *what;
 
-	switch (pw_gread_parse(&census->plan, again->addr, bytes, slot, &what)) {
-	case PW_GREAD_DEAD:
+	verdict = pw_gread_parse(&census->plan, again->addr, bytes, &first, &what);
+	if (verdict != PW_GREAD_DEAD)
+		verdict = pw_gread_parse(&census->plan, again->addr, bytes + census->plan.need, slot, &what);
+	if (verdict == PW_GREAD_DEAD) {
 		census->result.dead++;
+		slot->addr = 0;
 		return false;
-	case PW_GREAD_BAD:
-		again->goid = 0;
+	}
+	if (verdict == PW_GREAD_BAD)
 		return true;
-	case PW_GREAD_LIVE:
-		break;
-	}
-	same = again->goid == slot->goid && again->gopc == slot->gopc && again->startpc == slot->startpc;
-	if (same || slot->status == PW_GOROUTINE_WAITING) {
-		census->goroutines.count++;
+	again->nonsense = false;
+	if (slot->status == PW_GOROUTINE_WAITING ||
+	    (first.goid == slot->goid && first.gopc == slot->gopc && first.startpc == slot->startpc)) {
+		census->removed--;
 		return false;
 	}
-	*again = (struct again){again->addr, slot->goid, slot->gopc, slot->startpc};
+	slot->addr = 0;
 	return true;
 }
 
@@ -321,17 +330,19 @@ static int look_once_more(struct pw_census *census, size_t done, size_t n, size_
 	int r;
 
 	for (size_t i = 0; i < n; i++)
-		census->ranges[i] = (struct pw_mem_range){
-			.addr = census->again[done + i].addr, .buffer = census->buffer + i * need, .size = need};
-	r = pw_mem_read_many(&census->target->mem, census->ranges, n);
+		for (size_t k = 0; k < 2; k++)
+			census->ranges[2 * i + k] = (struct pw_mem_range){.addr = census->again[done + i].addr,
+									  .buffer = census->buffer + (2 * i + k) * need,
+									  .size = need};
+	r = pw_mem_read_many(&census->target->mem, census->ranges, 2 * n);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n; i++) {
 		struct again again = census->again[done + i];
 
-		if (!census->ranges[i].ok)
+		if (!census->ranges[2 * i].ok || !census->ranges[2 * i + 1].ok)
 			census->result.skipped++;
-		else if (take_next_look(census, &again, census->ranges[i].buffer))
+		else if (take_next_look(census, &again, census->ranges[2 * i].buffer))
 			census->again[(*kept)++] = again;
 	}
 	return 0;
@@ -343,7 +354,7 @@ static int next_looks(struct pw_census *census)
 		size_t kept = 0;
 
 		for (size_t done = 0; done < census->again_count;) {
-			size_t n = PW_MIN(census->again_count - done, (size_t)RANGES_MAX);
+			size_t n = PW_MIN(census->again_count - done, (size_t)PAIRS_MAX);
 			int r = look_once_more(census, done, n, &kept);
 
 			if (r)
@@ -353,14 +364,34 @@ static int next_looks(struct pw_census *census)
 		census->again_count = kept;
 	}
 	census->result.torn += census->again_count;
+	for (size_t i = 0; i < census->again_count; i++)
+		census->nonsense += census->again[i].nonsense;
 	census->again_count = 0;
 	return 0;
+}
+
+/* Goroutines from first on whose slots stayed empty leave no gap. */
+static void close_gaps(struct pw_census *census, size_t first)
+{
+	size_t kept = first;
+
+	if (!census->removed)
+		return;
+	for (size_t i = first; i < census->goroutines.count; i++) {
+		if (!census->goroutines.items[i].addr)
+			continue;
+		if (kept != i)
+			census->goroutines.items[kept] = census->goroutines.items[i];
+		kept++;
+	}
+	census->goroutines.count = kept;
+	census->removed = 0;
 }
 
 /* A buffer full of goroutines. 0 all are read, -EAGAIN more to do. */
 static int step_read(struct pw_census *census)
 {
-	size_t next, ranges = plan_ranges(census, &next);
+	size_t next, ranges = plan_ranges(census, &next), before = census->goroutines.count;
 	int r;
 
 	if (!ranges)
@@ -388,17 +419,19 @@ static int step_read(struct pw_census *census)
 	r = next_looks(census);
 	if (r)
 		return r;
+	close_gaps(census, before);
 	return census->position < census->sorted.count ? -EAGAIN : 0;
 }
 
-/* Something that is no Go process any more would show itself here. */
+/* Something that is no Go process any more would show itself here: its g are no g, or not there. That many moved while
+ * they were read only says that it is busy. */
 static int believe(const struct pw_census *census)
 {
 	const struct pw_census_result *result = &census->result;
 
 	if (!census->goroutines.count)
 		return -EBADMSG;
-	if (result->torn + result->skipped > 16 + result->allglen / 20 && result->allglen <= PW_GOROUTINES_MAX)
+	if (census->nonsense + result->skipped > 16 + result->allglen / 20 && result->allglen <= PW_GOROUTINES_MAX)
 		return -EBADMSG;
 	return 0;
 }

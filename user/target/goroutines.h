@@ -8,19 +8,21 @@
 
 struct pw_target;
 
-/* One goroutine as read from runtime.allgs; every field was checked or the goroutine is not here. */
+/* One goroutine as read from runtime.allgs; every field was checked or the goroutine is not here. What is needed to
+ * read its stack comes first: it is looked up in no order then. */
 struct pw_goroutine {
-	uint64_t addr, goid, parent_goid; /* parent 0: unknown on that version */
-	uint64_t gopc, startpc;		  /* live addresses; gopc 0: started by the runtime */
-	uint64_t sched_sp, sched_pc;	  /* where its stack begins: in a system call those of the call */
-	uint64_t sched_lr;		  /* arm64: return address of a function without a frame; else 0 */
-	uint64_t waiting, labels;	  /* live addresses: *sudog, the labels of pprof; unchecked */
+	uint64_t addr;
+	uint64_t sched_sp, sched_pc; /* where its stack begins: in a system call those of the call */
 	uint64_t stack_lo, stack_hi;
 	uint8_t status;	     /* enum pw_status_class (model/record.h) */
 	uint8_t wait_reason; /* the target's own code; meaningful only while waiting */
 	uint8_t tracking_seq;
 	bool system; /* runtime.isSystemGoroutine */
 	bool locked_to_thread;
+	uint64_t sched_lr;	    /* arm64: return address of a function without a frame; else 0 */
+	uint64_t goid, parent_goid; /* parent 0: unknown on that version */
+	uint64_t gopc, startpc;	    /* live addresses; gopc 0: started by the runtime */
+	uint64_t waiting, labels;   /* live addresses: *sudog, the labels of pprof; unchecked */
 };
 
 /*
@@ -30,7 +32,7 @@ struct pw_goroutine {
 struct pw_census;
 
 struct pw_census_result {
-	const struct pw_goroutine *goroutines; /* owned by the census, valid until the next begin */
+	const struct pw_goroutine *goroutines; /* by addr, ascending; owned by the census until the next begin */
 	size_t count;
 	uint64_t allglen, dead, skipped, torn; /* skipped: unreadable or over the cap; torn: changed while read */
 	uint64_t started_ns, duration_ns, bytes_read; /* CLOCK_BOOTTIME; duration without the waits between slices */

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/*
+ * What is known of each goroutine before its stack is read: its place in the result, whether it is still the park of
+ * the last look (then its stack, its age and its object are kept), and the list of stacks that have to be read.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/huge.h"
+#include "model/record.h"
+#include "target/snapshot_state.h"
+#include "target/sort.h"
+
+#define SPAN_MAX (1ULL << (64 - PW_SNAPSHOT_INDEX)) /* of goids, or of addresses / 8, beside an index */
+#define BYTES_PER_ONE                                                                                 \
+	(sizeof(struct pw_snapshot_goroutine) + sizeof(struct pw_look) + 2 * sizeof(struct pw_seen) + \
+	 sizeof(struct pw_goroutine) + 6 * sizeof(uint64_t)) /* list and sorted, todo, missed, scratch, goids */
+
+int pw_snapshot_sort(struct pw_snapshot *snapshot, uint64_t *keys, size_t count)
+{
+	if (snapshot->scratch_capacity < count) {
+		free(snapshot->scratch);
+		snapshot->scratch = pw_huge_alloc(count * sizeof(*snapshot->scratch));
+		snapshot->scratch_capacity = snapshot->scratch ? count : 0;
+		if (!snapshot->scratch)
+			return -ENOMEM;
+	}
+	pw_sort_u64(keys, count, PW_SNAPSHOT_INDEX, snapshot->scratch);
+	return 0;
+}
+
+static bool has_stack(const struct pw_goroutine *g)
+{
+	return g->status != PW_GOROUTINE_RUNNING && g->sched_sp >= g->stack_lo && g->sched_sp < g->stack_hi &&
+	       g->sched_sp % 8 == 0;
+}
+
+/* The least goid, and the lowest stack: keys count from there. */
+static uint64_t find_bases(struct pw_snapshot *snapshot, size_t count)
+{
+	uint64_t least = UINT64_MAX;
+
+	snapshot->base = UINT64_MAX;
+	for (size_t i = 0; i < count; i++) {
+		const struct pw_goroutine *g = &snapshot->goroutines[i];
+
+		least = PW_MIN(least, g->goid);
+		if (has_stack(g))
+			snapshot->base = PW_MIN(snapshot->base, g->sched_sp);
+	}
+	return least;
+}
+
+/* Goroutines by goid, as keys in todo. */
+static int order_by_goid(struct pw_snapshot *snapshot, size_t count)
+{
+	uint64_t least = find_bases(snapshot, count), *keys = snapshot->todo.items;
+
+	snapshot->todo.count = 0;
+	for (size_t i = 0; i < count; i++)
+		if (snapshot->goroutines[i].goid - least < SPAN_MAX)
+			keys[snapshot->todo.count++] = (snapshot->goroutines[i].goid - least) << PW_SNAPSHOT_INDEX | i;
+	return pw_snapshot_sort(snapshot, keys, snapshot->todo.count);
+}
+
+/* A place in the result for each that fits into the memory budget, the oldest first. */
+static void give_places(struct pw_snapshot *snapshot, size_t count)
+{
+	uint64_t budget = snapshot->options.memory_budget_bytes, most = budget ? budget / BYTES_PER_ONE : count;
+	uint32_t place = 0;
+
+	for (size_t i = 0; i < count; i++)
+		snapshot->look.items[i] = (struct pw_look){
+			.stack = PW_STACK_NONE, .before = UINT32_MAX, .shown = UINT32_MAX, .left_out = true};
+	for (size_t k = 0; k < snapshot->todo.count && place < most; k++) {
+		uint64_t key = snapshot->todo.items[k];
+		struct pw_look *look = &snapshot->look.items[pw_snapshot_index(key)];
+
+		if (k && key >> PW_SNAPSHOT_INDEX == snapshot->todo.items[k - 1] >> PW_SNAPSHOT_INDEX) {
+			snapshot->result.torn++; /* two of one goid: one of them ended while we looked */
+			continue;
+		}
+		look->shown = place++;
+		look->left_out = false;
+	}
+	snapshot->shown.count = place;
+}
+
+static void recall(struct pw_snapshot *snapshot, size_t i, uint32_t before)
+{
+	struct pw_look *look = &snapshot->look.items[i];
+	const struct pw_goroutine *g = &snapshot->goroutines[i];
+	const struct pw_seen *seen = &snapshot->seen.items[before];
+
+	if (seen->goid != g->goid)
+		return;
+	look->before = before;
+	if (!seen->parked || !pw_snapshot_same_park(seen, g) || g->status == PW_GOROUTINE_RUNNING)
+		return;
+	look->object = seen->object;
+	if (seen->sp == g->sched_sp && seen->hi == g->stack_hi)
+		look->stack = seen->stack;
+}
+
+/* The list of stacks to be read, by address. A goroutine stays in its g until it ends: both lists are by address. */
+static int list_stacks(struct pw_snapshot *snapshot, size_t count)
+{
+	uint32_t before = 0;
+
+	snapshot->todo.count = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct pw_look *look = &snapshot->look.items[i];
+		const struct pw_goroutine *g = &snapshot->goroutines[i];
+
+		if (look->left_out)
+			continue;
+		while (before < snapshot->seen.count && snapshot->seen.items[before].addr < g->addr)
+			before++;
+		if (before < snapshot->seen.count && snapshot->seen.items[before].addr == g->addr)
+			recall(snapshot, i, before);
+		if (look->stack != PW_STACK_NONE)
+			snapshot->result.stacks_kept++;
+		else if (g->status == PW_GOROUTINE_RUNNING)
+			continue;
+		else if (!has_stack(g) || (g->sched_sp - snapshot->base) / 8 >= SPAN_MAX)
+			snapshot->result.skipped++;
+		else
+			snapshot->todo.items[snapshot->todo.count++] =
+				(g->sched_sp - snapshot->base) / 8 << PW_SNAPSHOT_INDEX | i;
+	}
+	return pw_snapshot_sort(snapshot, snapshot->todo.items, snapshot->todo.count);
+}
+
+/* Stacks of goroutines that ended stay in the set until it is mostly of those. */
+static void forget_stacks(struct pw_snapshot *snapshot)
+{
+	if (snapshot->stacks.entry_count < PW_STACKS_MAX / 2 && snapshot->stacks.pc_count < PW_STACK_PCS_MAX / 2)
+		return;
+	pw_stack_set_reset(&snapshot->stacks);
+	pw_vec_foreach (&snapshot->seen, seen)
+		seen->stack = PW_STACK_NONE;
+}
+
+int pw_snapshot_list(struct pw_snapshot *snapshot)
+{
+	const struct pw_census_result *census = pw_census_result(snapshot->census);
+	size_t count = census->count;
+	int r;
+
+	forget_stacks(snapshot);
+	snapshot->goroutines = (struct pw_goroutine *)census->goroutines;
+	snapshot->shown.count = snapshot->look.count = snapshot->todo.count = snapshot->gaps = 0;
+	snapshot->any_torn = false;
+	r = pw_vec_reserve(&snapshot->shown, count);
+	if (!r)
+		r = pw_vec_reserve(&snapshot->look, count);
+	if (!r)
+		r = pw_vec_reserve(&snapshot->todo, count);
+	if (!r)
+		r = order_by_goid(snapshot, count);
+	if (r)
+		return r;
+	snapshot->look.count = count;
+	snapshot->result.torn = census->torn;
+	give_places(snapshot, count);
+	snapshot->result.skipped =
+		census->skipped + count - snapshot->shown.count - (snapshot->result.torn - census->torn);
+	return list_stacks(snapshot, count);
+}
