@@ -92,7 +92,9 @@
 #define PW_STACK_PCS_MAX	(8U << 20)   /* of all different stacks: 128 MB; 100 of depth 80,000 */
 #define PW_STACKS_MAX		(1U << 20)   /* different stacks */
 #define PW_WAIT_SUDOGS_MAX	(1U << 21)   /* of one look: two of each goroutine */
-#define PW_WAIT_WORDS_MAX	64U	     /* words of a stack looked through for a pollDesc */
+#define PW_WAIT_WORDS_MAX	64U	     /* words of a stack looked through for a pollDesc, a Cond */
+#define PW_WAIT_COND_STEPS_MAX	(1U << 16)   /* sudogs of Conds read one by one in a look: some 30 ms */
+#define PW_WAIT_TIMERS_MAX	(1U << 16)   /* timers of all Ps read in a look: 6 MB */
 #define PW_LABELS_MAX		64U	     /* pprof labels of one goroutine; programs use two or three */
 #define PW_LABEL_SIZE_MAX	1024U	     /* of a key or a value; longer ones are cut */
 #define PW_LABEL_STRINGS_MAX	65536U

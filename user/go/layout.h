@@ -94,13 +94,12 @@
 	X(POLLDESC_RD, "runtime.pollDesc", "rd")                                                \
 	X(POLLDESC_WD, "runtime.pollDesc", "wd")                                                \
 	X(POLLDESC_SIZE, "runtime.pollDesc", "")                                                \
-	X(G_TIMER, "runtime.g", "timer")                                                        \
-	X(G_BUBBLE, "runtime.g", "syncGroup|bubble")                                            \
-	X(HCHAN_TIMER, "runtime.hchan", "timer")                                                \
 	X(P_TIMERS, "runtime.p", "timers")                                                      \
 	X(TIMER_WHEN, "runtime.timer", "when")                                                  \
 	X(TIMER_PERIOD, "runtime.timer", "period")                                              \
 	X(TIMER_ARG, "runtime.timer", "arg")                                                    \
+	X(TIMER_NEXTWHEN, "runtime.timer", "nextwhen")                                          \
+	X(TIMER_STATE, "runtime.timer", "status|state")                                         \
 	X(TIMER_SIZE, "runtime.timer", "")                                                      \
 	X(GCCONTROLLER_HEAPMINIMUM, "runtime.gcControllerState", "heapMinimum")                 \
 	X(GCCONTROLLER_HEAPSCAN, "runtime.gcControllerState", "heapScan")                       \

@@ -222,6 +222,9 @@ static void summarize_wait(struct pw_profile_group *group, const struct pw_profi
 		group->waiting_on.closed = group->waiting_on.closed || wait->closed;
 		if (!group->waiting_on.owner_goid)
 			group->waiting_on.owner_goid = wait->owner_goid;
+		if (wait->deadline_ns > 0 &&
+		    (group->waiting_on.deadline_ns == INT64_MIN || wait->deadline_ns < group->waiting_on.deadline_ns))
+			group->waiting_on.deadline_ns = wait->deadline_ns; /* the next to come */
 	}
 	qsort(members->objects, objects, sizeof(uint32_t), by_number);
 	for (uint32_t i = 0; i < objects; i++)
@@ -274,7 +277,7 @@ static void summary_reset(struct pw_profile_group *group, uint32_t count)
 	group->age_at_least = false;
 	group->runs_per_second = -1;
 	group->never_ran = 0;
-	group->waiting_on = (struct pw_profile_wait){.fd = -1, .deadline_ns = INT64_MIN};
+	group->waiting_on = (struct pw_profile_wait){.fd = -1, .deadline_ns = INT64_MIN, .counter = -1};
 	group->waiting_on.length = group->waiting_on.capacity = UINT64_MAX;
 	group->waiting_on.receivers = group->waiting_on.senders = UINT64_MAX;
 	group->distinct_objects = 0;

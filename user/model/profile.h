@@ -25,9 +25,16 @@ struct pw_profile_wait { /* target/snapshot.h: struct pw_wait, in words; UINT64_
 	bool present, nil, closed;
 	uint64_t length, capacity, receivers, senders;
 	int32_t fd;
-	int64_t deadline_ns; /* until it expires, -1: has passed; 0: none; INT64_MIN: unknown */
+	int64_t deadline_ns; /* until it expires or fires, -1: has passed; 0: none; INT64_MIN: unknown */
 	uint32_t object;     /* numbered per profile, 0: unknown */
-	uint64_t owner_goid;
+	uint32_t cases;	     /* of a select that have a channel; 0 unknown */
+	int64_t period_ns;   /* of the ticker behind the channel; 0 none */
+	uint32_t sync;	     /* semaphore: string, "sync.Mutex", "sync.RWMutex", "sync.WaitGroup", "sync.Cond"; or "" */
+	bool state_known;    /* then, of sync: */
+	bool locked, starving;
+	bool writer;	 /* RWMutex: one writes, or waits to */
+	int64_t counter; /* WaitGroup: still to be done; RWMutex: readers that hold it, -1: unknown, or no such thing */
+	uint64_t owner_goid; /* the only parked goroutine that seems to hold the lock; 0 unknown */
 };
 
 struct pw_profile_goroutine {

@@ -11,6 +11,7 @@
 #include "model/profile.h"
 #include "model/record.h"
 #include "observe/profile_names.h"
+#include "observe/profile_wait.h"
 #include "target/snapshot.h"
 #include "target/symbolize.h"
 
@@ -26,6 +27,7 @@ struct key {
 	uint64_t hash, gopc, startpc;
 	uint32_t first_pc, pc_count; /* into builder->pcs */
 	uint8_t status, reason;
+	uint8_t sync; /* enum pw_sync_class, once it has names */
 	bool system, truncated, labels_differ;
 	uint64_t seen; /* goroutines of all looks */
 	uint64_t state_ns[STATUS_MAX_];
@@ -430,30 +432,6 @@ static int add_labels(const struct pw_profile_builder *builder, struct pw_profil
 	return 0;
 }
 
-static struct pw_profile_wait wait_of(struct pw_profile *profile, const struct pw_wait *from, uint64_t monotonic_ns)
-{
-	struct pw_profile_wait to = {
-		.kind = pw_profile_intern(profile, pw_wait_kind_name(from->kind)),
-		.present = from->known,
-		.nil = from->nil,
-		.closed = from->closed,
-		.length = from->length,
-		.capacity = from->capacity,
-		.receivers = from->receivers,
-		.senders = from->senders,
-		.fd = from->kind == PW_WAIT_NETWORK ? from->fd : -1,
-		.deadline_ns = INT64_MIN,
-		.owner_goid = from->owner_goid,
-	};
-
-	if (from->kind == PW_WAIT_NETWORK && from->known && from->deadline_ns == 0)
-		to.deadline_ns = 0;
-	else if (from->kind == PW_WAIT_NETWORK && from->known && from->deadline_ns > 0)
-		to.deadline_ns =
-			from->deadline_ns > (int64_t)monotonic_ns ? from->deadline_ns - (int64_t)monotonic_ns : -1;
-	return to;
-}
-
 static uint64_t since(uint64_t then, uint64_t now)
 {
 	return then && now > then ? now - then : 0;
@@ -480,7 +458,8 @@ static int add_rows(struct pw_profile_builder *builder, struct pw_profile *profi
 			to->parked_at_least = from->parked_at_least;
 		}
 		to->locked_to_thread = from->locked_to_thread;
-		to->wait = wait_of(profile, &from->wait, builder->monotonic_ns);
+		to->wait = pw_profile_wait_of(profile, &from->wait, builder->keys.items[row->key].sync,
+					      builder->monotonic_ns);
 		r = add_labels(builder, profile, from, to);
 		if (r)
 			return r;
@@ -513,8 +492,12 @@ int pw_profile_builder_finish(struct pw_profile_builder *builder, struct pw_symb
 
 	if (r)
 		return r;
-	for (size_t i = 0; i < builder->keys.count && !r; i++)
+	for (size_t i = 0; i < builder->keys.count && !r; i++) {
 		r = add_group(builder, symbolizer, profile, &builder->keys.items[i]);
+		if (!r)
+			builder->keys.items[i].sync =
+				(uint8_t)pw_profile_sync_class(profile, &profile->groups[profile->group_count - 1]);
+	}
 	if (r)
 		return r;
 	profile->looks = builder->looks;

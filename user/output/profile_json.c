@@ -40,6 +40,29 @@ static void write_stack(struct pw_json *json, const struct pw_profile *profile, 
 	pw_json_end(json);
 }
 
+/* What is there only where it is known. */
+static void write_wait_extras(struct pw_json *json, const struct pw_profile *profile,
+			      const struct pw_profile_wait *wait)
+{
+	if (wait->cases)
+		pw_json_key_u64(json, "cases", wait->cases);
+	if (wait->period_ns > 0)
+		pw_json_key_i64(json, "period", wait->period_ns);
+	if (wait->owner_goid)
+		pw_json_key_u64(json, "owner", wait->owner_goid);
+	if (!wait->sync)
+		return;
+	pw_json_key_object(json, "sync");
+	key_text(json, "type", profile, wait->sync);
+	if (wait->state_known && strcmp(pw_profile_string(profile, wait->sync), "sync.Cond") != 0) {
+		if (strcmp(pw_profile_string(profile, wait->sync), "sync.WaitGroup") != 0)
+			pw_json_key_bool(json, "locked", wait->locked);
+		if (wait->counter >= 0)
+			pw_json_key_i64(json, "counter", wait->counter);
+	}
+	pw_json_end(json);
+}
+
 static void write_wait(struct pw_json *json, const struct pw_profile *profile, const struct pw_profile_wait *wait)
 {
 	bool channel;
@@ -66,6 +89,7 @@ static void write_wait(struct pw_json *json, const struct pw_profile *profile, c
 		pw_json_key_i64(json, "deadline", wait->deadline_ns);
 	else
 		pw_json_key_null(json, "deadline");
+	write_wait_extras(json, profile, wait);
 	pw_json_end(json);
 }
 
@@ -249,9 +273,24 @@ static const char schema[] =
 	"that wait\"},\n"
 	"            \"senders\": {\"$ref\": \"#/$defs/unknown_count\"},\n"
 	"            \"fd\": {\"$ref\": \"#/$defs/unknown_count\"},\n"
-	"            \"deadline\": {\"type\": [\"integer\", \"null\"], \"description\": \"ns until it expires; 0: "
-	"none, -1: "
-	"has passed, null: unknown\"}\n"
+	"            \"deadline\": {\"type\": [\"integer\", \"null\"], \"description\": \"ns until it expires, or a "
+	"timer fires; 0: none, -1: has passed, null: unknown\"},\n"
+	"            \"cases\": {\"$ref\": \"#/$defs/count\", \"description\": \"of a select, that have a channel\"},\n"
+	"            \"period\": {\"$ref\": \"#/$defs/count\", \"description\": \"ns, of the ticker that sends\"},\n"
+	"            \"owner\": {\"$ref\": \"#/$defs/count\", \"description\": \"the only parked goroutine that seems "
+	"to hold the lock\"},\n"
+	"            \"sync\": {\n"
+	"              \"type\": \"object\",\n"
+	"              \"required\": [\"type\"],\n"
+	"              \"additionalProperties\": false,\n"
+	"              \"properties\": {\n"
+	"                \"type\": {\"enum\": [\"sync.Mutex\", \"sync.RWMutex\", \"sync.WaitGroup\", "
+	"\"sync.Cond\"]},\n"
+	"                \"locked\": {\"type\": \"boolean\"},\n"
+	"                \"counter\": {\"$ref\": \"#/$defs/count\", \"description\": \"WaitGroup: still to be done; "
+	"RWMutex: readers that hold it\"}\n"
+	"              }\n"
+	"            }\n"
 	"          }\n"
 	"        },\n"
 	"        \"diagnosis\": {\n"

@@ -232,6 +232,39 @@ static void put_queue(struct pw_buf *out, const char *name, uint64_t count)
 		pw_buf_printf(out, ", %s %s%s", grouped(count, number), name, count == 1 ? "" : "s");
 }
 
+/* "sync.Mutex (locked)", "sync.WaitGroup (2 still to be done)" */
+static void put_sync(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_wait *wait)
+{
+	const char *sync = pw_profile_string(profile, wait->sync);
+
+	pw_buf_puts(out, *sync ? sync : "semaphore");
+	if (!*sync || !wait->state_known)
+		return;
+	if (!strcmp(sync, "sync.WaitGroup"))
+		pw_buf_printf(out, " (%" PRId64 " still to be done)", wait->counter);
+	else if (!strcmp(sync, "sync.Mutex"))
+		pw_buf_printf(out, " (%s%s)", wait->locked ? "locked" : "not locked",
+			      wait->starving ? ", starving" : "");
+	else if (!strcmp(sync, "sync.RWMutex") && wait->locked)
+		pw_buf_puts(out, " (locked by a writer)");
+	else if (!strcmp(sync, "sync.RWMutex"))
+		pw_buf_printf(out, " (%" PRId64 " reader%s hold%s it%s)", wait->counter, wait->counter == 1 ? "" : "s",
+			      wait->counter == 1 ? "s" : "", wait->writer ? ", a writer waits" : "");
+}
+
+/* When a timer wakes them. */
+static void put_firing(struct pw_buf *out, const struct pw_profile_wait *wait, bool sleeps)
+{
+	char left[PW_DURATION_SIZE], period[PW_DURATION_SIZE];
+
+	if (wait->deadline_ns <= 0)
+		return;
+	pw_buf_printf(out, "%s in %s", sleeps ? ", wakes" : ", a timer fires",
+		      pw_time_duration((uint64_t)wait->deadline_ns, left));
+	if (wait->period_ns > 0)
+		pw_buf_printf(out, ", every %s", pw_time_duration((uint64_t)wait->period_ns, period));
+}
+
 static void put_wait(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_wait *wait,
 		     uint32_t distinct)
 {
@@ -244,7 +277,7 @@ static void put_wait(struct pw_buf *out, const struct pw_profile *profile, const
 	if (distinct > 1)
 		pw_buf_printf(out, "%s different objects; for example a ", grouped(distinct, number));
 	if (!strcmp(kind, "channel") || !strcmp(kind, "select")) {
-		pw_buf_puts(out, wait->nil ? "nil channel" : "channel");
+		pw_buf_puts(out, wait->nil ? !strcmp(kind, "select") ? "no channel at all" : "nil channel" : "channel");
 		if (wait->capacity != UINT64_MAX && !wait->nil)
 			pw_buf_printf(out, " with %" PRIu64 " of %" PRIu64 " buffered", wait->length, wait->capacity);
 		if (wait->closed)
@@ -261,12 +294,18 @@ static void put_wait(struct pw_buf *out, const struct pw_profile *profile, const
 			pw_buf_puts(out, " without deadline");
 		else if (wait->deadline_ns > 0)
 			pw_buf_printf(out, ", deadline in %s", pw_time_duration((uint64_t)wait->deadline_ns, duration));
+	} else if (!strcmp(kind, "timer")) {
+		pw_buf_puts(out, "timer");
 	} else {
-		put(out, kind);
+		put_sync(out, profile, wait);
 		put_queue(out, "waiter", wait->receivers);
 	}
+	if (wait->cases > 1)
+		pw_buf_printf(out, ", and %u more of that select", wait->cases - 1);
 	if (wait->owner_goid)
-		pw_buf_printf(out, ", held by goroutine %" PRIu64, wait->owner_goid);
+		pw_buf_printf(out, ", probably held by goroutine %" PRIu64, wait->owner_goid);
+	if (strcmp(kind, "network") != 0)
+		put_firing(out, wait, !strcmp(kind, "timer"));
 	pw_buf_putc(out, '\n');
 }
 

@@ -28,18 +28,30 @@ enum pw_wait_kind {
 const char *
 pw_wait_kind_name(enum pw_wait_kind kind); /* "channel", "select", "semaphore", "network", "timer"; none: "" */
 
+#define PW_WAIT_AROUND 16 /* bytes on each side of a semaphore word: all of a Mutex, RWMutex, WaitGroup, Cond */
+
 struct pw_wait {
 	uint8_t kind; /* enum pw_wait_kind */
 	bool nil;     /* nil channel, or a select without cases */
 	bool known;   /* the object was found; else only the kind is */
 	bool closed;
-	uint64_t object;	   /* live address of the object, for telling objects apart; never shown */
-	uint64_t length, capacity; /* channel: buffered now, buffer size; UINT64_MAX unknown */
-	uint64_t receivers,
-		senders;     /* channel: queued goroutines; semaphore: receivers = waiters; UINT64_MAX unknown */
+	bool around_known;
+	uint8_t owner_at; /* semaphore with an owner: the lock begins so many bytes before the word: 4, 8 or 12 */
+	uint16_t cases;	  /* of a select that have a channel; 0 unknown */
+	uint64_t object;  /* live address of the object, for telling objects apart; never shown */
+	union {
+		struct {			   /* channel, select, timer; UINT64_MAX unknown */
+			uint64_t length, capacity; /* buffered now, buffer size */
+			uint64_t senders;	   /* queued goroutines */
+			int64_t period_ns;	   /* of the timer that sends to it; 0 once, or no timer */
+		};
+		uint8_t around[2 * PW_WAIT_AROUND]; /* semaphore: what stands around its word */
+	};
+	uint64_t receivers;  /* channel: queued goroutines; semaphore: waiters; UINT64_MAX unknown */
 	int32_t fd;	     /* network; -1 unknown */
-	int64_t deadline_ns; /* network: CLOCK_MONOTONIC of the target's runtime; 0 none, <0 passed or unknown */
-	uint64_t owner_goid; /* semaphore: who holds it, where that can be inferred; 0 unknown */
+	int64_t deadline_ns; /* CLOCK_MONOTONIC of the target's runtime; network: 0 none, <0 passed or unknown; timer,
+			      * and channels of timers: when it fires, else unknown */
+	uint64_t owner_goid; /* semaphore: the only parked goroutine that seems to hold it; 0 unknown */
 };
 
 struct pw_snapshot_goroutine {

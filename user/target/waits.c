@@ -57,6 +57,7 @@ static void set_kinds(struct pw_waits *waits)
 			if (strncmp(names->name[i], reasons[k].prefix, strlen(reasons[k].prefix)) == 0)
 				waits->kinds[i] = reasons[k].kind;
 		waits->nil[i] = strstr(names->name[i], "(nil chan)") || strstr(names->name[i], "(no cases)");
+		waits->cond[i] = strncmp(names->name[i], "sync.Cond.Wait", 14) == 0;
 	}
 }
 
@@ -86,6 +87,14 @@ static void set_fields(struct pw_waits *waits)
 		.rd = FIELD(POLLDESC_RD),
 		.wd = FIELD(POLLDESC_WD),
 		.poll_size = FIELD(POLLDESC_SIZE),
+		.p_timers = pw_field_offset(layout, PW_FIELD_P_TIMERS, PW_P_SIZE_MAX),
+		.timers_heap = FIELD(TIMERS_HEAP),
+		.when = FIELD(TIMER_WHEN),
+		.period = FIELD(TIMER_PERIOD),
+		.arg = FIELD(TIMER_ARG),
+		.nextwhen = FIELD(TIMER_NEXTWHEN),
+		.timer_state = FIELD(TIMER_STATE),
+		.timer_size = FIELD(TIMER_SIZE),
 	};
 #undef FIELD
 	waits->semaphores_by_sudog = layout->go_minor >= 26; /* src/runtime/sema.go:semacquire1, go1.26 */
@@ -100,6 +109,8 @@ int pw_waits_new(struct pw_waits **ret_waits, struct pw_target *target)
 	waits->target = target;
 	waits->sudogs.max = waits->frontier.max = waits->frontier_of.max = PW_WAIT_SUDOGS_MAX;
 	waits->next_frontier.max = waits->next_frontier_of.max = PW_WAIT_SUDOGS_MAX;
+	waits->cond_words.max = PW_WAIT_SUDOGS_MAX;
+	waits->around.max = (1 + 2 * PW_WAIT_AROUND) * PW_GOROUTINES_MAX;
 	set_kinds(waits);
 	set_fields(waits);
 	*ret_waits = waits;
@@ -121,10 +132,18 @@ void pw_waits_release(struct pw_waits *waits)
 	pw_addr_map_done(&waits->semaphore_of);
 	pw_vec_done(&waits->semaphores);
 	pw_addr_map_done(&waits->semaphore_at);
+	pw_vec_done(&waits->semaphore_addrs);
 	pw_vec_done(&waits->counts);
+	pw_vec_done(&waits->around);
 	pw_vec_done(&waits->words);
 	pw_vec_done(&waits->polls);
 	pw_addr_map_done(&waits->poll_of);
+	pw_vec_done(&waits->cond_words);
+	pw_addr_map_done(&waits->cond_of);
+	pw_vec_done(&waits->cond_lists);
+	pw_addr_map_done(&waits->cond_seen);
+	pw_vec_done(&waits->timers);
+	pw_addr_map_done(&waits->timer_of);
 }
 
 void pw_waits_free(struct pw_waits *waits)
@@ -139,6 +158,7 @@ void pw_waits_begin(struct pw_waits *waits)
 {
 	waits->phase = PW_WAITS_SUDOGS;
 	waits->error = 0;
+	waits->any_select = false;
 	pw_vec_reset(&waits->waiters);
 	pw_vec_reset(&waits->frontier);
 	pw_vec_reset(&waits->frontier_of);
@@ -150,10 +170,19 @@ void pw_waits_begin(struct pw_waits *waits)
 	pw_addr_map_reset(&waits->semaphore_of);
 	pw_vec_reset(&waits->semaphores);
 	pw_addr_map_reset(&waits->semaphore_at);
+	pw_vec_reset(&waits->semaphore_addrs);
 	pw_vec_reset(&waits->counts);
+	pw_vec_reset(&waits->around);
 	pw_vec_reset(&waits->words);
 	pw_vec_reset(&waits->polls);
 	pw_addr_map_reset(&waits->poll_of);
+	pw_vec_reset(&waits->cond_words);
+	pw_addr_map_reset(&waits->cond_of);
+	pw_vec_reset(&waits->cond_lists);
+	pw_addr_map_reset(&waits->cond_seen);
+	waits->cond_steps = 0;
+	pw_vec_reset(&waits->timers);
+	pw_addr_map_reset(&waits->timer_of);
 }
 
 int pw_waits_reserve(struct pw_waits *waits, size_t count)
@@ -173,6 +202,22 @@ uint64_t pw_waits_word(const uint8_t *bytes, int32_t at)
 	return word;
 }
 
+bool pw_waits_plausible(const struct pw_goroutine *g, uint64_t word)
+{
+	return word >= 4096 && word % 8 == 0 && word < PW_USER_ADDRESS_MAX &&
+	       (word < g->stack_lo || word >= g->stack_hi);
+}
+
+void pw_waits_stack(struct pw_waits *waits, const struct pw_goroutine *g, const uint8_t *bytes, size_t size)
+{
+	if (g->status != PW_GOROUTINE_WAITING)
+		return;
+	if (waits->kinds[g->wait_reason] == PW_WAIT_NETWORK)
+		pw_waits_stack_poll(waits, g, bytes, size);
+	else if (waits->cond[g->wait_reason] && !waits->semaphores_by_sudog)
+		pw_waits_stack_cond(waits, g, bytes, size);
+}
+
 static bool needs_sudog(const struct pw_waits *waits, uint8_t kind)
 {
 	return kind == PW_WAIT_CHANNEL || kind == PW_WAIT_SELECT ||
@@ -182,8 +227,11 @@ static bool needs_sudog(const struct pw_waits *waits, uint8_t kind)
 int pw_waits_add(struct pw_waits *waits, size_t index, const struct pw_goroutine *g, uint64_t object,
 		 struct pw_wait *ret_wait)
 {
-	struct pw_waiter waiter = {
-		.g = g->addr, .index = (uint32_t)index, .channel = UINT32_MAX, .reason = g->wait_reason};
+	struct pw_waiter waiter = {.g = g->addr,
+				   .index = (uint32_t)index,
+				   .channel = UINT32_MAX,
+				   .timer = UINT32_MAX,
+				   .reason = g->wait_reason};
 	uint32_t at = (uint32_t)waits->waiters.count;
 	int r;
 
@@ -195,13 +243,15 @@ int pw_waits_add(struct pw_waits *waits, size_t index, const struct pw_goroutine
 	ret_wait->nil = waits->nil[g->wait_reason];
 	if (ret_wait->nil)
 		ret_wait->known = true;
-	if (ret_wait->kind == PW_WAIT_NETWORK)
-		ret_wait->deadline_ns = -1;
-	if (ret_wait->nil || ret_wait->kind == PW_WAIT_NONE || ret_wait->kind == PW_WAIT_TIMER)
+	ret_wait->deadline_ns = -1;
+	if (ret_wait->nil || ret_wait->kind == PW_WAIT_NONE)
 		return 0;
+	waits->any_select |= waiter.kind == PW_WAIT_SELECT;
 	r = pw_vec_push(&waits->waiters, waiter);
 	if (!r && waiter.kind == PW_WAIT_NETWORK && object)
 		r = pw_vec_push(&waits->words, ((struct pw_poll_word){object, g->addr, PW_WAIT_WORDS_MAX}));
+	if (!r && waits->cond[g->wait_reason] && !waits->semaphores_by_sudog && object)
+		r = pw_waits_recall_cond(waits, g, object);
 	if (!r && needs_sudog(waits, waiter.kind) && g->waiting) {
 		r = pw_vec_push(&waits->frontier, g->waiting);
 		if (!r)
@@ -218,7 +268,9 @@ static void take_sudog(void *context, uint32_t item, uint64_t addr, const uint8_
 	const struct pw_waits_fields *field = &waits->field;
 	uint32_t of = waits->frontier_of.items[item];
 	struct pw_waiter *waiter = &waits->waiters.items[of];
-	struct pw_sudog sudog = {.next = pw_waits_word(bytes, field->sudog_next)};
+	struct pw_sudog sudog = {.next = pw_waits_word(bytes, field->sudog_next),
+				 .waiter = of,
+				 .of_select = waiter->kind == PW_WAIT_SELECT};
 	uint64_t waitlink = pw_waits_word(bytes, field->sudog_waitlink);
 	bool semaphore = waiter->kind == PW_WAIT_SEMAPHORE;
 	uint32_t at;
@@ -231,6 +283,7 @@ static void take_sudog(void *context, uint32_t item, uint64_t addr, const uint8_
 	at = pw_addr_map_add(&waits->sudog_at, addr, (uint32_t)waits->sudogs.count);
 	if (at != UINT32_MAX && at != waits->sudogs.count)
 		return; /* a cycle */
+	waiter->cases = (uint16_t)PW_MIN(waiter->cases + 1, UINT16_MAX);
 	if (at == UINT32_MAX || pw_vec_push(&waits->sudogs, sudog))
 		waits->error = -E2BIG;
 	if (waiter->kind == PW_WAIT_SELECT && waitlink &&
@@ -286,10 +339,19 @@ static void take_channel(void *context, uint32_t item, uint64_t addr, const uint
 	channel->known = channel->length <= channel->capacity && closed <= 1;
 }
 
+/* Each once. */
+static int list_channel(struct pw_waits *waits, uint64_t channel, uint32_t *ret_index)
+{
+	uint32_t next = (uint32_t)waits->channel_addrs.count;
+
+	*ret_index = pw_addr_map_add(&waits->channel_at, channel, next);
+	return *ret_index == next ? pw_vec_push(&waits->channel_addrs, channel) : 0;
+}
+
 static int read_channels(struct pw_waits *waits)
 {
 	const struct pw_waits_fields *field = &waits->field;
-	size_t count = 0;
+	size_t count;
 	int r = 0;
 
 	if (field->qcount < 0 || field->dataqsiz < 0 || field->closed < 0 || field->recvq < 0 || field->sendq < 0 ||
@@ -298,14 +360,20 @@ static int read_channels(struct pw_waits *waits)
 	pw_vec_foreach (&waits->waiters, waiter) {
 		if ((waiter->kind != PW_WAIT_CHANNEL && waiter->kind != PW_WAIT_SELECT) || !waiter->object)
 			continue;
-		waiter->channel = pw_addr_map_add(&waits->channel_at, waiter->object, (uint32_t)count);
-		if (waiter->channel != count)
-			continue;
-		count++;
-		r = pw_vec_push(&waits->channel_addrs, waiter->object);
+		r = list_channel(waits, waiter->object, &waiter->channel);
 		if (r)
 			return r;
 	}
+	for (size_t i = 0; i < waits->sudogs.count && waits->any_select; i++) {
+		uint32_t channel;
+
+		if (!waits->sudogs.items[i].of_select || !waits->sudogs.items[i].object)
+			continue;
+		r = list_channel(waits, waits->sudogs.items[i].object, &channel);
+		if (r)
+			return r;
+	}
+	count = waits->channel_addrs.count;
 	r = pw_vec_reserve(&waits->channels, count);
 	if (r)
 		return r;
@@ -354,21 +422,11 @@ static void fill_channel(struct pw_waits *waits, const struct pw_waiter *waiter,
 	wait->known = true;
 	wait->object = waiter->object;
 	wait->closed = waits->channels.items[i].closed;
+	wait->cases = waiter->kind == PW_WAIT_SELECT ? waiter->cases : 0;
 	wait->length = waits->channels.items[i].length;
 	wait->capacity = waits->channels.items[i].capacity;
 	wait->receivers = waits->channels.items[i].first_receiver;
 	wait->senders = waits->channels.items[i].first_sender;
-}
-
-static void fill_semaphore(struct pw_waits *waits, const struct pw_waiter *waiter, struct pw_wait *wait)
-{
-	uint32_t i = pw_addr_map_find(&waits->semaphore_at, waiter->object);
-
-	if (i == UINT32_MAX)
-		return;
-	wait->known = true;
-	wait->object = waiter->object;
-	wait->receivers = waits->counts.items[i];
 }
 
 static void fill(struct pw_waits *waits, struct pw_snapshot_goroutine *shown)
@@ -379,9 +437,10 @@ static void fill(struct pw_waits *waits, struct pw_snapshot_goroutine *shown)
 		if (waiter->kind == PW_WAIT_NETWORK)
 			pw_waits_fill_poll(waits, waiter, wait);
 		else if (waiter->kind == PW_WAIT_SEMAPHORE)
-			fill_semaphore(waits, waiter, wait);
-		else
+			pw_waits_fill_semaphore(waits, waiter, wait);
+		else if (waiter->kind != PW_WAIT_TIMER)
 			fill_channel(waits, waiter, wait);
+		pw_waits_fill_timer(waits, waiter, wait);
 	}
 }
 
@@ -400,11 +459,16 @@ int pw_waits_step(struct pw_waits *waits, struct pw_snapshot_goroutine *shown)
 		break;
 	case PW_WAITS_SEMAPHORES:
 		r = waits->semaphores_by_sudog ? 0 : pw_waits_read_semtable(waits);
+		if (!r && !waits->semaphores_by_sudog)
+			r = pw_waits_read_conds(waits);
 		if (!r)
 			r = pw_waits_count_semaphores(waits);
 		break;
 	case PW_WAITS_POLL:
 		r = pw_waits_read_polls(waits);
+		break;
+	case PW_WAITS_TIMERS:
+		r = pw_waits_read_timers(waits);
 		break;
 	case PW_WAITS_DONE:
 		fill(waits, shown);

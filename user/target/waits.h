@@ -10,8 +10,9 @@
 
 /*
  * What parked goroutines wait on: channels by g.waiting (a sudog) and its hchan; semaphores by the sudog too from Go
- * 1.26 on, before through runtime.semtable; the network by the pollDesc that stands on the stack. Each object is
- * believed only if it points back to the goroutine.
+ * 1.26 on, before through runtime.semtable; a Cond before 1.26, and the network, by the notifyList or pollDesc that
+ * stands on the stack; timers through the heaps of the Ps. Each object is believed only if it points back to the
+ * goroutine.
  */
 struct pw_waits;
 
@@ -24,7 +25,8 @@ void pw_waits_release(struct pw_waits *waits);
 void pw_waits_begin(struct pw_waits *waits);
 /* Makes room for so many goroutines. 0, -ENOMEM. */
 int pw_waits_reserve(struct pw_waits *waits, size_t count) __attribute__((warn_unused_result));
-/* The innermost part of a stack, from sched.sp on: looked through for a pollDesc if that is what it waits for. */
+/* The innermost part of a stack, from sched.sp on: looked through for a pollDesc or a Cond if that is what it waits
+ * for. */
 void pw_waits_stack(struct pw_waits *waits, const struct pw_goroutine *g, const uint8_t *bytes, size_t size);
 /* Goroutine g, shown as `index`; object is what it waited on at the last look if it has not moved since, or 0. Sets
  * what is known without reading. 0, -E2BIG, -ENOMEM. */

@@ -17,12 +17,6 @@
 
 #define LEARN_WORDS 1024u /* so many and no place is known yet: read them before there are more */
 
-static bool plausible(const struct pw_goroutine *g, uint64_t word)
-{
-	return word >= 4096 && word % 8 == 0 && word < PW_USER_ADDRESS_MAX &&
-	       (word < g->stack_lo || word >= g->stack_hi);
-}
-
 static void take_poll(void *context, uint32_t item, uint64_t addr, const uint8_t *bytes)
 {
 	struct pw_waits *waits = context;
@@ -61,14 +55,12 @@ int pw_waits_read_polls(struct pw_waits *waits)
 	return r;
 }
 
-void pw_waits_stack(struct pw_waits *waits, const struct pw_goroutine *g, const uint8_t *bytes, size_t size)
+void pw_waits_stack_poll(struct pw_waits *waits, const struct pw_goroutine *g, const uint8_t *bytes, size_t size)
 {
-	if (waits->kinds[g->wait_reason] != PW_WAIT_NETWORK || g->status != PW_GOROUTINE_WAITING)
-		return;
 	for (size_t i = 0; i < PW_WAIT_WORDS_MAX && (i + 1) * 8 <= size; i++) {
 		uint64_t word = pw_waits_word(bytes, (int32_t)(i * 8));
 
-		if ((waits->any_place && !waits->place_known[i]) || !plausible(g, word))
+		if ((waits->any_place && !waits->place_known[i]) || !pw_waits_plausible(g, word))
 			continue;
 		if (pw_vec_push(&waits->words, ((struct pw_poll_word){word, g->addr, (uint8_t)i})))
 			return;

@@ -6,6 +6,7 @@
  * that wait for the same one (src/runtime/sema.go:semaRoot).
  */
 #include <errno.h>
+#include <string.h>
 
 #include "base/limits.h"
 #include "base/macros.h"
@@ -122,23 +123,69 @@ int pw_waits_read_semtable(struct pw_waits *waits)
 	return r == -E2BIG ? 0 : r;
 }
 
+/* ---- what stands around the word: the rest of the Mutex, WaitGroup, ... ---- */
+
+#define AROUND (1 + 2 * PW_WAIT_AROUND)
+
+static void take_around(void *context, uint32_t item, uint64_t addr, const uint8_t *bytes)
+{
+	struct pw_waits *waits = context;
+	uint64_t first = waits->semaphore_addrs.items[item] - PW_WAIT_AROUND;
+
+	waits->around.items[(size_t)item * AROUND] = 1;
+	memcpy(&waits->around.items[(size_t)item * AROUND + 1], bytes + (first - addr), AROUND - 1);
+}
+
+static int read_around(struct pw_waits *waits)
+{
+	size_t count = waits->semaphore_addrs.count;
+	_cleanup_free_ uint64_t *addrs = malloc((count + !count) * sizeof(*addrs));
+	int r;
+
+	if (!addrs)
+		return -ENOMEM;
+	r = pw_vec_reserve(&waits->around, count * AROUND);
+	if (r || !count)
+		return r;
+	memset(waits->around.items, 0, count * AROUND);
+	waits->around.count = count * AROUND;
+	for (size_t i = 0; i < count; i++) /* words of 4 bytes are not at multiples of 8 */
+		addrs[i] = (waits->semaphore_addrs.items[i] - PW_WAIT_AROUND) & ~7ULL;
+	return pw_gather(&waits->target->mem, addrs, count, AROUND - 1 + 8, take_around, waits);
+}
+
 int pw_waits_count_semaphores(struct pw_waits *waits)
 {
 	pw_vec_foreach (&waits->waiters, waiter) {
 		uint32_t i;
+		int r = 0;
 
-		if (waiter->kind != PW_WAIT_SEMAPHORE || !waiter->object)
+		if (waiter->kind != PW_WAIT_SEMAPHORE || waiter->object < 4096)
 			continue;
 		i = pw_addr_map_add(&waits->semaphore_at, waiter->object, (uint32_t)waits->counts.count);
 		if (i == UINT32_MAX)
 			return -ENOMEM;
-		if (i == waits->counts.count) {
-			int r = pw_vec_push(&waits->counts, 0);
-
-			if (r)
-				return r;
-		}
+		if (i == waits->counts.count)
+			r = pw_vec_push(&waits->counts, 0);
+		if (!r && i == waits->semaphore_addrs.count)
+			r = pw_vec_push(&waits->semaphore_addrs, waiter->object);
+		if (r)
+			return r;
 		waits->counts.items[i]++;
 	}
-	return 0;
+	return read_around(waits);
+}
+
+void pw_waits_fill_semaphore(struct pw_waits *waits, const struct pw_waiter *waiter, struct pw_wait *wait)
+{
+	uint32_t i = pw_addr_map_find(&waits->semaphore_at, waiter->object);
+
+	if (i == UINT32_MAX)
+		return;
+	wait->known = true;
+	wait->object = waiter->object;
+	wait->receivers = waits->counts.items[i];
+	wait->around_known = waits->around.items[(size_t)i * AROUND];
+	if (wait->around_known)
+		memcpy(wait->around, &waits->around.items[(size_t)i * AROUND + 1], sizeof(wait->around));
 }

@@ -295,7 +295,7 @@ static const struct {
 	size_t count;
 	struct pw_wait wait;
 } objects[] = {
-#define UNKNOWN PW_UNKNOWN
+#define DAY (24LL * 3600 * (int64_t)PW_NS_PER_SEC) /* deadlines: from now on, to the next minutes */
 	{"send", 5, {.kind = PW_WAIT_CHANNEL, .known = true, .receivers = 0, .senders = 5}},
 	{"send_full", 2, {.kind = PW_WAIT_CHANNEL, .known = true, .length = 1, .capacity = 1, .senders = 6}},
 	{"receive_nil", 2, {.kind = PW_WAIT_CHANNEL, .known = true, .nil = true}},
@@ -303,11 +303,22 @@ static const struct {
 	{"select_none", 3, {.kind = PW_WAIT_SELECT, .known = true, .nil = true}},
 	{"woken", 4, {.kind = PW_WAIT_CHANNEL, .known = true, .receivers = 4, .senders = 0}},
 	{"context", 2, {.kind = PW_WAIT_CHANNEL, .known = true, .receivers = 1, .senders = 0}},
-	{"ticker", 2, {.kind = PW_WAIT_CHANNEL, .known = true, .capacity = 1, .receivers = 1}},
-	{"mutex", 3, {.kind = PW_WAIT_SEMAPHORE, .known = true, .receivers = 3, .senders = UNKNOWN}},
-	{"rwmutex_read", 2, {.kind = PW_WAIT_SEMAPHORE, .known = true, .receivers = 2, .senders = UNKNOWN}},
-	{"waitgroup", 3, {.kind = PW_WAIT_SEMAPHORE, .known = true, .receivers = 3, .senders = UNKNOWN}},
-	{"sleep", 6, {.kind = PW_WAIT_TIMER}},
+	{"ticker",
+	 2,
+	 {.kind = PW_WAIT_CHANNEL,
+	  .known = true,
+	  .capacity = 1,
+	  .receivers = 1,
+	  .deadline_ns = DAY / 2,
+	  .period_ns = DAY / 2}},
+	{"mutex", 3, {.kind = PW_WAIT_SEMAPHORE, .known = true, .receivers = 3}},
+	{"rwmutex_read", 2, {.kind = PW_WAIT_SEMAPHORE, .known = true, .receivers = 2}},
+	{"waitgroup", 3, {.kind = PW_WAIT_SEMAPHORE, .known = true, .receivers = 3}},
+	{"rwmutex_write", 1, {.kind = PW_WAIT_SEMAPHORE, .known = true, .receivers = 1}},
+	{"cond", 4, {.kind = PW_WAIT_SEMAPHORE, .known = true, .receivers = 4}},
+	{"sleep", 6, {.kind = PW_WAIT_TIMER, .known = true, .deadline_ns = DAY}},
+	{"after", 2, {.kind = PW_WAIT_SELECT, .known = true, .cases = 2, .deadline_ns = DAY}},
+	{"select", 4, {.kind = PW_WAIT_SELECT, .known = true, .cases = 2}},
 	{"accept", 1, {.kind = PW_WAIT_NETWORK, .known = true}},
 	{"read", 3, {.kind = PW_WAIT_NETWORK, .known = true}},
 };
@@ -319,10 +330,25 @@ static void check_channel(const struct go_target *go, const char *label, const s
 	    (ours->length != wanted->length || ours->capacity != wanted->capacity || ours->closed))
 		fail_msg("%s: %s: length %llu, capacity %llu", go->path, label, (unsigned long long)ours->length,
 			 (unsigned long long)ours->capacity);
-	if ((ours->kind == PW_WAIT_CHANNEL || ours->kind == PW_WAIT_SEMAPHORE) && !ours->nil &&
-	    (ours->receivers != wanted->receivers || ours->senders != wanted->senders))
+	if (((ours->kind == PW_WAIT_CHANNEL || ours->kind == PW_WAIT_SEMAPHORE) && !ours->nil &&
+	     ours->receivers != wanted->receivers) ||
+	    (ours->kind == PW_WAIT_CHANNEL && !ours->nil && ours->senders != wanted->senders))
 		fail_msg("%s: %s: %llu receivers, %llu senders", go->path, label, (unsigned long long)ours->receivers,
 			 (unsigned long long)ours->senders);
+}
+
+static void check_timer(const struct go_target *go, const char *label, const struct pw_wait *ours,
+			const struct pw_wait *wanted)
+{
+	int64_t left = ours->deadline_ns - (int64_t)pw_now_ns();
+
+	if (ours->kind == PW_WAIT_NETWORK || ours->kind == PW_WAIT_SEMAPHORE || ours->nil)
+		return;
+	if (wanted->deadline_ns ? left > wanted->deadline_ns || left < wanted->deadline_ns - DAY / 24
+				: ours->deadline_ns > 0)
+		fail_msg("%s: %s: fires in %lld s", go->path, label, (long long)left / (long long)PW_NS_PER_SEC);
+	if (ours->period_ns != wanted->period_ns || ours->cases != wanted->cases)
+		fail_msg("%s: %s: every %lld ns, %u cases", go->path, label, (long long)ours->period_ns, ours->cases);
 }
 
 static bool is_socket(int pid, int32_t fd)
@@ -355,6 +381,7 @@ static void check_objects(struct go_target *go, struct pw_target *target)
 					fail_msg("%s: look %d: %s: kind %d, known %d, nil %d", go->path, round, label,
 						 ours->kind, ours->known, ours->nil);
 				check_channel(go, label, ours, wanted);
+				check_timer(go, label, ours, wanted);
 				if (wanted->kind == PW_WAIT_NETWORK &&
 				    (!is_socket(go->pid, ours->fd) || ours->deadline_ns))
 					fail_msg("%s: %s: fd %d, deadline %lld", go->path, label, ours->fd,
