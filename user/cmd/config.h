@@ -45,7 +45,7 @@ struct pw_config {
 	char listen[PW_CONFIG_TEXT_MAX]; /* "" : no TCP listener ("none") */
 	char socket[PW_CONFIG_TEXT_MAX];
 	char record[PW_CONFIG_TEXT_MAX]; /* "" : no recording */
-	uint64_t interval_ns;
+	uint64_t interval_ns, snapshot_interval_ns;
 	double budget_percent; /* < 0: none */
 	enum pw_attach_method attach;
 	enum pw_log_level log_level;

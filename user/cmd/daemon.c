@@ -35,6 +35,7 @@
 #define STACKS_FIRST 16
 #define STACKS_EVERY 256
 #define SLICE_NS     (5 * PW_NS_PER_MS)
+#define ROWS_MAX     1000 /* goroutines of a process that are in records one by one: 48 kB */
 
 static void on_transition(void *context, const struct pw_alert *alert)
 {
@@ -71,6 +72,8 @@ static void on_found(void *context, struct pw_target *target)
 {
 	struct pw_daemon *daemon = context;
 	const struct pw_observe_options options = {.census_interval_ns = daemon->config.interval_ns,
+						   .snapshot_interval_ns = daemon->config.snapshot_interval_ns,
+						   .rows_max = ROWS_MAX,
 						   .slice_ns = SLICE_NS,
 						   .budget_percent = daemon->config.budget_percent,
 						   .kernel_figures = true};
@@ -159,7 +162,7 @@ static void apply_to_targets(struct pw_daemon *daemon)
 	}
 	for (size_t i = 0; i < daemon->observed.count; i++)
 		pw_observation_set_options(daemon->observed.items[i]->observation, daemon->config.interval_ns,
-					   daemon->config.budget_percent);
+					   daemon->config.snapshot_interval_ns, daemon->config.budget_percent);
 }
 
 /* SIGHUP: all of the new configuration, or nothing of it. */

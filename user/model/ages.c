@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "model/ages.h"
 
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -65,6 +67,31 @@ int pw_ages_write(struct pw_buf *out, const struct pw_age *before, const struct 
 	pw_buf_uvarint(out, zigzag(age->born_after_ns - before->born_after_ns));
 	pw_buf_uvarint(out, zigzag(age->born_before_ns - before->born_before_ns));
 	return pw_buf_error(out);
+}
+
+struct pw_ages_image *pw_ages_image_new(int32_t pid, const void *bytes, size_t size)
+{
+	struct pw_ages_image *image = malloc(sizeof(*image) + size);
+
+	if (!image)
+		return NULL;
+	atomic_init(&image->references, 1);
+	image->pid = pid;
+	image->size = size;
+	memcpy(image->bytes, bytes, size);
+	return image;
+}
+
+struct pw_ages_image *pw_ages_image_ref(struct pw_ages_image *image)
+{
+	atomic_fetch_add_explicit(&image->references, 1, memory_order_relaxed);
+	return image;
+}
+
+void pw_ages_image_unref(struct pw_ages_image *image)
+{
+	if (image && atomic_fetch_sub_explicit(&image->references, 1, memory_order_acq_rel) == 1)
+		free(image);
 }
 
 static int read_head(struct pw_bytes *in, struct pw_ages_head *head, struct pw_why *reterr_why)

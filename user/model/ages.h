@@ -44,6 +44,19 @@ const struct pw_age *pw_ages_find(const struct pw_age *ages, size_t count, uint6
 int pw_ages_write_head(struct pw_buf *out, const struct pw_ages_head *head);
 int pw_ages_write(struct pw_buf *out, const struct pw_age *before, const struct pw_age *age);
 
+/* An encoded list that many may hold: immutable, reference counted, any thread. */
+struct pw_ages_image {
+	_Atomic unsigned int references;
+	int32_t pid;
+	size_t size;
+	char bytes[];
+};
+
+/* Takes a copy of the bytes, with one reference; NULL: no memory. */
+struct pw_ages_image *pw_ages_image_new(int32_t pid, const void *bytes, size_t size);
+struct pw_ages_image *pw_ages_image_ref(struct pw_ages_image *image);
+void pw_ages_image_unref(struct pw_ages_image *image); /* NULL is fine */
+
 /* Decoding, of foreign bytes: 0 and a list that the caller frees; -EBADMSG, -ENOTSUP another version, -ENOMEM. */
 int pw_ages_read(const void *bytes, size_t size, struct pw_ages_head *ret_head, struct pw_age **ret_ages,
 		 size_t *ret_count, struct pw_why *reterr_why) __attribute__((warn_unused_result));

@@ -151,6 +151,7 @@ static void write_drops(struct pw_record *draft, const struct pw_observation *ob
 	for (size_t i = 0; counts && i < counts->drop_count; i++)
 		write_drop(observation->builder, pw_drop_name(i), counts->drops[i]);
 	write_drop(observation->builder, "census_failed", observation->census_failures);
+	write_drop(observation->builder, "snapshot_failed", observation->snapshot_failures);
 	write_drop(observation->builder, "statements_full", observation->statements.refused);
 }
 
@@ -257,14 +258,20 @@ static void write_statement_counts(struct pw_observation *observation, const str
 		const struct pw_statement_counts *from = &counts->statements[i];
 		struct pw_record_event_count *to = pw_record_builder_event_count(observation->builder, NULL);
 
+		const struct pw_statement_drift *drift;
+
 		if (!to)
 			return;
 		to->statement = pw_statements_find(&observation->statements, from->gopc ? from->gopc - target->bias : 0,
 						   boot_ns);
+		drift = &observation->statements.items[to->statement].drift;
 		to->spawned = from->spawned;
 		to->exited = from->exited;
 		to->parked = from->parked;
 		to->ran = observation->options.runs ? from->ran : PW_UNKNOWN;
+		to->drift_known = drift->known;
+		to->drift_exact = drift->exact;
+		to->drift = drift->difference;
 		to->creation_stack =
 			pw_statements_write_stack(&observation->statements, to->statement, observation->builder);
 		write_reasons(to, from, &target->build->facts.wait_reasons, observation->builder);
@@ -292,42 +299,6 @@ static void write_events(struct pw_record *draft, struct pw_observation *observa
 		write_statement_counts(observation, counts, boot_ns);
 }
 
-/* --- drift ------------------------------------------------------------------------------------------------------- */
-
-/*
- * live = base + spawned - exited, where base is what was alive when counting began. The census says it: exactly, if
- * nothing was spawned or exited between the poll before it and the poll after it; the first one has to do until then.
- */
-void pw_observation_work_out_drift(struct pw_observation *observation)
-{
-	const struct pw_target_counts *counts = pw_observation_counts(observation);
-	uint64_t census = observation->digest->total, net;
-	bool at_rest;
-
-	if (!counts || !counts->armed || (counts->guard_state && strcmp(counts->guard_state, "detached") == 0)) {
-		observation->base_known = observation->base_exact = false;
-		observation->drift_section.present = false;
-		return;
-	}
-	if (!observation->has_digest || !observation->drift_due || !observation->before_census.valid ||
-	    counts->polled_ns < observation->census_ended_ns)
-		return; /* the poll after the census is still to come */
-	observation->drift_due = false;
-	at_rest = observation->before_census.spawned == counts->spawned &&
-		  observation->before_census.exited == counts->exited && !observation->digest->skipped &&
-		  !observation->digest->torn;
-	net = counts->spawned - counts->exited; /* modulo 2^64, as base */
-	if (!observation->base_known || (at_rest && !observation->base_exact)) {
-		observation->base = census - net;
-		observation->base_known = true;
-		observation->base_exact = at_rest;
-	}
-	observation->drift_section =
-		section(at_rest && observation->base_exact ? PW_EXACT : PW_ESTIMATED, observation->digest->taken_ns);
-	observation->drift_by_events = observation->base + net;
-	observation->drift_by_census = census;
-}
-
 /* --- the record -------------------------------------------------------------------------------------------------- */
 
 static void write_census(struct pw_record *draft, const struct pw_observation *observation)
@@ -341,6 +312,24 @@ static void write_census(struct pw_record *draft, const struct pw_observation *o
 	draft->census.skipped = digest->skipped;
 	draft->census.torn = digest->torn;
 	pw_digest_write(digest, &source, observation->builder);
+}
+
+static void write_snapshot(struct pw_record *draft, const struct pw_observation *observation)
+{
+	const struct pw_look_figures *look = &observation->look;
+	const struct pw_wait_reasons *names = &observation->target->build->facts.wait_reasons;
+
+	draft->snapshot.section = section(observation->snapshot_stale ? PW_STALE : PW_EXACT, look->taken_ns);
+	draft->snapshot.total = look->total;
+	draft->snapshot.skipped = look->skipped;
+	draft->snapshot.torn = look->torn;
+	draft->snapshot.stacks_read = look->stacks_read;
+	draft->snapshot.stacks_kept = look->stacks_kept;
+	draft->snapshot.duration_ns = look->duration_ns;
+	draft->snapshot.cpu_ns = look->cpu_ns;
+	draft->snapshot.bytes_read = look->bytes_read;
+	draft->snapshot.interval_ns = PW_MAX(observation->options.snapshot_interval_ns, observation->snapshot_rest_ns);
+	pw_parks_write(observation->parks, names->name, names->count, observation->builder);
 }
 
 static void write_numbers(struct pw_record *draft, const struct pw_observation *observation)
@@ -404,6 +393,8 @@ int pw_observation_record(struct pw_observation *observation, uint64_t boot_ns, 
 		write_events(draft, observation, counts, boot_ns);
 	if (observation->has_digest)
 		write_census(draft, observation);
+	if (observation->has_parks)
+		write_snapshot(draft, observation);
 	write_numbers(draft, observation);
 	r = pw_record_builder_finish(builder, ret_record);
 	if (r < 0)

@@ -10,8 +10,8 @@
 
 /*
  * Work on one target goes round once per interval: poll the goid history and the kernel's figures, walk the goroutines
- * when a census is due, sum them up, ask for names. Each call does a slice of it. Two digests take turns: one is
- * what records say now, the other is being made.
+ * when a census is due (with their stacks when a snapshot is: look.c), sum them up, ask for names. Each call does a
+ * slice of it. Two digests take turns: one is what records say now, the other is being made.
  */
 #define CENSUS_SHARE 500 /* a census may cost one part in so many of a CPU: 0.2% */
 #define FAILURES_MAX 3	 /* of censuses in a row before the target is validated anew */
@@ -50,6 +50,7 @@ void pw_observation_free(struct pw_observation *observation)
 {
 	if (!observation)
 		return;
+	pw_observation_look_done(observation);
 	pw_digest_free(observation->making);
 	pw_digest_free(observation->digest);
 	pw_census_free(observation->census);
@@ -58,13 +59,18 @@ void pw_observation_free(struct pw_observation *observation)
 	free(observation);
 }
 
-void pw_observation_set_options(struct pw_observation *observation, uint64_t census_interval_ns, double budget_percent)
+void pw_observation_set_options(struct pw_observation *observation, uint64_t census_interval_ns,
+				uint64_t snapshot_interval_ns, double budget_percent)
 {
 	observation->options.census_interval_ns = census_interval_ns;
+	observation->options.snapshot_interval_ns = snapshot_interval_ns;
 	observation->options.budget_percent = budget_percent;
 	if (observation->census_started_ns)
 		observation->next_census_ns =
 			observation->census_started_ns + PW_MAX(census_interval_ns, observation->census_rest_ns);
+	if (observation->snapshot_started_ns)
+		observation->next_snapshot_ns =
+			observation->snapshot_started_ns + PW_MAX(snapshot_interval_ns, observation->snapshot_rest_ns);
 }
 
 static void bounds(const void *context, uint64_t goid, uint64_t *ret_after_ns, uint64_t *ret_before_ns)
@@ -125,6 +131,8 @@ static int begin_interval(struct pw_observation *observation, uint64_t boot_ns)
  */
 static int census_failed(struct pw_observation *observation, int error)
 {
+	if (observation->with_stacks)
+		pw_observation_look_end(observation, error, observation->census_cpu_ns);
 	observation->phase = PW_OBSERVE_IDLE;
 	observation->census_failures++;
 	observation->digest_stale = true;
@@ -135,72 +143,102 @@ static int census_failed(struct pw_observation *observation, int error)
 	observation->failures_in_row = 0;
 	error = pw_target_validate(observation->target, observation->procfs);
 	if (!observation->target->memory_ok)
-		observation->has_digest = false;
+		observation->has_digest = observation->has_parks = false;
 	return error == -ESRCH || error == -ESTALE ? -ESRCH : 0;
 }
 
 static int begin_census(struct pw_observation *observation, uint64_t boot_ns)
 {
-	const struct pw_target_counts *counts = pw_observation_counts(observation);
 	int r;
 
 	pw_observation_work_out_drift(observation);
 	observation->next_census_ns = boot_ns + observation->options.census_interval_ns;
-	observation->before_census = (struct pw_observe_totals){};
-	if (counts && counts->armed)
-		observation->before_census =
-			(struct pw_observe_totals){.valid = true, .spawned = counts->spawned, .exited = counts->exited};
+	pw_observation_before_census(observation, boot_ns);
+	observation->census_started_ns = boot_ns;
+	observation->census_cpu_ns = 0;
+	if (pw_observation_look_due(observation, boot_ns) && pw_observation_look_begin(observation, boot_ns) == 0)
+		return 0;
 	r = pw_census_begin(observation->census, observation->target);
 	if (r < 0)
 		return census_failed(observation, r);
 	observation->phase = PW_OBSERVE_CENSUS;
-	observation->census_started_ns = boot_ns;
-	observation->census_cpu_ns = 0;
 	return 0;
+}
+
+static uint64_t cost_so_far(const struct pw_observation *observation)
+{
+	return observation->census_cpu_ns + pw_cpu_thread_ns() - observation->slice_cpu_ns;
 }
 
 static void finish_census(struct pw_observation *observation)
 {
 	struct pw_digest *made = observation->making;
-	uint64_t cost_ns = observation->census_cpu_ns + pw_cpu_thread_ns() - observation->slice_cpu_ns;
 
 	observation->making = observation->digest;
 	observation->digest = made;
-	observation->phase = PW_OBSERVE_IDLE;
+	observation->phase = observation->with_stacks ? PW_OBSERVE_PARKS : PW_OBSERVE_IDLE;
 	observation->failures_in_row = 0;
 	observation->digest_stale = false;
 	observation->census_ended_ns = pw_boot_ns();
 	observation->has_digest = true;
 	observation->drift_due = true;
-	observation->census_rest_ns = cost_ns * CENSUS_SHARE;
+	if (!observation->with_stacks) /* what a snapshot costs holds up the next snapshot */
+		observation->census_rest_ns = cost_so_far(observation) * CENSUS_SHARE;
 	observation->next_census_ns = observation->census_started_ns +
 				      PW_MAX(observation->options.census_interval_ns, observation->census_rest_ns);
 }
 
-/* A slice of the census or of its digest: 0 done, -EAGAIN more to do. */
-static int census_slice(struct pw_observation *observation, uint64_t budget_ns)
+static int digest_slice(struct pw_observation *observation, uint64_t budget_ns)
 {
-	struct pw_digest_source source;
+	struct pw_digest_source source = pw_observation_source(observation);
+	int r = pw_digest_step(observation->making, &source, &observation->statements, budget_ns);
+
+	if (!r)
+		finish_census(observation);
+	return r;
+}
+
+static void begin_digest(struct pw_observation *observation)
+{
+	struct pw_digest_source source = pw_observation_source(observation);
+
+	pw_digest_begin(observation->making, &source);
+	observation->phase = PW_OBSERVE_DIGEST;
+}
+
+/* A slice of the phase that it is in, and on to the next: 0, -EAGAIN more of this one to do. */
+static int phase_slice(struct pw_observation *observation, uint64_t budget_ns)
+{
 	int r;
 
-	if (observation->phase == PW_OBSERVE_CENSUS) {
+	switch (observation->phase) {
+	case PW_OBSERVE_CENSUS:
 		r = pw_census_step(observation->census, budget_ns);
-		if (r == -EAGAIN)
-			return r;
-		if (r < 0)
-			return census_failed(observation, r);
-		source = pw_observation_source(observation);
-		pw_digest_begin(observation->making, &source);
-		observation->phase = PW_OBSERVE_DIGEST;
-		return -EAGAIN;
-	}
-	source = pw_observation_source(observation);
-	r = pw_digest_step(observation->making, &source, &observation->statements, budget_ns);
-	if (r == -EAGAIN)
+		if (!r)
+			begin_digest(observation);
 		return r;
-	if (r < 0)
-		return census_failed(observation, r);
-	finish_census(observation);
+	case PW_OBSERVE_DIGEST:
+		return digest_slice(observation, budget_ns);
+	case PW_OBSERVE_SNAPSHOT:
+		r = pw_observation_look_step(observation, budget_ns);
+		if (!r)
+			begin_digest(observation);
+		return r;
+	case PW_OBSERVE_PARKS:
+		r = pw_observation_look_step(observation, budget_ns);
+		if (!r)
+			observation->phase = PW_OBSERVE_AGES;
+		return r;
+	case PW_OBSERVE_AGES:
+		r = pw_observation_look_step(observation, budget_ns);
+		if (!r) {
+			pw_observation_look_end(observation, 0, cost_so_far(observation));
+			observation->phase = PW_OBSERVE_IDLE;
+		}
+		return r;
+	case PW_OBSERVE_IDLE:
+		break;
+	}
 	return 0;
 }
 
@@ -211,14 +249,16 @@ static int continue_census(struct pw_observation *observation, uint64_t budget_n
 	int r;
 
 	observation->slice_cpu_ns = start_ns;
-	r = census_slice(observation, budget_ns);
+	r = phase_slice(observation, budget_ns);
 	observation->census_cpu_ns += pw_cpu_thread_ns() - start_ns;
-	return r;
+	return r < 0 && r != -EAGAIN ? census_failed(observation, r) : r;
 }
 
 static void ask_names(struct pw_observation *observation)
 {
 	pw_statements_name(&observation->statements);
+	if (observation->has_parks)
+		pw_parks_name(observation->parks, observation->target->symbolizer);
 	if (observation->target->symbolizer)
 		(void)pw_symbolizer_flush(observation->target->symbolizer); /* what fails is asked again */
 }
@@ -233,7 +273,8 @@ int pw_observation_work(struct pw_observation *observation, uint64_t boot_ns)
 		if (r < 0)
 			return r;
 	}
-	if (observation->phase == PW_OBSERVE_IDLE && can_read(observation) && boot_ns >= observation->next_census_ns) {
+	if (observation->phase == PW_OBSERVE_IDLE && can_read(observation) &&
+	    (boot_ns >= observation->next_census_ns || pw_observation_look_due(observation, boot_ns))) {
 		r = begin_census(observation, boot_ns);
 		if (r < 0)
 			return r;
@@ -245,6 +286,8 @@ int pw_observation_work(struct pw_observation *observation, uint64_t boot_ns)
 		r = continue_census(observation, end_ns - now_ns);
 		if (r < 0 && r != -EAGAIN)
 			return r;
+		if (observation->phase == PW_OBSERVE_SNAPSHOT && pw_snapshot_asking(observation->snapshot))
+			return -EAGAIN;
 	}
 	ask_names(observation);
 	return 0;

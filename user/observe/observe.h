@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct pw_ages_image;
 struct pw_record;
 struct pw_target;
 struct pw_collect;
@@ -20,11 +21,12 @@ struct pw_observation;
 struct pw_observe_options {
 	uint64_t census_interval_ns; /* at least so long between censuses: 1 s; longer when one costs more than 0.2% of
 					a CPU */
-	uint64_t slice_ns;	     /* work per call: 5 ms */
+	uint64_t snapshot_interval_ns; /* the same for snapshots, with stacks: 10 s; 0: none */
+	uint64_t slice_ns;	       /* work per call: 5 ms */
 	bool kernel_figures;
 	double budget_percent; /* as given to collect, to be shown; < 0: none */
 	bool runs;	       /* collect counts runs (trace --runs) */
-	uint32_t rows_max;     /* one row per goroutine in the record if there are at most so many; 0: never */
+	uint32_t rows_max;     /* one row per goroutine of the snapshot if there are at most so many; 0: never */
 };
 
 int pw_observation_new(struct pw_observation **ret_observation, struct pw_target *target, struct pw_collect *collect,
@@ -32,15 +34,23 @@ int pw_observation_new(struct pw_observation **ret_observation, struct pw_target
 	__attribute__((warn_unused_result));
 void pw_observation_free(struct pw_observation *observation);
 
-/* From now on: the interval counts from the last census, the budget is shown in the next record. */
-void pw_observation_set_options(struct pw_observation *observation, uint64_t census_interval_ns, double budget_percent);
+/* From now on: intervals count from the last census and the last snapshot, the budget is shown in the next record. */
+void pw_observation_set_options(struct pw_observation *observation, uint64_t census_interval_ns,
+				uint64_t snapshot_interval_ns, double budget_percent);
 
-/* Does a slice of the work due at now (births, census, symbol requests). 0 nothing left to do in this interval,
- * -EAGAIN call again soon, -ESRCH the target is gone. Works with collect == NULL (no events). */
+/* The next slices of work take a snapshot, whenever the next would be due: somebody is about to show its stacks. False
+ * if there can be none, or the last was so dear that this one has to wait. */
+bool pw_observation_want_snapshot(struct pw_observation *observation, uint64_t boot_ns);
+
+/* Does a slice of the work due at now (births, census, snapshot, symbol requests). 0 nothing left to do in this
+ * interval, -EAGAIN call again soon, -ESRCH the target is gone. Works with collect == NULL (no events). */
 int pw_observation_work(struct pw_observation *observation, uint64_t boot_ns) __attribute__((warn_unused_result));
 
 /* Closes the interval: a new immutable record of all that is known now. Cheap, reads nothing of the target. */
 int pw_observation_record(struct pw_observation *observation, uint64_t boot_ns, uint64_t wall_ns,
 			  struct pw_record **ret_record) __attribute__((warn_unused_result));
+
+/* What the last snapshot knows of ages, for those who look themselves; borrowed, NULL before the first. */
+struct pw_ages_image *pw_observation_ages(const struct pw_observation *observation);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/vec.h"
 #include "model/profile.h"
 #include "model/record.h"
+#include "observe/frames.h"
 #include "observe/profile_names.h"
 #include "observe/profile_wait.h"
 #include "target/snapshot.h"
@@ -271,12 +272,10 @@ static int ask_names(struct pw_profile_builder *builder, struct pw_symbolizer *s
 	bool missing = false;
 	int r;
 
-	pw_vec_foreach (&builder->pcs, pc) {
-		r = pw_name_frames(symbolizer, pc->pc, pc->is_return, &frames);
-		if (r < 0 && r != -EAGAIN)
-			return r;
-		missing |= r == -EAGAIN;
-	}
+	r = pw_stack_ask(symbolizer, builder->pcs.items, builder->pcs.count);
+	if (r < 0 && r != -EAGAIN)
+		return r;
+	missing |= r == -EAGAIN;
 	pw_vec_foreach (&builder->keys, key) {
 		r = key->gopc ? pw_name_frames(symbolizer, key->gopc, true, &frames) : 0;
 		missing |= r == -EAGAIN;
@@ -286,44 +285,30 @@ static int ask_names(struct pw_profile_builder *builder, struct pw_symbolizer *s
 	return missing ? -EAGAIN : 0;
 }
 
-/*
- * The frames of a stack, innermost first. Wrappers that the compiler made are left out when they call something, as in
- * the runtime's own tracebacks (src/runtime/traceback.go:elideWrapperCalling); not below a panic.
- */
+static int add_frame(void *context, const struct pw_located_frame *from, const struct pw_snapshot_pc *pc, uint64_t addr)
+{
+	struct pw_profile *profile = context;
+	struct pw_profile_frame *frame;
+
+	if (!from)
+		return pw_name_add_nameless(profile, addr);
+	frame = pw_profile_add_frame(profile);
+	if (!frame)
+		return -ENOMEM;
+	*frame = pw_name_frame(profile, from, addr);
+	frame->exact = !pc->is_return;
+	return 0;
+}
+
 static int add_frames(struct pw_profile_builder *builder, struct pw_symbolizer *symbolizer, struct pw_profile *profile,
 		      const struct key *key, struct pw_profile_group *group)
 {
-	const char *callee = NULL;
+	int r;
 
 	group->first_frame = (uint32_t)profile->frame_count;
-	for (uint32_t i = 0; i < key->pc_count; i++) {
-		const struct pw_snapshot_pc *pc = &builder->pcs.items[key->first_pc + i];
-		uint64_t addr = pc->is_return && pc->pc ? pc->pc - 1 : pc->pc;
-		const struct pw_located_frame *frames;
-		int n = pw_name_frames(symbolizer, pc->pc, pc->is_return, &frames), r = 0;
-
-		if (n <= 0)
-			r = pw_name_add_nameless(profile, addr);
-		for (int k = 0; k < n && !r; k++) {
-			struct pw_profile_frame *frame;
-			bool panic =
-				callee && (!strcmp(callee, "runtime.gopanic") || !strcmp(callee, "runtime.sigpanic") ||
-					   !strcmp(callee, "runtime.panicwrap"));
-
-			if (frames[k].wrapper && callee && !panic)
-				continue;
-			callee = frames[k].function;
-			frame = pw_profile_add_frame(profile);
-			if (!frame)
-				return -ENOMEM;
-			*frame = pw_name_frame(profile, &frames[k], addr);
-			frame->exact = !pc->is_return;
-		}
-		if (r)
-			return r;
-	}
+	r = pw_stack_frames(symbolizer, builder->pcs.items + key->first_pc, key->pc_count, add_frame, profile);
 	group->frame_count = (uint32_t)profile->frame_count - group->first_frame;
-	return 0;
+	return r;
 }
 
 static uint32_t intern_reason(const struct pw_profile_builder *builder, struct pw_profile *profile, uint8_t code)

@@ -9,6 +9,7 @@
 #include "base/macros.h"
 #include "base/time.h"
 #include "model/profile.h"
+#include "observe/frames.h"
 #include "target/symbolize.h"
 #include "target/target.h"
 
@@ -35,16 +36,11 @@ int pw_name_frames(struct pw_symbolizer *symbolizer, uint64_t pc, bool is_return
 	return symbolizer ? pw_symbolize(symbolizer, pc, is_return, ret_frames) : 0;
 }
 
-/* runtime.funcNameForPrint, go1.21: shapes of generics are "..."; before, the linker had written it so. */
 uint32_t pw_name_function(struct pw_profile *profile, const char *name)
 {
-	const char *open = strchr(name, '['), *close = strrchr(name, ']');
-	char text[PW_READER_STRING_MAX];
+	char text[PW_FUNCTION_TEXT_MAX];
 
-	if (!open || !close || close < open)
-		return pw_profile_intern(profile, name);
-	snprintf(text, sizeof(text), "%.*s[...]%s", (int)(open - name), name, close + 1);
-	return pw_profile_intern(profile, text);
+	return pw_profile_intern(profile, pw_function_shown(name, text));
 }
 
 struct pw_profile_frame pw_name_frame(struct pw_profile *profile, const struct pw_located_frame *from, uint64_t addr)

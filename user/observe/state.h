@@ -2,21 +2,36 @@
 #ifndef PW_OBSERVE_STATE_H
 #define PW_OBSERVE_STATE_H
 
+#include "base/buf.h"
 #include "collect/collect.h"
+#include "model/ages.h"
 #include "model/builder.h"
 #include "observe/digest.h"
 #include "observe/observe.h"
+#include "observe/parks.h"
 #include "observe/statements.h"
 #include "target/goroutines.h"
 #include "target/kernel.h"
+#include "target/snapshot.h"
 #include "target/target.h"
 
 /* The inside of an observation, for observe.c (acquiring) and compose.c (making the record). */
-enum pw_observe_phase { PW_OBSERVE_IDLE, PW_OBSERVE_CENSUS, PW_OBSERVE_DIGEST };
+enum pw_observe_phase {
+	PW_OBSERVE_IDLE,
+	PW_OBSERVE_CENSUS,   /* walk the goroutines */
+	PW_OBSERVE_SNAPSHOT, /* the same, with their stacks */
+	PW_OBSERVE_DIGEST,   /* sum up the walk, whichever it was */
+	PW_OBSERVE_PARKS,    /* sum up the stacks */
+	PW_OBSERVE_AGES,     /* write down what is known of ages */
+};
 
 struct pw_observe_totals {
 	bool valid;
 	uint64_t spawned, exited;
+};
+
+struct pw_look_figures { /* what a snapshot says of itself */
+	uint64_t taken_ns, ended_ns, total, skipped, torn, stacks_read, stacks_kept, duration_ns, cpu_ns, bytes_read;
 };
 
 struct pw_observation {
@@ -44,6 +59,21 @@ struct pw_observation {
 	bool digest_stale;	  /* a census after the one shown has failed */
 	uint64_t census_ended_ns; /* of the one shown, CLOCK_BOOTTIME */
 
+	/* Snapshots: observe/look.c. */
+	struct pw_snapshot *snapshot; /* NULL before the first; it walks with our census */
+	struct pw_parks *parks, *parks_making;
+	struct pw_look_figures look; /* of the one shown */
+	bool has_parks, with_stacks; /* with_stacks: the walk under way is a snapshot */
+	bool snapshot_wanted;
+	bool snapshot_stale; /* one after the one shown has failed */
+	uint64_t snapshot_started_ns, next_snapshot_ns, snapshot_rest_ns;
+	uint64_t first_look_ns, first_look_wall_ns;
+	uint64_t snapshot_failures;
+	struct pw_buf ages_made;
+	struct pw_age ages_before; /* the last one in it */
+	size_t ages_next;
+	struct pw_ages_image *ages; /* of the one shown */
+
 	/* Drift: events held against the census. */
 	struct pw_observe_totals before_census;
 	bool drift_due; /* a census came in since drift was last worked out */
@@ -68,6 +98,18 @@ PW_DEFINE_CLEANUP(struct pw_observation *, pw_observation_free);
 const struct pw_target_counts *pw_observation_counts(const struct pw_observation *observation);
 struct pw_digest_source pw_observation_source(const struct pw_observation *observation);
 
+/* look.c. Is one due, or wanted? Is there anything to look with? */
+bool pw_observation_look_due(const struct pw_observation *observation, uint64_t boot_ns);
+/* Begins a snapshot instead of a census. 0 or -errno: then nothing has begun. */
+int pw_observation_look_begin(struct pw_observation *observation, uint64_t boot_ns);
+/* A slice of the phases SNAPSHOT, PARKS and AGES: 0 that phase is over, -EAGAIN more of it to do, -errno. */
+int pw_observation_look_step(struct pw_observation *observation, uint64_t budget_ns);
+/* It is over, well (error 0) or not. */
+void pw_observation_look_end(struct pw_observation *observation, int error, uint64_t cpu_ns);
+void pw_observation_look_done(struct pw_observation *observation);
+
+/* drift.c. Remembers what was counted before a census. */
+void pw_observation_before_census(struct pw_observation *observation, uint64_t boot_ns);
 /* Holds the last census against the first poll after it. To be called before the next census begins, or there is
  * never one when each interval has a census. */
 void pw_observation_work_out_drift(struct pw_observation *observation);

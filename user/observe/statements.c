@@ -83,6 +83,7 @@ uint32_t pw_statements_find(struct pw_statements *statements, uint64_t gopc, uin
 		pw_table_remove_u64(&statements->by_gopc, statement->gopc);
 		statements->unnamed -= !statement->named;
 		statement_clear(statement);
+		statement->took_over = true;
 	} else {
 		statements->count++;
 	}
@@ -148,7 +149,7 @@ void pw_statements_name_main(struct pw_statements *statements, struct pw_stateme
 /* Frames of the creation stack, when all are known: from the go statement outwards. */
 static void frame_stack(struct pw_statements *statements, struct pw_statement *statement)
 {
-	struct pw_statement_frame frames[PW_STATEMENT_FRAMES_MAX] = {};
+	struct pw_named_frame frames[PW_STATEMENT_FRAMES_MAX] = {};
 	size_t count = 0;
 
 	for (size_t i = 0; i < statement->stack_depth; i++) {
@@ -225,10 +226,7 @@ static void index_strings(struct pw_statement *statement, struct pw_record_build
 	statement->generation = pw_record_builder_generation(builder);
 	statement->function_id = pw_record_builder_string(builder, statement->function);
 	statement->file_id = pw_record_builder_string(builder, statement->file);
-	for (size_t i = 0; i < statement->frame_count; i++) {
-		statement->frames[i].function_id = pw_record_builder_string(builder, statement->frames[i].function);
-		statement->frames[i].file_id = pw_record_builder_string(builder, statement->frames[i].file);
-	}
+	pw_frames_index(statement->frames, statement->frame_count, builder);
 }
 
 void pw_statements_write(struct pw_statements *statements, struct pw_record_builder *builder)
@@ -251,28 +249,6 @@ void pw_statements_write(struct pw_statements *statements, struct pw_record_buil
 uint32_t pw_statements_write_stack(struct pw_statements *statements, uint32_t index, struct pw_record_builder *builder)
 {
 	const struct pw_statement *statement = &statements->items[index];
-	struct pw_record_stack *stack;
-	uint32_t stack_index, first = 0, count = 0;
 
-	if (!statement->frames || !statement->frame_count)
-		return UINT32_MAX;
-	for (size_t i = 0; i < statement->frame_count; i++) {
-		const struct pw_statement_frame *from = &statement->frames[i];
-		struct pw_record_frame *to = pw_record_builder_frame(builder, &first);
-
-		if (!to)
-			break;
-		*to = (struct pw_record_frame){.function = from->function_id,
-					       .file = from->file_id,
-					       .line = from->line,
-					       .inlined = from->inlined,
-					       .addr = from->addr};
-		count++;
-	}
-	stack = count ? pw_record_builder_stack(builder, &stack_index) : NULL;
-	if (!stack)
-		return UINT32_MAX;
-	stack->first = first + 1 - count;
-	stack->count = count;
-	return stack_index;
+	return pw_frames_write(statement->frames, statement->frame_count, builder);
 }

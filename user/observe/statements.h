@@ -8,6 +8,7 @@
 
 #include "base/table.h"
 #include "model/record.h"
+#include "observe/frames.h"
 
 struct pw_record_builder;
 struct pw_symbolizer;
@@ -21,27 +22,32 @@ struct pw_symbolizer;
 #define PW_STATEMENT_FRAMES_MAX 32U		/* of a creation stack */
 #define PW_STATEMENT_KEEP_NS	600000000000ULL /* 10 min without goroutine or event before its place may be taken */
 
-struct pw_statement_frame {
-	const char *function, *file; /* owned by the symbolizer */
-	pw_string function_id, file_id;
-	uint32_t line;
-	bool inlined;
-	uint64_t addr;
+/* Events of one go statement held against the census: observe/drift.c. */
+struct pw_statement_drift {
+	uint64_t before_spawned, before_exited; /* when the last census began */
+	uint64_t counted;			/* by that census */
+	uint64_t base;				/* alive when counting began */
+	bool base_known, base_exact;
+	bool known, exact;
+	int64_t difference; /* census - events */
 };
 
 struct pw_statement {
 	uint64_t gopc;	  /* link-time */
 	uint64_t seen_ns; /* last goroutine or event */
 	bool seen_in_census, system;
+	bool took_over;		     /* a place in the table that another one had */
 	bool named;		     /* the answer on its name is there, even if it is "none" */
 	const char *function, *file; /* owned by the symbolizer; NULL unknown */
 	uint32_t line;
 	uint64_t generation; /* of the builder whose indices these are */
 	pw_string function_id, file_id;
 
+	struct pw_statement_drift drift;
+
 	uint64_t *stack; /* creation stack as asked last, link-time return addresses */
 	size_t stack_depth;
-	struct pw_statement_frame *frames; /* NULL: not yet known */
+	struct pw_named_frame *frames; /* NULL: not yet known */
 	size_t frame_count;
 };
 

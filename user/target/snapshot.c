@@ -311,6 +311,11 @@ int pw_snapshot_look(struct pw_snapshot *snapshot)
 	return r;
 }
 
+bool pw_snapshot_asking(const struct pw_snapshot *snapshot)
+{
+	return snapshot->phase == PW_SNAPSHOT_ASK && pw_symbolizer_busy(snapshot->target->symbolizer);
+}
+
 const struct pw_snapshot_result *pw_snapshot_result(const struct pw_snapshot *snapshot)
 {
 	return &snapshot->result;

@@ -111,6 +111,8 @@ int pw_snapshot_begin(struct pw_snapshot *snapshot) __attribute__((warn_unused_r
 int pw_snapshot_step(struct pw_snapshot *snapshot, uint64_t budget_ns) __attribute__((warn_unused_result));
 int pw_snapshot_look(struct pw_snapshot *snapshot) __attribute__((warn_unused_result));
 const struct pw_snapshot_result *pw_snapshot_result(const struct pw_snapshot *snapshot);
+/* Is it the reader's turn? Stepping does nothing until that has answered. */
+bool pw_snapshot_asking(const struct pw_snapshot *snapshot);
 /* Gives back what the next look does not need; the result is empty then. */
 void pw_snapshot_release(struct pw_snapshot *snapshot);
 /* What somebody else has seen of these goroutines, by goid: ages of the looks to come reach back as far as that does.

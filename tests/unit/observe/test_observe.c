@@ -159,7 +159,7 @@ static void all_sources_meet_in_one_record(void **state)
 	assert_int_equal(record->events.counts[0].statement, record->census.groups[0].statement);
 	assert_int_equal(record->events.counts[0].reason_count, 2);
 	assert_true(record->events.counts[0].ran == PW_UNKNOWN);
-	assert_int_equal(record->drop_count, 4);
+	assert_int_equal(record->drop_count, 5);
 	assert_string_equal(pw_record_string(record, record->drops[1].name), "second");
 	assert_int_equal(record->drops[1].count, 22);
 	pw_record_unref(record);
@@ -223,6 +223,42 @@ static void a_lost_exit_shows_as_drift(void **state)
 	assert_int_equal(record->drift.live_by_events, 7);
 	assert_int_equal(record->drift.live_by_census, 4);
 	assert_int_equal(record->drift.difference, -3);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+/* Two statements: what is lost of one is its drift, and the other has none. */
+static void drift_is_told_by_go_statement(void **state)
+{
+	struct pw_statement_counts statements[2] = {{.gopc = FAKE_GO_MAIN_FUNC + 0x20},
+						    {.gopc = FAKE_GO_MAIN_FUNC + 0x80}};
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 5);
+	tick_unseen(&world); /* all five were there before counting began */
+	tick_unseen(&world);
+	counts.statements = statements;
+	counts.statement_count = 2;
+	counts.spawned = 2;
+	counts.exited = 1;
+	statements[0].exited = 1;
+	statements[1].spawned = 2; /* a new one, of which the census will see one */
+	fake_go_set(world.go, 3, PW_FIELD_G_GOPC, FAKE_GO_MAIN_FUNC + 0x80, 8);
+	tick_unseen(&world);
+	tick_unseen(&world);
+	record = tick(&world);
+	assert_int_equal(record->events.count, 2);
+	assert_true(record->events.counts[0].drift_known);
+	assert_true(record->events.counts[0].drift_exact);
+	assert_int_equal(record->events.counts[0].drift, 0); /* 5 - 1, and 4 are seen */
+	assert_true(record->events.counts[1].drift_exact);
+	assert_int_equal(record->events.counts[1].drift, -1);
+	pw_record_unref(record);
+	counts.guard_state = "detached";
+	record = tick(&world);
+	assert_false(record->events.counts[0].drift_known);
 	pw_record_unref(record);
 	world_done(&world);
 }
@@ -413,7 +449,7 @@ static void new_options_hold_for_a_target_that_is_observed_already(void **state)
 
 	(void)state;
 	world_init(&world, 5);
-	pw_observation_set_options(world.observation, 2 * 3600 * 24 * PW_NS_PER_SEC, 5);
+	pw_observation_set_options(world.observation, 2 * 3600 * 24 * PW_NS_PER_SEC, 0, 5);
 	record = tick(&world);
 	first_ns = record->census.section.taken_ns;
 	assert_true(record->cost.budget_percent > 4.9 && record->cost.budget_percent < 5.1);
@@ -421,7 +457,7 @@ static void new_options_hold_for_a_target_that_is_observed_already(void **state)
 	record = tick(&world); /* an hour later: not due in two days */
 	assert_true(record->census.section.taken_ns == first_ns);
 	pw_record_unref(record);
-	pw_observation_set_options(world.observation, PW_NS_PER_SEC, 0.5);
+	pw_observation_set_options(world.observation, PW_NS_PER_SEC, 0, 0.5);
 	record = tick(&world); /* due now, although the last census had put it off for two days */
 	assert_true(record->census.section.taken_ns > first_ns);
 	assert_true(record->cost.budget_percent < 0.6);
@@ -473,6 +509,7 @@ int main(void)
 		cmocka_unit_test(without_events_there_are_none_instead_of_zeros),
 		cmocka_unit_test(drift_is_worked_out_with_the_first_poll_after_a_census),
 		cmocka_unit_test(a_lost_exit_shows_as_drift),
+		cmocka_unit_test(drift_is_told_by_go_statement),
 		cmocka_unit_test(drift_is_an_estimate_while_goroutines_come_and_go),
 		cmocka_unit_test(events_that_were_detached_start_anew),
 		cmocka_unit_test(new_options_hold_for_a_target_that_is_observed_already),

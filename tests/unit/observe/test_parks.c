@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "model/builder.h"
+#include "model/record.h"
+#include "observe/parks.h"
+#include "observe/statements.h"
+#include "target/snapshot.h"
+
+/* Looks made by hand, summed up and written: does the record say what was in them? */
+
+#define NOW	(5000 * PW_NS_PER_SEC)
+#define REASONS 4
+#define DEPTH	3
+
+static const char reasons[REASONS][40] = {"", "chan receive", "select", "sleep"};
+
+struct world {
+	struct pw_statements statements;
+	struct pw_record_builder *builder;
+	struct pw_parks *parks, *before;
+	struct pw_snapshot_goroutine *goroutines;
+	struct pw_snapshot_pc *pcs;
+	struct pw_snapshot_result look;
+	uint32_t rows_max;
+};
+
+static void world_init(struct world *world, size_t count, size_t stacks)
+{
+	*world = (struct world){.look = {.count = count, .pc_count = stacks * DEPTH, .taken_ns = NOW}};
+	assert_int_equal(pw_statements_init(&world->statements, NULL), 0);
+	assert_int_equal(pw_record_builder_new(&world->builder), 0);
+	assert_int_equal(pw_parks_new(&world->parks), 0);
+	assert_int_equal(pw_parks_new(&world->before), 0);
+	world->look.goroutines = world->goroutines = calloc(count + 1, sizeof(*world->goroutines));
+	world->look.pcs = world->pcs = calloc(stacks * DEPTH + 1, sizeof(*world->pcs));
+	for (size_t i = 0; i < stacks * DEPTH; i++)
+		world->pcs[i] = (struct pw_snapshot_pc){.pc = 0x500000 + i * 16, .is_return = i % DEPTH > 0};
+}
+
+static void world_done(struct world *world)
+{
+	free(world->goroutines);
+	free(world->pcs);
+	pw_parks_free(world->parks);
+	pw_parks_free(world->before);
+	pw_record_builder_free(world->builder);
+	pw_statements_done(&world->statements);
+}
+
+/* Parked in "chan receive" for 60 s. */
+static void park(struct world *world, size_t index, uint64_t gopc, uint32_t stack)
+{
+	world->goroutines[index] = (struct pw_snapshot_goroutine){.goid = 10 + index,
+								  .gopc = gopc,
+								  .first_pc = stack * DEPTH,
+								  .pc_count = DEPTH,
+								  .status = PW_GOROUTINE_WAITING,
+								  .wait_reason = 1,
+								  .parked_since_ns = NOW - 60 * PW_NS_PER_SEC,
+								  .born_before_ns = NOW - 70 * PW_NS_PER_SEC};
+}
+
+/* The look becomes what is shown, as in an observation. */
+static void sum_up(struct world *world)
+{
+	struct pw_parks *swapped = world->before;
+	int r;
+
+	world->before = world->parks;
+	world->parks = swapped;
+	pw_parks_begin(world->parks, &world->look, world->before, world->rows_max);
+	do
+		r = pw_parks_step(world->parks, &world->look, &world->statements, 1);
+	while (r == -EAGAIN);
+	assert_int_equal(r, 0);
+	pw_parks_name(world->parks, NULL);
+}
+
+static struct pw_record *write_record(struct world *world)
+{
+	struct pw_record *draft = pw_record_builder_begin(world->builder), *record = NULL;
+
+	draft->snapshot.section = (struct pw_section){.present = true, .taken_ns = NOW};
+	pw_statements_write(&world->statements, world->builder);
+	pw_parks_write(world->parks, reasons, REASONS, world->builder);
+	assert_int_equal(pw_record_builder_finish(world->builder, &record), 0);
+	return record;
+}
+
+static void equal_stacks_are_one_group_with_the_oldest_and_what_it_waits_on(void **state)
+{
+	const struct pw_record_park *group;
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 5, 2);
+	for (size_t i = 0; i < 4; i++) {
+		park(&world, i, 0x401000, 0);
+		world.goroutines[i].runs = i == 3 ? 7 : 0;
+		world.goroutines[i].wait = (struct pw_wait){.kind = PW_WAIT_CHANNEL,
+							    .known = true,
+							    .object = 0xc000001000 + (i / 2) * 64,
+							    .length = i,
+							    .capacity = 8,
+							    .receivers = 2};
+	}
+	world.goroutines[2].parked_since_ns = NOW - 900 * PW_NS_PER_SEC;
+	world.goroutines[2].parked_at_least = true;
+	park(&world, 4, 0x401000, 1); /* the same statement and reason on another stack */
+	sum_up(&world);
+	record = write_record(&world);
+	assert_int_equal(record->snapshot.park_count, 2);
+	group = &record->snapshot.parks[0];
+	assert_int_equal(group->count, 4);
+	assert_int_equal(group->stacks, 1);
+	assert_int_equal(group->never_ran, 3);
+	assert_int_equal(group->runs, 7);
+	assert_int_equal(group->oldest_since_ns, NOW - 900 * PW_NS_PER_SEC);
+	assert_true(group->oldest_at_least);
+	assert_string_equal(pw_record_string(record, group->reason), "chan receive");
+	assert_string_equal(pw_record_string(record, group->wait.kind), "channel");
+	assert_int_equal(group->wait.objects, 2);
+	assert_int_equal(group->wait.length, 2); /* that of the oldest */
+	assert_int_equal(group->wait.capacity, 8);
+	assert_int_equal(group->age_count, 2);
+	assert_int_equal(record->snapshot.ages[group->first_age].count, 1);
+	assert_int_equal(record->snapshot.ages[group->first_age + 1].count, 3);
+	assert_int_equal(record->stacks[group->stack].count, DEPTH);
+	assert_int_equal(record->frames[record->stacks[group->stack].first].addr, 0x500000);
+	assert_int_equal(record->frames[record->stacks[group->stack].first + 1].addr, 0x500010 - 1); /* the call */
+	assert_int_equal(record->snapshot.parks[1].count, 1);
+	assert_int_equal(record->statements[group->statement].gopc, 0x401000);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+static void running_ones_have_neither_stack_nor_age(void **state)
+{
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 1, 0);
+	world.goroutines[0] = (struct pw_snapshot_goroutine){
+		.goid = 1, .gopc = 0x401000, .status = PW_GOROUTINE_RUNNING, .running = true, .runs = UINT32_MAX};
+	sum_up(&world);
+	record = write_record(&world);
+	assert_int_equal(record->snapshot.park_count, 1);
+	assert_int_equal(record->snapshot.parks[0].stack, UINT32_MAX);
+	assert_int_equal(record->snapshot.parks[0].stacks, 0);
+	assert_int_equal(record->snapshot.parks[0].oldest_since_ns, 0);
+	assert_int_equal(record->snapshot.parks[0].age_count, 0);
+	assert_true(record->snapshot.parks[0].runs == PW_UNKNOWN);
+	assert_int_equal(record->snapshot.parks[0].reason, 0);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+static size_t with_stack(const struct pw_record *record)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < record->snapshot.park_count; i++)
+		count += record->snapshot.parks[i].stack != UINT32_MAX;
+	return count;
+}
+
+static uint64_t total(const struct pw_record *record)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < record->snapshot.park_count; i++)
+		count += record->snapshot.parks[i].count;
+	return count;
+}
+
+/* 1000 stacks of two goroutines each; then one of them begins to grow. */
+static void small_groups_are_summed_up_and_a_growing_one_keeps_its_stack(void **state)
+{
+	const struct pw_record_park *grown = NULL, *rest = NULL;
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 2040, 1000);
+	world.look.count = 2000;
+	for (size_t i = 0; i < 2000; i++)
+		park(&world, i, 0x401000, (uint32_t)i / 2);
+	for (int i = 0; i < 40; i++) /* until two each is what is usual */
+		sum_up(&world);
+	for (size_t i = 2000; i < 2040; i++)
+		park(&world, i, 0x401000, 777);
+	world.look.count = 2004;
+	sum_up(&world);
+	record = write_record(&world);
+	assert_int_equal(total(record), 2004);
+	for (size_t i = 0; i < record->snapshot.park_count; i++) {
+		const struct pw_record_park *park = &record->snapshot.parks[i];
+
+		if (park->stack == UINT32_MAX)
+			rest = park;
+		else if (record->frames[record->stacks[park->stack].first].addr == 0x500000 + 777 * DEPTH * 16)
+			grown = park;
+	}
+	assert_non_null(grown);
+	assert_int_equal(grown->count, 6);
+	assert_non_null(rest);
+	assert_true(with_stack(record) >= PW_PARKS_BY_COUNT);
+	assert_true(with_stack(record) <= PW_PARKS_BY_COUNT + PW_PARKS_BY_GROWTH);
+	assert_int_equal(rest->stacks, 1000 - with_stack(record));
+	assert_int_equal(rest->count, 2 * (uint64_t)rest->stacks);
+	assert_int_equal(record->snapshot.ages[rest->first_age].count, rest->count);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+static void more_different_stacks_than_are_kept_are_still_counted(void **state)
+{
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 30000, 30000);
+	for (size_t i = 0; i < 30000; i++)
+		park(&world, i, 0x401000 + i % 5000 * 16, (uint32_t)i);
+	sum_up(&world);
+	record = write_record(&world);
+	assert_int_equal(total(record), 30000);
+	assert_true(record->snapshot.park_count <= 16640);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+static void objects_keep_their_numbers_from_one_snapshot_to_the_next(void **state)
+{
+	struct pw_record *record;
+	uint32_t second;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 3, 1);
+	world.rows_max = 3;
+	for (size_t i = 0; i < 3; i++) {
+		park(&world, i, 0x401000, 0);
+		world.goroutines[i].wait =
+			(struct pw_wait){.kind = PW_WAIT_CHANNEL, .object = 0xc000001000 + i / 2 * 64};
+	}
+	sum_up(&world);
+	record = write_record(&world);
+	assert_int_equal(record->snapshot.row_count, 3);
+	assert_int_equal(record->snapshot.rows[0].goid, 10);
+	assert_int_equal(record->snapshot.rows[0].object, record->snapshot.rows[1].object);
+	assert_int_not_equal(record->snapshot.rows[0].object, record->snapshot.rows[2].object);
+	assert_int_equal(record->snapshot.rows[2].parked_since_ns, NOW - 60 * PW_NS_PER_SEC);
+	second = record->snapshot.rows[2].object;
+	pw_record_unref(record);
+	world.goroutines[0].wait.object = 0xc000009000; /* another one, and it comes first */
+	sum_up(&world);
+	record = write_record(&world);
+	assert_int_equal(record->snapshot.rows[2].object, second);
+	assert_true(record->snapshot.rows[0].object > second);
+	pw_record_unref(record);
+	world.rows_max = 2; /* more goroutines than that: groups only */
+	sum_up(&world);
+	record = write_record(&world);
+	assert_int_equal(record->snapshot.row_count, 0);
+	assert_int_equal(record->snapshot.parks[0].count, 3);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(equal_stacks_are_one_group_with_the_oldest_and_what_it_waits_on),
+		cmocka_unit_test(running_ones_have_neither_stack_nor_age),
+		cmocka_unit_test(small_groups_are_summed_up_and_a_growing_one_keeps_its_stack),
+		cmocka_unit_test(more_different_stacks_than_are_kept_are_still_counted),
+		cmocka_unit_test(objects_keep_their_numbers_from_one_snapshot_to_the_next),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_OBSERVE_PARKS_STATE_H
+#define PW_OBSERVE_PARKS_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/table.h"
+#include "base/vec.h"
+#include "model/record.h"
+#include "observe/frames.h"
+#include "observe/parks.h"
+#include "observe/steps.h"
+#include "target/gather.h"
+#include "target/snapshot.h"
+
+/* What parks.c (summing up) and parks_write.c (names, the record) share. */
+#define PW_PARK_FRAMES_MAX 64U /* of one stack in a record: as many as pprof keeps */
+
+struct pw_park_key {
+	uint32_t statement;
+	uint32_t first_pc, pc_count; /* in the look; 0 pcs: without a stack */
+	uint8_t status, reason;	     /* the target's own code; 0 unless parked */
+	uint8_t truncated, unused;
+};
+
+struct pw_park_group {
+	struct pw_park_key key;
+	uint64_t count, never_ran, runs;
+	bool runs_known, oldest_at_least;
+	uint32_t stacks;
+	uint64_t oldest_since_ns;
+	uint32_t objects;
+	struct pw_wait wait;	/* of the oldest one whose object was found */
+	uint64_t wait_since_ns; /* of that one */
+	struct pw_age_steps ages;
+	double usual; /* count, smoothed: growth is what is above it */
+
+	bool shown;
+	struct pw_park_group *into;    /* of those that are not shown: where their members went; else itself */
+	uint32_t position;	       /* in the record */
+	size_t first_own, own_count;   /* of its pcs, in parks->pcs */
+	struct pw_named_frame *frames; /* NULL: names not yet there */
+	size_t frame_count;
+};
+
+struct pw_park_row {
+	struct pw_record_row shown;
+	struct pw_park_group *group;
+};
+
+struct pw_parks {
+	PW_VEC(struct pw_park_group *) groups; /* sorted when complete */
+	size_t used;			       /* of them; the others are kept for their memory */
+	size_t with_stack;
+	struct pw_table by_key;
+	PW_VEC(struct pw_park_row) rows;   /* by goid */
+	PW_VEC(struct pw_snapshot_pc) pcs; /* of the stacks that are shown */
+	struct pw_addr_map pairs;	   /* (group, object) that were seen, while it is made */
+	struct pw_addr_map objects;	   /* address -> number, with rows */
+	uint32_t last_object;
+	const struct pw_parks *previous;
+	uint64_t taken_ns;
+	uint64_t generation; /* of the builder whose indices the frames have */
+	size_t next;	     /* goroutine to take in */
+	size_t unnamed;	     /* groups whose names are not yet there */
+	bool keep_rows, complete;
+};
+
+#endif
