@@ -83,6 +83,11 @@
 #define PW_G_SIZE_MAX		1024	     /* offsets inside g; it has 456 bytes in Go 1.27 */
 #define PW_P_SIZE_MAX		(64 << 10)   /* inside p; 16 kB in Go 1.27 */
 #define PW_SCHED_SIZE_MAX	(64 << 10)   /* inside schedt; 7 kB in Go 1.27 */
+#define PW_MSTATS_SIZE_MAX	(64 << 10)   /* of runtime.mstats; 15 kB in Go 1.18 */
+#define PW_MHEAP_SIZE_MAX	(4 << 20)    /* inside mheap; 100 kB */
+#define PW_M_SIZE_MAX		(16 << 10)   /* inside m; 2 kB */
+#define PW_MS_MAX		20000U	     /* Ms; Go's own limit is 10,000 (runtime/debug.SetMaxThreads) */
+#define PW_FINBLOCKS_MAX	4096U	     /* blocks of 100 finalizers that wait to be run */
 #define PW_STACK_SIZE_MAX	(1ULL << 31) /* of one goroutine; Go's own limit is 1 GB (runtime/debug.SetMaxStack) */
 #define PW_PS_MAX		4096U	     /* Ps; GOMAXPROCS is the number of CPUs */
 #define PW_USER_ADDRESS_MAX	(1ULL << 56) /* user space with five-level page tables; 2^47 elsewhere */
