@@ -168,6 +168,8 @@ void pw_metrics_render(struct pw_buf *out, const struct pw_published *published,
 		r = target_init(&targets[i], published->records[i], published->series_sites);
 	for (size_t i = 0; i < pw_metrics_target_count && !r; i++)
 		write_family(&writer, &pw_metrics_target[i], targets, published->record_count);
+	for (size_t i = 0; i < pw_metrics_snapshot_count && !r; i++)
+		write_family(&writer, &pw_metrics_snapshot[i], targets, published->record_count);
 	for (size_t i = 0; i < pw_metrics_self_count && !r; i++)
 		write_family(&writer, &pw_metrics_self[i], targets, published->record_count);
 	if (!r && openmetrics)

@@ -92,6 +92,8 @@ static void row_add(struct pw_site_row *sum, const struct pw_site_row *row)
 	sum->spawned += row->spawned;
 	sum->exited += row->exited;
 	sum->parked += row->parked;
+	sum->drift_known |= row->drift_known;
+	sum->drift += row->drift;
 }
 
 static int drafts_fill(struct draft *drafts, const struct pw_record *record)
@@ -99,6 +101,7 @@ static int drafts_fill(struct draft *drafts, const struct pw_record *record)
 	for (size_t i = 0; i < record->statement_count; i++) {
 		drafts[i].statement = (uint32_t)i;
 		drafts[i].sum.labels = statement_labels(record, &record->statements[i]);
+		drafts[i].sum.other = record->statements[i].gopc == PW_STATEMENT_OTHER;
 		if (!drafts[i].sum.labels)
 			return -ENOMEM;
 	}
@@ -120,10 +123,13 @@ static int drafts_fill(struct draft *drafts, const struct pw_record *record)
 
 		if (count->statement >= record->statement_count)
 			continue;
-		row_add(&drafts[count->statement].sum, &(struct pw_site_row){.counted = true,
-									     .spawned = count->spawned,
-									     .exited = count->exited,
-									     .parked = count->parked});
+		row_add(&drafts[count->statement].sum,
+			&(struct pw_site_row){.counted = true,
+					      .spawned = count->spawned,
+					      .exited = count->exited,
+					      .parked = count->parked,
+					      .drift_known = count->drift_known,
+					      .drift = count->drift_known ? count->drift : 0});
 	}
 	return 0;
 }
@@ -153,7 +159,7 @@ static int rows_fold(struct pw_site_table *table, size_t series_sites, uint32_t 
 	struct draft *order = calloc(table->row_count + 1, sizeof(*order));
 	_cleanup_free_ uint32_t *moved = calloc(table->row_count + 1, sizeof(*moved));
 	_cleanup_free_ bool *named = calloc(table->row_count + 1, sizeof(*named));
-	struct pw_site_row other = {0};
+	struct pw_site_row other = {.other = true};
 	size_t left = series_sites, kept = 0;
 
 	if (!order || !moved || !named) {
@@ -310,6 +316,8 @@ struct pw_site_table *pw_site_table_new(const struct pw_record *record, size_t s
 		r = groups_fill(table, record, row_of);
 	if (!r)
 		r = parks_fill(table, record, row_of);
+	if (!r)
+		r = pw_site_table_date(table, record, row_of);
 	for (size_t i = 0; drafts && i < record->statement_count; i++)
 		free(drafts[i].sum.labels);
 	free(drafts);

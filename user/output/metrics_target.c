@@ -111,7 +111,7 @@ static void goroutines_system(struct pw_writer *w, const struct pw_metric_target
 	static void function(struct pw_writer *w, const struct pw_metric_target *t)                                 \
 	{                                                                                                           \
 		for (size_t i = 0; i < t->sites->row_count; i++)                                                    \
-			if (t->sites->rows[i].counted)                                                              \
+			if (t->sites->rows[i].counted && !t->sites->rows[i].other)                                  \
 				pw_write_u64(w, "", t->labels, t->sites->rows[i].labels, t->sites->rows[i].member); \
 	}
 SITE_NUMBER(spawned, spawned)
@@ -124,6 +124,8 @@ static void parks(struct pw_writer *w, const struct pw_metric_target *t)
 		const struct pw_site_parks *row = &t->sites->parks[i];
 		_cleanup_buf_ struct pw_buf more = PW_BUF_INIT(LABELS_MAX);
 
+		if (t->sites->rows[row->row].other)
+			continue;
 		pw_buf_puts(&more, t->sites->rows[row->row].labels);
 		pw_write_label(&more, "wait_reason", row->reason);
 		pw_write_u64(w, "", t->labels, pw_buf_text(&more), row->count);
@@ -136,6 +138,9 @@ static void parks(struct pw_writer *w, const struct pw_metric_target *t)
 		if (t->record->events.section.present)                                  \
 			pw_write_u64(w, "", t->labels, NULL, t->record->events.member); \
 	}
+EVENTS_NUMBER(all_spawned, spawned)
+EVENTS_NUMBER(all_exited, exited)
+EVENTS_NUMBER(all_parked, parked)
 EVENTS_NUMBER(gc_cycles, gc_cycles)
 EVENTS_NUMBER(gc_mark_terminations, gc_mark_terminations)
 EVENTS_NUMBER(gc_sweeps, gc_sweeps)
@@ -151,6 +156,29 @@ static void drift(struct pw_writer *w, const struct pw_metric_target *t)
 {
 	if (t->record->drift.section.present)
 		pw_write_double(w, "", t->labels, NULL, (double)t->record->drift.difference);
+}
+
+static void drift_by_site(struct pw_writer *w, const struct pw_metric_target *t)
+{
+	for (size_t i = 0; i < t->sites->row_count; i++)
+		if (t->sites->rows[i].drift_known)
+			pw_write_double(w, "", t->labels, t->sites->rows[i].labels, (double)t->sites->rows[i].drift);
+}
+
+static void by_status(struct pw_writer *w, const struct pw_metric_target *t)
+{
+	uint64_t counts[_PW_GOROUTINE_STATUS_MAX] = {0};
+
+	if (!t->record->census.section.present)
+		return;
+	for (size_t i = 0; i < t->record->census.group_count; i++)
+		counts[t->record->census.groups[i].status] += t->record->census.groups[i].count;
+	for (size_t i = 0; i < _PW_GOROUTINE_STATUS_MAX; i++) {
+		_cleanup_buf_ struct pw_buf more = PW_BUF_INIT(LABELS_MAX);
+
+		pw_write_label(&more, "status", pw_status_name((enum pw_status_class)i));
+		pw_write_u64(w, "", t->labels, pw_buf_text(&more), counts[i]);
+	}
 }
 
 static void folded(struct pw_writer *w, const struct pw_metric_target *t)
@@ -295,9 +323,8 @@ static void data_age(struct pw_writer *w, const struct pw_metric_target *t)
 		const char *label;
 		const struct pw_section *section;
 	} sections[] = {
-		{"section=\"events\"", &record->events.section},
-		{"section=\"census\"", &record->census.section},
-		{"section=\"runtime\"", &record->runtime.section},
+		{"section=\"events\"", &record->events.section},     {"section=\"census\"", &record->census.section},
+		{"section=\"snapshot\"", &record->snapshot.section}, {"section=\"runtime\"", &record->runtime.section},
 		{"section=\"kernel\"", &record->kernel.section},
 	};
 	uint64_t now = pw_writer_boot_ns(w);
@@ -336,7 +363,15 @@ const struct pw_metric_family pw_metrics_target[] = {
 	{"parkwatch_goroutine_oldest_age_seconds", G, "seconds",
 	 "Age of the oldest goroutine of a go statement, a lower bound.", goroutines_oldest, NULL},
 	{"parkwatch_goroutines_system", G, NULL, "Goroutines of the runtime itself.", goroutines_system, NULL},
-	{"parkwatch_spawned_total", C, NULL, "Goroutines started since attach, by go statement.", spawned, NULL},
+	{"parkwatch_goroutines_by_status", G, NULL, "Goroutines by status, those of the runtime itself too.", by_status,
+	 NULL},
+	{"parkwatch_goroutines_spawned_total", C, NULL, "Goroutines started since attach, by all go statements.",
+	 all_spawned, NULL},
+	{"parkwatch_goroutines_exited_total", C, NULL, "Goroutines ended since attach.", all_exited, NULL},
+	{"parkwatch_goroutines_parked_total", C, NULL, "Parks since attach, of all goroutines.", all_parked, NULL},
+	{"parkwatch_spawned_total", C, NULL,
+	 "Goroutines started since attach, by go statement; those that are summed as other have no counter.", spawned,
+	 NULL},
 	{"parkwatch_exited_total", C, NULL, "Goroutines ended since attach, by go statement that started them.", exited,
 	 NULL},
 	{"parkwatch_parked_total", C, NULL, "Parks since attach, by go statement of the goroutine.", parked, NULL},
@@ -347,6 +382,9 @@ const struct pw_metric_family pw_metrics_target[] = {
 	 spawned_by_goid, NULL},
 	{"parkwatch_goroutines_drift", G, NULL,
 	 "Goroutines by census minus goroutines by events: what one of them has missed.", drift, NULL},
+	{"parkwatch_goroutines_drift_by_site", G, NULL,
+	 "The same by go statement; while goroutines come and go, those in between the two readings are in it.",
+	 drift_by_site, NULL},
 	{"parkwatch_sites_folded", G, NULL, "Go statements that are summed as other.", folded, NULL},
 	{"parkwatch_gc_cycles_total", C, NULL, "Garbage collection cycles begun since attach.", gc_cycles, NULL},
 	{"parkwatch_gc_mark_terminations_total", C, NULL, "Mark terminations since attach.", gc_mark_terminations,

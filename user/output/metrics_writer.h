@@ -12,7 +12,8 @@ struct pw_buf;
 struct pw_published;
 struct pw_writer;
 
-/* The border between the registry (metrics.c) and what fills it (metrics_target.c, metrics_self.c, metrics_sites.c). */
+/* The border between the registry (metrics.c) and what fills it (metrics_target.c, metrics_snapshot.c, metrics_self.c,
+ * metrics_sites.c). */
 enum pw_metric_type { PW_METRIC_GAUGE, PW_METRIC_COUNTER, PW_METRIC_SUMMARY };
 
 /* One target while a scrape is rendered. */
@@ -35,6 +36,8 @@ struct pw_metric_family {
 
 extern const struct pw_metric_family pw_metrics_target[];
 extern const size_t pw_metrics_target_count;
+extern const struct pw_metric_family pw_metrics_snapshot[];
+extern const size_t pw_metrics_snapshot_count;
 extern const struct pw_metric_family pw_metrics_self[];
 extern const size_t pw_metrics_self_count;
 
@@ -55,13 +58,20 @@ void pw_write_label(struct pw_buf *out, const char *name, const char *value);
  * Go statements of one record merged by what is shown of them: two with the same function, file and line are one. The
  * series_sites largest by goroutines and by growth keep their name, the others are summed as "other".
  */
+#define PW_PARKED_QUANTILES 4 /* 0.5, 0.9, 0.99, 1 */
+
 struct pw_site_row {
 	char *labels;	  /* function="..",site=".." */
+	bool other;	  /* the sum of the others: who is in it changes, so that only gauges may be summed here */
 	uint64_t live;	  /* by the census */
 	uint64_t old_30s; /* of them surely at least 30 s old */
 	uint64_t oldest_ns;
 	bool counted; /* spawned, exited, parked are known */
 	uint64_t spawned, exited, parked;
+	bool drift_known;
+	int64_t drift;				 /* census - events */
+	uint64_t parked_aged;			 /* parked ones whose park the snapshot has dated */
+	uint64_t parked_ns[PW_PARKED_QUANTILES]; /* how long those have been parked: lower bounds */
 };
 struct pw_site_group { /* by row, status and wait reason; sorted, merged */
 	uint32_t row;
@@ -83,6 +93,9 @@ struct pw_site_table {
 	size_t parks_count;
 	uint64_t folded; /* go statements that are in "other" */
 };
+/* metrics_snapshot.c: fills in parked_aged and parked_ns; row_of[statement] is its row. 0, -ENOMEM. */
+int pw_site_table_date(struct pw_site_table *table, const struct pw_record *record, const uint32_t *row_of)
+	__attribute__((warn_unused_result));
 struct pw_site_table *pw_site_table_new(const struct pw_record *record, size_t series_sites); /* NULL: no memory */
 void pw_site_table_free(struct pw_site_table *table);
 

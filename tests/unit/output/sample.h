@@ -19,8 +19,50 @@ struct sample_site {
 	const char *reason;
 };
 
-static inline struct pw_record *sample_record(const char *process, const struct sample_site *sites, size_t count,
-					      uint64_t taken_ns)
+/* count goroutines of a statement parked in function, below it in runtime.gopark, each for so many seconds. */
+struct sample_park {
+	uint32_t statement;
+	const char *function; /* NULL: no stack */
+	const char *reason, *kind;
+	uint64_t count, seconds;
+};
+
+static inline void sample_park(struct pw_record *draft, struct pw_record_builder *builder,
+			       const struct sample_park *from)
+{
+	const char *const functions[] = {"runtime.gopark", from->function};
+	struct pw_record_park *park = pw_record_builder_park(builder, NULL);
+	struct pw_record_age *age = pw_record_builder_park_age(builder, &park->first_age);
+	uint32_t first = 0;
+
+	park->age_count = 1;
+	age->born_before_ns = park->oldest_since_ns = draft->snapshot.section.taken_ns - from->seconds * PW_NS_PER_SEC;
+	age->count = park->count = park->never_ran = from->count;
+	park->statement = from->statement;
+	park->status = PW_GOROUTINE_WAITING;
+	park->reason = pw_record_builder_string(builder, from->reason);
+	park->wait = (struct pw_record_wait){.kind = pw_record_builder_string(builder, from->kind),
+					     .known = true,
+					     .objects = 1,
+					     .length = 0,
+					     .capacity = 0,
+					     .receivers = 0,
+					     .senders = from->count};
+	park->stack = UINT32_MAX;
+	for (size_t i = 0; from->function && i < ARRAY_SIZE(functions); i++) {
+		struct pw_record_frame *frame = pw_record_builder_frame(builder, &first);
+
+		frame->function = pw_record_builder_string(builder, functions[i]);
+		frame->file = pw_record_builder_string(builder, "/src/park.go");
+		frame->line = (uint32_t)(7 + i);
+	}
+	if (from->function)
+		*pw_record_builder_stack(builder, &park->stack) = (struct pw_record_stack){first - 1, 2};
+}
+
+static inline struct pw_record *sample_record_parks(const char *process, const struct sample_site *sites, size_t count,
+						    uint64_t taken_ns, const struct sample_park *parks,
+						    size_t park_count)
 {
 	struct pw_record_builder *builder = NULL;
 	struct pw_record *draft, *record = NULL;
@@ -82,10 +124,20 @@ static inline struct pw_record *sample_record(const char *process, const struct 
 		group->count = sites[i].live;
 		draft->runtime.goroutines += sites[i].live;
 	}
+	if (park_count)
+		draft->snapshot.section = (struct pw_section){.present = true, .taken_ns = taken_ns};
+	for (size_t i = 0; i < park_count; i++)
+		sample_park(draft, builder, &parks[i]);
 	if (pw_record_builder_finish(builder, &record))
 		abort();
 	pw_record_builder_free(builder);
 	return record;
+}
+
+static inline struct pw_record *sample_record(const char *process, const struct sample_site *sites, size_t count,
+					      uint64_t taken_ns)
+{
+	return sample_record_parks(process, sites, count, taken_ns, NULL, 0);
 }
 
 static inline struct pw_alert sample_alert(enum pw_alert_state state)
