@@ -17,6 +17,10 @@
 	(sizeof(struct pw_snapshot_goroutine) + sizeof(struct pw_look) + 2 * sizeof(struct pw_seen) + \
 	 sizeof(struct pw_goroutine) + 6 * sizeof(uint64_t)) /* list and sorted, todo, missed, scratch, goids */
 
+struct goids {
+	uint64_t least, most;
+};
+
 int pw_snapshot_sort(struct pw_snapshot *snapshot, uint64_t *keys, size_t count)
 {
 	if (snapshot->scratch_capacity < count) {
@@ -36,55 +40,103 @@ static bool has_stack(const struct pw_goroutine *g)
 	       g->sched_sp % 8 == 0;
 }
 
-/* The least goid, and the lowest stack: keys count from there. */
-static uint64_t find_bases(struct pw_snapshot *snapshot, size_t count)
+/* The goids there are, and the lowest stack: keys count from there. */
+static struct goids find_bases(struct pw_snapshot *snapshot, size_t count)
 {
-	uint64_t least = UINT64_MAX;
+	struct goids goids = {.least = UINT64_MAX};
 
 	snapshot->base = UINT64_MAX;
 	for (size_t i = 0; i < count; i++) {
 		const struct pw_goroutine *g = &snapshot->goroutines[i];
 
-		least = PW_MIN(least, g->goid);
+		goids.least = PW_MIN(goids.least, g->goid);
+		goids.most = PW_MAX(goids.most, g->goid);
 		if (has_stack(g))
 			snapshot->base = PW_MIN(snapshot->base, g->sched_sp);
 	}
-	return least;
+	return goids;
 }
 
-/* Goroutines by goid, as keys in todo. */
-static int order_by_goid(struct pw_snapshot *snapshot, size_t count)
+/* A goroutine gets its place in the result, unless it is over the memory budget. */
+static void give_place(struct pw_snapshot *snapshot, size_t i, uint64_t place)
 {
-	uint64_t least = find_bases(snapshot, count), *keys = snapshot->todo.items;
+	struct pw_look *look = &snapshot->look.items[i];
 
-	snapshot->todo.count = 0;
+	if (place >= snapshot->most)
+		return;
+	look->shown = (uint32_t)place;
+	look->left_out = false;
+	snapshot->shown.count++;
+}
+
+/* By sorting them: goids far apart, as in a program that has run for long. */
+static int place_by_sorting(struct pw_snapshot *snapshot, size_t count, const struct goids *goids)
+{
+	uint64_t *keys = snapshot->todo.items;
+	uint64_t place = 0;
+	size_t n = 0;
+	int r;
+
 	for (size_t i = 0; i < count; i++)
-		if (snapshot->goroutines[i].goid - least < SPAN_MAX)
-			keys[snapshot->todo.count++] = (snapshot->goroutines[i].goid - least) << PW_SNAPSHOT_INDEX | i;
-	return pw_snapshot_sort(snapshot, keys, snapshot->todo.count);
+		if (snapshot->goroutines[i].goid - goids->least < SPAN_MAX)
+			keys[n++] = (snapshot->goroutines[i].goid - goids->least) << PW_SNAPSHOT_INDEX | i;
+	r = pw_snapshot_sort(snapshot, keys, n);
+	for (size_t k = 0; !r && k < n; k++) {
+		if (k && keys[k] >> PW_SNAPSHOT_INDEX == keys[k - 1] >> PW_SNAPSHOT_INDEX)
+			snapshot->result.torn++;
+		else
+			give_place(snapshot, pw_snapshot_index(keys[k]), place++);
+	}
+	return r;
 }
 
-/* A place in the result for each that fits into the memory budget, the oldest first. */
-static void give_places(struct pw_snapshot *snapshot, size_t count)
+/* By counting those before: a bit for each goid, and for each word of bits how many come before it. Goids are dense
+ * enough in most programs, and nothing is moved. */
+static int place_by_counting(struct pw_snapshot *snapshot, size_t count, const struct goids *goids)
 {
-	uint64_t budget = snapshot->options.memory_budget_bytes, most = budget ? budget / BYTES_PER_ONE : count;
-	uint32_t place = 0;
+	size_t words = (size_t)((goids->most - goids->least) / 64) + 1;
+	_cleanup_free_ uint64_t *bits = calloc(words, sizeof(*bits));
+	_cleanup_free_ uint32_t *before = malloc(words * sizeof(*before));
+	uint32_t total = 0;
 
+	if (!bits || !before)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t n = snapshot->goroutines[i].goid - goids->least, bit = 1ULL << (n % 64);
+
+		snapshot->look.items[i].torn = bits[n / 64] & bit;
+		bits[n / 64] |= bit;
+	}
+	for (size_t w = 0; w < words; w++) {
+		before[w] = total;
+		total += (uint32_t)__builtin_popcountll(bits[w]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		uint64_t n = snapshot->goroutines[i].goid - goids->least, below = (1ULL << (n % 64)) - 1;
+
+		if (snapshot->look.items[i].torn)
+			snapshot->result.torn++;
+		else
+			give_place(snapshot, i, before[n / 64] + (uint64_t)__builtin_popcountll(bits[n / 64] & below));
+		snapshot->look.items[i].torn = false;
+	}
+	return 0;
+}
+
+/* A place in the result, by goid, for each that fits into the memory budget, the oldest first. Of two of one goid one
+ * ended while we looked, and was counted as torn. */
+static int give_places(struct pw_snapshot *snapshot, size_t count)
+{
+	struct goids goids = find_bases(snapshot, count);
+	uint64_t budget = snapshot->options.memory_budget_bytes;
+
+	snapshot->most = budget ? budget / BYTES_PER_ONE : count;
 	for (size_t i = 0; i < count; i++)
 		snapshot->look.items[i] = (struct pw_look){
 			.stack = PW_STACK_NONE, .before = UINT32_MAX, .shown = UINT32_MAX, .left_out = true};
-	for (size_t k = 0; k < snapshot->todo.count && place < most; k++) {
-		uint64_t key = snapshot->todo.items[k];
-		struct pw_look *look = &snapshot->look.items[pw_snapshot_index(key)];
-
-		if (k && key >> PW_SNAPSHOT_INDEX == snapshot->todo.items[k - 1] >> PW_SNAPSHOT_INDEX) {
-			snapshot->result.torn++; /* two of one goid: one of them ended while we looked */
-			continue;
-		}
-		look->shown = place++;
-		look->left_out = false;
-	}
-	snapshot->shown.count = place;
+	if (!count || goids.most - goids.least > 64 * (uint64_t)count)
+		return place_by_sorting(snapshot, count, &goids);
+	return place_by_counting(snapshot, count, &goids);
 }
 
 static void recall(struct pw_snapshot *snapshot, size_t i, uint32_t before)
@@ -138,6 +190,7 @@ static void forget_stacks(struct pw_snapshot *snapshot)
 	if (snapshot->stacks.entry_count < PW_STACKS_MAX / 2 && snapshot->stacks.pc_count < PW_STACK_PCS_MAX / 2)
 		return;
 	pw_stack_set_reset(&snapshot->stacks);
+	pw_stack_memo_reset(&snapshot->memo);
 	pw_vec_foreach (&snapshot->seen, seen)
 		seen->stack = PW_STACK_NONE;
 }
@@ -157,13 +210,13 @@ int pw_snapshot_list(struct pw_snapshot *snapshot)
 		r = pw_vec_reserve(&snapshot->look, count);
 	if (!r)
 		r = pw_vec_reserve(&snapshot->todo, count);
-	if (!r)
-		r = order_by_goid(snapshot, count);
 	if (r)
 		return r;
 	snapshot->look.count = count;
 	snapshot->result.torn = census->torn;
-	give_places(snapshot, count);
+	r = give_places(snapshot, count);
+	if (r)
+		return r;
 	snapshot->result.skipped =
 		census->skipped + count - snapshot->shown.count - (snapshot->result.torn - census->torn);
 	return list_stacks(snapshot, count);

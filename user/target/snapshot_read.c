@@ -47,10 +47,10 @@ static void ask_rest(struct pw_snapshot *snapshot, const struct pw_unwind_start 
 	}
 }
 
-int pw_snapshot_unwind(struct pw_snapshot *snapshot, const struct pw_goroutine *g, const uint8_t *bytes, size_t size)
+static struct pw_unwind_start start_of(const struct pw_snapshot *snapshot, const struct pw_goroutine *g,
+				       const uint8_t *bytes, size_t size)
 {
-	struct pw_symbolizer *symbolizer = snapshot->target->symbolizer;
-	struct pw_unwind_start start = {
+	return (struct pw_unwind_start){
 		.arch = snapshot->plan.facts->arch,
 		.pc = g->sched_pc,
 		.sp = g->sched_sp,
@@ -62,16 +62,28 @@ int pw_snapshot_unwind(struct pw_snapshot *snapshot, const struct pw_goroutine *
 		.etext = snapshot->plan.etext,
 		.bias = snapshot->plan.bias,
 	};
+}
 
-	pw_unwind(&start, pw_symbolizer_frame_info(symbolizer), &snapshot->unwound);
+static int unwind(struct pw_snapshot *snapshot, const struct pw_unwind_start *start)
+{
+	struct pw_symbolizer *symbolizer = snapshot->target->symbolizer;
+
+	pw_unwind(start, pw_symbolizer_frame_info(symbolizer), &snapshot->unwound);
 	if (!snapshot->unwound.missing)
 		return 0;
 	if (pw_symbolizer_ask_frame(symbolizer, snapshot->unwound.missing)) {
 		snapshot->unwound.truncated = true; /* no room for its frame size: what is known of it */
 		return 0;
 	}
-	ask_rest(snapshot, &start, snapshot->unwound.missing_at);
+	ask_rest(snapshot, start, snapshot->unwound.missing_at);
 	return -EAGAIN;
+}
+
+int pw_snapshot_unwind(struct pw_snapshot *snapshot, const struct pw_goroutine *g, const uint8_t *bytes, size_t size)
+{
+	struct pw_unwind_start start = start_of(snapshot, g, bytes, size);
+
+	return unwind(snapshot, &start);
 }
 
 int pw_snapshot_keep_stack(struct pw_snapshot *snapshot, size_t index)
@@ -93,14 +105,26 @@ static int take_stack(struct pw_snapshot *snapshot, uint64_t key, const uint8_t 
 {
 	size_t index = pw_snapshot_index(key);
 	const struct pw_goroutine *g = &snapshot->goroutines[index];
-	size_t size = (size_t)pw_snapshot_stack_size(g);
+	struct pw_look *look = &snapshot->look.items[index];
+	struct pw_unwind_start start = start_of(snapshot, g, bytes, (size_t)pw_snapshot_stack_size(g));
+	int r;
 
-	snapshot->look.items[index].read = true;
-	if (pw_snapshot_unwind(snapshot, g, bytes, size) == -EAGAIN)
-		return pw_vec_push(&snapshot->missed, key);
+	look->read = true;
+	look->stack = pw_stack_memo_find(&snapshot->memo, &start);
+	if (look->stack != PW_STACK_NONE) {
+		snapshot->result.stacks_read++;
+	} else {
+		if (unwind(snapshot, &start) == -EAGAIN)
+			return pw_vec_push(&snapshot->missed, key);
+		r = pw_snapshot_keep_stack(snapshot, index);
+		if (r)
+			return r;
+		if (look->stack != PW_STACK_NONE)
+			pw_stack_memo_keep(&snapshot->memo, &start, &snapshot->unwound, look->stack);
+	}
 	if (snapshot->options.waits)
-		pw_waits_stack(snapshot->waits, g, bytes, size);
-	return pw_snapshot_keep_stack(snapshot, index);
+		pw_waits_stack(snapshot->waits, g, bytes, start.size);
+	return 0;
 }
 
 /* By address of stack the goroutines come in no order: without this each of them is some cache misses. */

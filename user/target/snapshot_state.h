@@ -13,6 +13,7 @@
 #include "target/gread.h"
 #include "target/labels.h"
 #include "target/snapshot.h"
+#include "target/stack_memo.h"
 #include "target/stacks.h"
 #include "target/swapped.h"
 #include "target/unwind.h"
@@ -70,9 +71,11 @@ struct pw_snapshot {
 	PW_VEC(struct pw_look) look;		    /* one for each of them */
 	PW_VEC(struct pw_snapshot_goroutine) shown; /* by goid */
 	PW_VEC(struct pw_seen) seen, seen_next;	    /* the last look; the one under way */
+	uint64_t most;				    /* that fit into the memory budget */
 	bool any_torn;
 	size_t gaps; /* in shown: left out after they had got a place there */
 	struct pw_stack_set stacks;
+	struct pw_stack_memo memo; /* of ids in stacks */
 
 	/* Stacks to read: (sp - base) / 8 << 20 | index of the goroutine, by address. */
 	uint64_t base;

@@ -91,16 +91,17 @@ struct walk {
 	bool exact;	 /* pc is where it stood, not where a call returns to */
 };
 
-static bool read_word(const struct pw_unwind_start *start, size_t at, uint64_t *ret_word)
+static bool read_word(const struct pw_unwind_start *start, size_t at, struct pw_unwind_stack *stack, uint64_t *ret_word)
 {
 	if (at > start->size || start->size - at < sizeof(*ret_word))
 		return false;
 	memcpy(ret_word, start->bytes + at, sizeof(*ret_word));
+	stack->read_at[stack->read_count++] = (uint32_t)at; /* two for each frame at most */
 	return true;
 }
 
 /* Goes from one frame to its caller. False: it cannot be found. */
-static bool step_out(struct walk *walk, const struct pw_frame_info *info)
+static bool step_out(struct walk *walk, const struct pw_frame_info *info, struct pw_unwind_stack *stack)
 {
 	const struct pw_unwind_start *start = walk->start;
 	uint64_t caller, pushed = 0;
@@ -108,17 +109,17 @@ static bool step_out(struct walk *walk, const struct pw_frame_info *info)
 
 	if (start->arch == PW_ARCH_ARM64) {
 		caller = walk->lr;
-		if ((size || !caller) && !read_word(start, walk->at, &caller))
+		if ((size || !caller) && !read_word(start, walk->at, stack, &caller))
 			return false;
 		walk->at += size;
 		if (info->injects) {
-			if (!read_word(start, walk->at, &pushed))
+			if (!read_word(start, walk->at, stack, &pushed))
 				return false;
 			walk->at += ARM64_INJECTED;
 		}
 		walk->lr = pushed;
 	} else {
-		if (!read_word(start, walk->at + size, &caller))
+		if (!read_word(start, walk->at + size, stack, &caller))
 			return false;
 		walk->at += size + sizeof(caller);
 	}
@@ -135,7 +136,7 @@ void pw_unwind(const struct pw_unwind_start *start, const struct pw_frame_table 
 	struct walk walk = {.start = start, .pc = start->pc - start->bias, .lr = start->lr};
 
 	ret_stack->missing = ret_stack->missing_at = 0;
-	ret_stack->count = 0;
+	ret_stack->count = ret_stack->read_count = 0;
 	ret_stack->truncated = true;
 	if (start->pc < start->text || start->pc > start->etext)
 		return;
@@ -154,7 +155,7 @@ void pw_unwind(const struct pw_unwind_start *start, const struct pw_frame_table 
 			ret_stack->truncated = false;
 			return;
 		}
-		if ((info->writes_sp && ret_stack->count > 1) || !step_out(&walk, info))
+		if ((info->writes_sp && ret_stack->count > 1) || !step_out(&walk, info, ret_stack))
 			return;
 	}
 }

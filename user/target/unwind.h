@@ -53,7 +53,9 @@ struct pw_unwind_stack {
 	size_t missing_at; /* offset in bytes behind which return addresses are still unknown */
 	bool truncated;	   /* deeper than the cap or than what was read, or something the unwinder does not know */
 	uint32_t count;
+	uint32_t read_count; /* words of the stack that it depends on, by their offset, ascending */
 	uint64_t packed[PW_UNWIND_DEPTH_MAX];
+	uint32_t read_at[2 * PW_UNWIND_DEPTH_MAX];
 };
 
 /* Walks one stack by frame sizes (pcsp; src/runtime/traceback.go:(*unwinder).next). Pure. */
