@@ -101,7 +101,11 @@
 #define PW_WAIT_COND_STEPS_MAX	(1U << 16)   /* sudogs of Conds read one by one in a look: some 30 ms */
 #define PW_WAIT_TIMERS_MAX	(1U << 16)   /* timers of all Ps read in a look: 6 MB */
 #define PW_LABELS_MAX		64U	     /* pprof labels of one goroutine; programs use two or three */
-#define PW_LABEL_SIZE_MAX	1024U	     /* of a key or a value; longer ones are cut */
+#define PW_MSTATS_SIZE_MAX	(64 << 10)   /* inside mstats; 8 kB in Go 1.27 */
+#define PW_HEAP_BUCKETS_MAX	(1U << 20)   /* of a heap profile: stacks times sizes; large servers have some 10,000 */
+#define PW_HEAP_PCS_MAX		(1U << 24)   /* of all their stacks: 128 MB */
+#define PW_HEAP_STACK_MAX	1040U /* of one; the runtime keeps 32, from 1.23 on 128 or GODEBUG's up to 1024 */
+#define PW_LABEL_SIZE_MAX	1024U /* of a key or a value; longer ones are cut */
 #define PW_LABEL_STRINGS_MAX	65536U
 #define PW_LABEL_BYTES_MAX	(8U << 20)
 #define PW_BIRTHS_PICTURES_MAX	512U	       /* polls remembered; beyond a minute at 2% of the age */

@@ -53,7 +53,7 @@ uint32_t pw_profile_intern(struct pw_profile *profile, const char *text)
 }
 
 /* Lists grow by doubling: a list whose count is a power of two (or 0) is full. */
-static void *add(void **items, size_t *count, size_t size)
+void *pw_profile_list_add(void **items, size_t *count, size_t size)
 {
 	void *grown;
 
@@ -72,22 +72,23 @@ static void *add(void **items, size_t *count, size_t size)
 
 struct pw_profile_group *pw_profile_add_group(struct pw_profile *profile)
 {
-	return add((void **)&profile->groups, &profile->group_count, sizeof(*profile->groups));
+	return pw_profile_list_add((void **)&profile->groups, &profile->group_count, sizeof(*profile->groups));
 }
 
 struct pw_profile_goroutine *pw_profile_add_goroutine(struct pw_profile *profile)
 {
-	return add((void **)&profile->goroutines, &profile->goroutine_count, sizeof(*profile->goroutines));
+	return pw_profile_list_add((void **)&profile->goroutines, &profile->goroutine_count,
+				   sizeof(*profile->goroutines));
 }
 
 struct pw_profile_frame *pw_profile_add_frame(struct pw_profile *profile)
 {
-	return add((void **)&profile->frames, &profile->frame_count, sizeof(*profile->frames));
+	return pw_profile_list_add((void **)&profile->frames, &profile->frame_count, sizeof(*profile->frames));
 }
 
 struct pw_profile_label *pw_profile_add_label(struct pw_profile *profile)
 {
-	return add((void **)&profile->labels, &profile->label_count, sizeof(*profile->labels));
+	return pw_profile_list_add((void **)&profile->labels, &profile->label_count, sizeof(*profile->labels));
 }
 
 /* --- summary ----------------------------------------------------------------------------------------------------- */

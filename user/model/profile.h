@@ -118,6 +118,8 @@ struct pw_profile_group *pw_profile_add_group(struct pw_profile *profile);
 struct pw_profile_goroutine *pw_profile_add_goroutine(struct pw_profile *profile);
 struct pw_profile_frame *pw_profile_add_frame(struct pw_profile *profile);
 struct pw_profile_label *pw_profile_add_label(struct pw_profile *profile);
+/* The same for any list; its count must not have been made smaller since it was last added to. */
+void *pw_profile_list_add(void **items, size_t *count, size_t size);
 
 /*
  * Computes all that a group says of its members (count, ages, runs, common labels, what they wait on) from the rows of

@@ -12,7 +12,8 @@
 
 /* --- filter ------------------------------------------------------------------------------------------------------ */
 
-static bool matches(const struct pw_profile *profile, const regex_t *regex, const struct pw_profile_frame *frame)
+bool pw_profile_frame_matches(const struct pw_profile *profile, const regex_t *regex,
+			      const struct pw_profile_frame *frame)
 {
 	return regexec(regex, pw_profile_string(profile, frame->function), 0, NULL, 0) == 0 ||
 	       regexec(regex, pw_profile_string(profile, frame->file), 0, NULL, 0) == 0;
@@ -26,10 +27,10 @@ static bool group_fits(const struct pw_profile *profile, const struct pw_profile
 	if (filter->reason && strcmp(filter->reason, pw_profile_string(profile, group->wait_reason)) != 0 &&
 	    (group->wait_reason || strcmp(filter->reason, pw_status_name(group->status)) != 0))
 		return false;
-	if (filter->created && !matches(profile, filter->created, &group->created_by))
+	if (filter->created && !pw_profile_frame_matches(profile, filter->created, &group->created_by))
 		return false;
 	for (uint32_t i = 0; i < group->frame_count && !found; i++)
-		found = matches(profile, filter->blocked, &profile->frames[group->first_frame + i]);
+		found = pw_profile_frame_matches(profile, filter->blocked, &profile->frames[group->first_frame + i]);
 	return found;
 }
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct pw_profile;
+struct pw_profile_frame;
 
 /* What of a profile is shown, and how it is grouped. Pure; a profile without rows (--over, read back) can only be
  * judged by what its groups say. */
@@ -18,6 +19,10 @@ struct pw_profile_filter {
 	const char *label_key, *label_value; /* rows; value NULL: any value */
 	const regex_t *blocked, *created;    /* any frame of the stack; the go statement's function or file */
 };
+
+/* Function or file of that frame. */
+bool pw_profile_frame_matches(const struct pw_profile *profile, const regex_t *regex,
+			      const struct pw_profile_frame *frame);
 
 /* Takes out what does not fit; counts are those of what stays. 0, -ENOMEM, -ENOTSUP needs rows that are not there. */
 int pw_profile_filter(struct pw_profile *profile, const struct pw_profile_filter *filter)

@@ -10,66 +10,13 @@
 #include "base/time.h"
 #include "model/profile.h"
 #include "model/record.h"
-
-#define NUMBER_SIZE 32
-
-static void put(struct pw_buf *out, const char *text)
-{
-	pw_buf_escaped(out, text, strlen(text));
-}
-
-static void put_string(struct pw_buf *out, const struct pw_profile *profile, uint32_t string)
-{
-	put(out, pw_profile_string(profile, string));
-}
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-/* "1,312" */
-static const char *grouped(uint64_t value, char text[NUMBER_SIZE])
-{
-	char digits[24];
-	int length = snprintf(digits, sizeof(digits), "%" PRIu64, value);
-	char *to = text;
-
-	for (int i = 0; i < length; i++) {
-		if (i && (length - i) % 3 == 0)
-			*to++ = ',';
-		*to++ = digits[i];
-	}
-	*to = '\0';
-	return text;
-}
-
-/* "main.leak main.go:42", or with the whole path. */
-static void put_place(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_frame *frame,
-		      bool whole)
-{
-	const char *file = pw_profile_string(profile, frame->file);
-
-	put(out, frame->function ? pw_profile_string(profile, frame->function) : "?");
-	if (!*file)
-		return;
-	pw_buf_putc(out, ' ');
-	put(out, whole ? file : base_name(file));
-	pw_buf_printf(out, ":%u", frame->line);
-}
+#include "output/place.h"
 
 static const char *state_of(const struct pw_profile *profile, const struct pw_profile_group *group)
 {
 	if (group->mixed_status)
 		return "various";
 	return group->wait_reason ? pw_profile_string(profile, group->wait_reason) : pw_status_name(group->status);
-}
-
-static bool is_runtime(const char *function)
-{
-	return !strncmp(function, "runtime.", 8) || !strncmp(function, "internal/runtime/", 17);
 }
 
 /* Where a person looks first: the innermost frame outside of the runtime. */
@@ -81,7 +28,7 @@ static const struct pw_profile_frame *telling_frame(const struct pw_profile *pro
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct pw_profile_frame *frame = &profile->frames[group->first_frame + i];
 
-		if (!is_runtime(pw_profile_string(profile, frame->function)))
+		if (!pw_is_runtime_name(pw_profile_string(profile, frame->function)))
 			return frame;
 	}
 	return shown ? &profile->frames[group->first_frame] : NULL;
@@ -91,12 +38,12 @@ static const struct pw_profile_frame *telling_frame(const struct pw_profile *pro
 
 static void put_head(struct pw_buf *out, const struct pw_profile *profile)
 {
-	char number[NUMBER_SIZE], duration[PW_DURATION_SIZE];
+	char number[PW_GROUPED_SIZE], duration[PW_DURATION_SIZE];
 
-	put(out, profile->process);
+	pw_put_foreign(out, profile->process);
 	pw_buf_printf(out, " (pid %d, ", profile->pid);
-	put(out, profile->go_version);
-	pw_buf_printf(out, "): %s goroutine%s in %zu group%s", grouped(profile->total, number),
+	pw_put_foreign(out, profile->go_version);
+	pw_buf_printf(out, "): %s goroutine%s in %zu group%s", pw_grouped(profile->total, number),
 		      profile->total == 1 ? "" : "s", profile->group_count, profile->group_count == 1 ? "" : "s");
 	if (profile->over_ns)
 		pw_buf_printf(out, "; %" PRIu64 " looks in %s", profile->looks,
@@ -108,16 +55,18 @@ static void put_head(struct pw_buf *out, const struct pw_profile *profile)
 	if (profile->duration_ns)
 		pw_buf_printf(out, ", the first took %s", pw_time_duration(profile->duration_ns, duration));
 	if (profile->skipped)
-		pw_buf_printf(out, "; %s skipped: over the budget, or unreadable", grouped(profile->skipped, number));
+		pw_buf_printf(out, "; %s skipped: over the budget, or unreadable",
+			      pw_grouped(profile->skipped, number));
 	if (profile->torn)
-		pw_buf_printf(out, "; %s left out: they changed while they were read", grouped(profile->torn, number));
+		pw_buf_printf(out, "; %s left out: they changed while they were read",
+			      pw_grouped(profile->torn, number));
 	pw_buf_putc(out, '\n');
 	if (!profile->compared)
 		return;
 	pw_buf_printf(out, "%+" PRId64 " against the older profile", (int64_t)(profile->total - profile->old_total));
 	if (profile->gone_groups)
 		pw_buf_printf(out, "; %s goroutines of %" PRIu64 " groups are gone",
-			      grouped(profile->gone_goroutines, number), profile->gone_groups);
+			      pw_grouped(profile->gone_goroutines, number), profile->gone_groups);
 	pw_buf_putc(out, '\n');
 }
 
@@ -127,10 +76,10 @@ static void put_leader(struct pw_buf *out, const struct pw_profile *profile, con
 	const struct pw_profile_frame *frame = telling_frame(profile, group);
 
 	pw_buf_printf(out, "%-9s %10s  ", title, figure);
-	put(out, state_of(profile, group));
+	pw_put_foreign(out, state_of(profile, group));
 	if (frame) {
 		pw_buf_puts(out, " in ");
-		put_place(out, profile, frame, false);
+		pw_put_place(out, profile, frame, false);
 	}
 	if (group->diagnosis.rule[0])
 		pw_buf_printf(out, " [%s %s]", group->diagnosis.rule, pw_verdict_name(group->diagnosis.verdict));
@@ -141,7 +90,7 @@ static void put_leader(struct pw_buf *out, const struct pw_profile *profile, con
 static void put_leaders(struct pw_buf *out, const struct pw_profile *profile)
 {
 	const struct pw_profile_group *biggest = NULL, *oldest = NULL, *fastest = NULL;
-	char number[NUMBER_SIZE], age[PW_DURATION_SIZE], text[48];
+	char number[PW_GROUPED_SIZE], age[PW_DURATION_SIZE], text[48];
 
 	for (size_t i = 0; i < profile->group_count; i++) {
 		const struct pw_profile_group *group = &profile->groups[i];
@@ -157,14 +106,14 @@ static void put_leaders(struct pw_buf *out, const struct pw_profile *profile)
 	}
 	pw_buf_putc(out, '\n');
 	if (biggest)
-		put_leader(out, profile, "biggest", grouped(biggest->count, number), biggest);
+		put_leader(out, profile, "biggest", pw_grouped(biggest->count, number), biggest);
 	if (oldest && oldest->age_max_ns) {
 		snprintf(text, sizeof(text), "%s%s", oldest->age_at_least ? ">=" : "",
 			 pw_time_duration(oldest->age_max_ns, age));
 		put_leader(out, profile, "oldest", text, oldest);
 	}
 	if (fastest) {
-		snprintf(text, sizeof(text), "+%s", grouped((uint64_t)fastest->growth, number));
+		snprintf(text, sizeof(text), "+%s", pw_grouped((uint64_t)fastest->growth, number));
 		put_leader(out, profile, "growing", text, fastest);
 	}
 }
@@ -190,7 +139,7 @@ static void put_ages(struct pw_buf *out, const struct pw_profile_group *group)
 
 static void put_runs(struct pw_buf *out, const struct pw_profile_group *group)
 {
-	char number[NUMBER_SIZE];
+	char number[PW_GROUPED_SIZE];
 
 	if (group->runs_per_second < 0)
 		return;
@@ -200,7 +149,7 @@ static void put_runs(struct pw_buf *out, const struct pw_profile_group *group)
 	}
 	pw_buf_printf(out, ", %.3g runs/s", group->runs_per_second);
 	if (group->never_ran)
-		pw_buf_printf(out, " (%s never ran)", grouped(group->never_ran, number));
+		pw_buf_printf(out, " (%s never ran)", pw_grouped(group->never_ran, number));
 }
 
 static void put_times(struct pw_buf *out, const struct pw_profile_group *group)
@@ -226,10 +175,10 @@ static void put_times(struct pw_buf *out, const struct pw_profile_group *group)
 
 static void put_queue(struct pw_buf *out, const char *name, uint64_t count)
 {
-	char number[NUMBER_SIZE];
+	char number[PW_GROUPED_SIZE];
 
 	if (count != UINT64_MAX)
-		pw_buf_printf(out, ", %s %s%s", grouped(count, number), name, count == 1 ? "" : "s");
+		pw_buf_printf(out, ", %s %s%s", pw_grouped(count, number), name, count == 1 ? "" : "s");
 }
 
 /* "sync.Mutex (locked)", "sync.WaitGroup (2 still to be done)" */
@@ -269,13 +218,13 @@ static void put_wait(struct pw_buf *out, const struct pw_profile *profile, const
 		     uint32_t distinct)
 {
 	const char *kind = pw_profile_string(profile, wait->kind);
-	char number[NUMBER_SIZE], duration[PW_DURATION_SIZE];
+	char number[PW_GROUPED_SIZE], duration[PW_DURATION_SIZE];
 
 	if (!*kind || (!wait->present && !wait->nil))
 		return;
 	pw_buf_puts(out, "    on ");
 	if (distinct > 1)
-		pw_buf_printf(out, "%s different objects; for example a ", grouped(distinct, number));
+		pw_buf_printf(out, "%s different objects; for example a ", pw_grouped(distinct, number));
 	if (!strcmp(kind, "channel") || !strcmp(kind, "select")) {
 		pw_buf_puts(out, wait->nil ? !strcmp(kind, "select") ? "no channel at all" : "nil channel" : "channel");
 		if (wait->capacity != UINT64_MAX && !wait->nil)
@@ -315,9 +264,9 @@ static void put_labels(struct pw_buf *out, const struct pw_profile *profile, uin
 		const struct pw_profile_label *label = &profile->labels[first + i];
 
 		pw_buf_puts(out, i ? ", " : "    labels: ");
-		put_string(out, profile, label->key);
+		pw_put_string(out, profile, label->key);
 		pw_buf_putc(out, '=');
-		put_string(out, profile, label->value);
+		pw_put_string(out, profile, label->value);
 	}
 	if (count)
 		pw_buf_putc(out, '\n');
@@ -331,7 +280,7 @@ static void put_stack(struct pw_buf *out, const struct pw_profile *profile, cons
 		const struct pw_profile_frame *frame = &profile->frames[group->first_frame + i];
 
 		pw_buf_puts(out, "      ");
-		put_place(out, profile, frame, true);
+		pw_put_place(out, profile, frame, true);
 		pw_buf_puts(out, frame->inlined ? " (inlined)\n" : "\n");
 	}
 	if (group->truncated)
@@ -340,7 +289,7 @@ static void put_stack(struct pw_buf *out, const struct pw_profile *profile, cons
 		pw_buf_puts(out, "      (running: it has no stack that could be read)\n");
 	if (group->created_by.function) {
 		pw_buf_puts(out, "    created by ");
-		put_place(out, profile, &group->created_by, true);
+		pw_put_place(out, profile, &group->created_by, true);
 		pw_buf_putc(out, '\n');
 	}
 }
@@ -350,19 +299,19 @@ static void put_diagnosis(struct pw_buf *out, const struct pw_profile_group *gro
 	if (!group->diagnosis.rule[0])
 		return;
 	pw_buf_printf(out, "    %s, %s: ", group->diagnosis.rule, pw_verdict_name(group->diagnosis.verdict));
-	put(out, group->diagnosis.text);
+	pw_put_foreign(out, group->diagnosis.text);
 	pw_buf_putc(out, '\n');
 }
 
 static void put_group(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_group *group)
 {
-	char number[NUMBER_SIZE];
+	char number[PW_GROUPED_SIZE];
 
-	pw_buf_printf(out, "\n%s", grouped(group->count, number));
+	pw_buf_printf(out, "\n%s", pw_grouped(group->count, number));
 	if (profile->compared && group->growth)
 		pw_buf_printf(out, " (%+" PRId64 ")", group->growth);
 	pw_buf_putc(out, ' ');
-	put(out, state_of(profile, group));
+	pw_put_foreign(out, state_of(profile, group));
 	put_ages(out, group);
 	put_runs(out, group);
 	pw_buf_putc(out, '\n');
@@ -378,7 +327,7 @@ int pw_profile_write_text(struct pw_buf *out, const struct pw_profile *profile, 
 {
 	size_t shown = 0, groups = 0;
 	uint64_t rest = 0, system = 0;
-	char number[NUMBER_SIZE];
+	char number[PW_GROUPED_SIZE];
 
 	put_head(out, profile);
 	put_leaders(out, profile);
@@ -398,9 +347,9 @@ int pw_profile_write_text(struct pw_buf *out, const struct pw_profile *profile, 
 	if (groups || system)
 		pw_buf_putc(out, '\n');
 	if (groups)
-		pw_buf_printf(out, "and %s goroutines in %zu more groups (--top)\n", grouped(rest, number), groups);
+		pw_buf_printf(out, "and %s goroutines in %zu more groups (--top)\n", pw_grouped(rest, number), groups);
 	if (system)
-		pw_buf_printf(out, "and %s of the runtime itself\n", grouped(system, number));
+		pw_buf_printf(out, "and %s of the runtime itself\n", pw_grouped(system, number));
 	return pw_buf_error(out);
 }
 
@@ -414,11 +363,11 @@ int pw_profile_write_goroutine(struct pw_buf *out, const struct pw_profile *prof
 		return -ENODATA;
 	group = &profile->groups[row->group];
 	pw_buf_printf(out, "goroutine %" PRIu64 " of ", row->goid);
-	put(out, profile->process);
+	pw_put_foreign(out, profile->process);
 	pw_buf_printf(out, " (pid %d, ", profile->pid);
-	put(out, profile->go_version);
+	pw_put_foreign(out, profile->go_version);
 	pw_buf_puts(out, "): ");
-	put(out, state_of(profile, group));
+	pw_put_foreign(out, state_of(profile, group));
 	put_ages(out, group);
 	pw_buf_printf(out, "\n    born %s%s ago", row->age_at_least ? "at least " : "",
 		      pw_time_duration(row->age_ns, age));

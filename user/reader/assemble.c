@@ -90,6 +90,8 @@ static void find_system_functions(struct pw_build_facts *facts, const struct pw_
 	if (!facts->runtime_runfinq)
 		facts->runtime_runfinq = entry_of(table, "runtime.runfinq");
 	facts->runtime_run_cleanups = entry_of(table, "runtime.runCleanups");
+	/* The linker goes by the first one, from 1.23 on by the second (cmd/link/internal/ld/deadcode.go). */
+	facts->has_mem_profile = entry_of(table, "runtime.MemProfile") || entry_of(table, "runtime.memProfileInternal");
 
 	if (pw_pclntab_func_by_name(table, "runtime.main", &func))
 		return;

@@ -44,6 +44,7 @@ struct pw_build_facts {
 	/* Entry points of functions that tell system goroutines from the user's (runtime.isSystemGoroutine). 0: absent.
 	 */
 	uint64_t runtime_main, runtime_corostart, runtime_handle_async_event, runtime_runfinq, runtime_run_cleanups;
+	bool has_mem_profile; /* runtime.MemProfile was not left out by the linker (cmd/link: disableMemoryProfiling) */
 	/* Where the functions whose name begins with "runtime." are, ascending. */
 	struct pw_address_range runtime_ranges[PW_RUNTIME_RANGES_MAX];
 	size_t runtime_range_count;

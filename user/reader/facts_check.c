@@ -151,6 +151,7 @@ int pw_facts_read(struct pw_build_facts *ret_facts, const void *data, size_t siz
 	check_wait_reasons(&check, &facts->wait_reasons);
 	for (size_t i = 0; i < _PW_EVENT_MAX; i++)
 		check_site(&check, &facts->sites[i]);
+	CHECK_BOOL(&check, facts->has_mem_profile);
 	check_ranges(&check, facts);
 	CHECK_TEXT(&check, facts->why_not_go);
 	CHECK_TEXT(&check, facts->why_no_symbols);
