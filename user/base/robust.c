@@ -84,13 +84,10 @@ int64_t pw_robust_kendall_s(const double *y, size_t count)
 	return s;
 }
 
-double pw_robust_mann_kendall_z(const double *y, size_t count, double *scratch)
+double pw_robust_kendall_variance(const double *y, size_t count, double *scratch)
 {
-	double n = (double)count, variance, s = (double)pw_robust_kendall_s(y, count);
-	double ties = 0;
+	double n = (double)count, ties = 0;
 
-	if (count < 3)
-		return 0;
 	memcpy(scratch, y, count * sizeof(*y));
 	pw_robust_sort(scratch, count);
 	for (size_t i = 0, j; i < count; i = j) {
@@ -101,7 +98,16 @@ double pw_robust_mann_kendall_z(const double *y, size_t count, double *scratch)
 		t = (double)(j - i);
 		ties += t * (t - 1) * (2 * t + 5);
 	}
-	variance = (n * (n - 1) * (2 * n + 5) - ties) / 18;
+	return (n * (n - 1) * (2 * n + 5) - ties) / 18;
+}
+
+double pw_robust_mann_kendall_z(const double *y, size_t count, double *scratch)
+{
+	double variance, s = (double)pw_robust_kendall_s(y, count);
+
+	if (count < 3)
+		return 0;
+	variance = pw_robust_kendall_variance(y, count, scratch);
 	if (variance <= 0)
 		return 0;
 	if (s > 0)

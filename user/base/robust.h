@@ -32,6 +32,9 @@ double pw_robust_slope(const double *x, const double *y, size_t count, double *s
 /* Kendall's S of y over time order: pairs that rise minus pairs that fall. */
 int64_t pw_robust_kendall_s(const double *y, size_t count);
 
+/* Variance of S if every order were equally likely, less what ties take from it; scratch holds count values. */
+double pw_robust_kendall_variance(const double *y, size_t count, double *scratch);
+
 /* Mann-Kendall Z with tie correction and continuity: above 1.64 rises at 5% one-sided; 0 for fewer than 3 values. */
 double pw_robust_mann_kendall_z(const double *y, size_t count, double *scratch);
 
