@@ -278,6 +278,10 @@ static void random_snapshot(struct pw_record *draft, struct pw_record_builder *b
 		park->oldest_since_ns = number(seed);
 		park->first_age = (uint32_t)rnd_below(seed, ages + 1);
 		park->age_count = (uint32_t)rnd_below(seed, ages - park->first_age + 1);
+		park->first_birth = (uint32_t)rnd_below(seed, ages + 1);
+		park->birth_count = (uint32_t)rnd_below(seed, ages - park->first_birth + 1);
+		park->count_initial = number(seed);
+		park->largest_stack_bytes = number(seed);
 		park->wait = (struct pw_record_wait){.kind = word(builder, seed),
 						     .known = coin(seed),
 						     .nil = coin(seed),

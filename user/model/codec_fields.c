@@ -150,6 +150,9 @@ static void walk_park(struct pw_walk *walk, struct pw_record_park *now, const st
 	U64(runs);
 	U64(oldest_since_ns);
 	walk_range(walk, &now->first_age, &now->age_count, old->age_count, &walk->next_park_age);
+	U64(count_initial);
+	walk_range(walk, &now->first_birth, &now->birth_count, old->birth_count, &walk->next_park_age);
+	U64(largest_stack_bytes);
 	U32(wait.kind);
 	BOOL(wait.known);
 	BOOL(wait.nil);
@@ -195,7 +198,7 @@ _Static_assert(sizeof(struct pw_record_event_count) == 64, "walk_count");
 _Static_assert(sizeof(struct pw_record_reason_count) == 16, "walk_reason");
 _Static_assert(sizeof(struct pw_record_group) == 56, "walk_group");
 _Static_assert(sizeof(struct pw_record_age) == 16, "walk_age");
-_Static_assert(sizeof(struct pw_record_park) == 112, "walk_park");
+_Static_assert(sizeof(struct pw_record_park) == 136, "walk_park");
 _Static_assert(sizeof(struct pw_record_row) == 48, "walk_row");
 _Static_assert(sizeof(struct pw_record_frame) == 24, "walk_frame");
 _Static_assert(sizeof(struct pw_record_stack) == 8, "walk_stack");

@@ -155,18 +155,34 @@ const char *pw_record_string(const struct pw_record *record, pw_string string)
 	return string < record->string_count ? record->strings[string] : "";
 }
 
+/* Steps are sorted, oldest first. */
+static uint64_t older_than(const struct pw_record_age *ages, uint32_t count, uint64_t taken_ns, uint64_t age_ns)
+{
+	uint64_t total = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (ages[i].born_before_ns > taken_ns || taken_ns - ages[i].born_before_ns < age_ns)
+			break;
+		total += ages[i].count;
+	}
+	return total;
+}
+
+uint64_t pw_park_older_than(const struct pw_record *record, const struct pw_record_park *park, uint64_t age_ns,
+			    bool with_initial)
+{
+	uint64_t total = older_than(record->snapshot.ages + park->first_birth, park->birth_count,
+				    record->snapshot.section.taken_ns, age_ns);
+
+	return with_initial ? total + park->count_initial : total;
+}
+
 uint64_t pw_group_older_than(const struct pw_record *record, const struct pw_record_group *group, uint64_t age_ns,
 			     bool with_initial)
 {
-	uint64_t taken_ns = record->census.section.taken_ns, total = 0;
+	uint64_t total = older_than(record->census.ages + group->first_age, group->age_count,
+				    record->census.section.taken_ns, age_ns);
 
-	for (uint32_t i = 0; i < group->age_count; i++) {
-		const struct pw_record_age *age = &record->census.ages[group->first_age + i];
-
-		if (age->born_before_ns > taken_ns || taken_ns - age->born_before_ns < age_ns)
-			break;
-		total += age->count;
-	}
 	if (with_initial && pw_group_oldest_age_ns(record, group) >= age_ns)
 		total += group->count_initial;
 	return total;
@@ -285,7 +301,8 @@ static bool snapshot_ok(const struct pw_record *record)
 		if (park->statement >= record->statement_count || park->status >= _PW_GOROUTINE_STATUS_MAX ||
 		    park->reason >= record->string_count || park->wait.kind >= record->string_count ||
 		    (park->stack != UINT32_MAX && park->stack >= record->stack_count) ||
-		    !range_ok(park->first_age, park->age_count, record->snapshot.age_count))
+		    !range_ok(park->first_age, park->age_count, record->snapshot.age_count) ||
+		    !range_ok(park->first_birth, park->birth_count, record->snapshot.age_count))
 			return false;
 	}
 	for (size_t i = 0; i < record->snapshot.row_count; i++)

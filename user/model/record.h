@@ -157,6 +157,9 @@ struct pw_record_park {
 	uint64_t runs;		       /* of all since the snapshot before; PW_UNKNOWN: in none before */
 	uint64_t oldest_since_ns;      /* CLOCK_BOOTTIME since which the oldest has been parked so; 0 unless waiting */
 	uint32_t first_age, age_count; /* steps of parking, into record->snapshot.ages; as those of birth */
+	uint64_t count_initial;	       /* of count: born before we first looked */
+	uint32_t first_birth, birth_count; /* steps of birth of the others, into record->snapshot.ages too */
+	uint64_t largest_stack_bytes;	   /* of one member: what is reserved for it, not what is in use */
 	struct pw_record_wait wait;
 };
 
@@ -281,6 +284,9 @@ const char *pw_record_string(const struct pw_record *record, pw_string string); 
  * before we first looked too, if that alone makes them old enough. */
 uint64_t pw_group_older_than(const struct pw_record *record, const struct pw_record_group *group, uint64_t age_ns,
 			     bool with_initial);
+/* The same of a group of the snapshot. */
+uint64_t pw_park_older_than(const struct pw_record *record, const struct pw_record_park *park, uint64_t age_ns,
+			    bool with_initial);
 /* Lower bound of the age of the oldest goroutine of a group, upper bound of that of the youngest (PW_UNKNOWN: none), at
  * the time of the census. */
 uint64_t pw_group_oldest_age_ns(const struct pw_record *record, const struct pw_record_group *group);

@@ -43,6 +43,7 @@ void pw_parks_free(struct pw_parks *parks)
 		return;
 	for (size_t i = 0; i < parks->groups.count; i++) {
 		pw_age_steps_done(&parks->groups.items[i]->ages);
+		pw_age_steps_done(&parks->groups.items[i]->births);
 		forget_frames(parks->groups.items[i]);
 		free(parks->groups.items[i]);
 	}
@@ -89,15 +90,17 @@ static struct pw_park_group *next_group(struct pw_parks *parks)
 
 static void reset_group(struct pw_park_group *group, const struct pw_park_key *key)
 {
-	struct pw_age_steps ages = group->ages;
+	struct pw_age_steps ages = group->ages, births = group->births;
 
 	forget_frames(group);
 	pw_age_steps_reset(&ages);
+	pw_age_steps_reset(&births);
 	*group = (struct pw_park_group){.key = *key,
 					.stacks = key->pc_count > 0,
 					.oldest_since_ns = UINT64_MAX,
 					.wait_since_ns = UINT64_MAX,
-					.ages = ages};
+					.ages = ages,
+					.births = births};
 	group->into = group;
 }
 
@@ -147,6 +150,20 @@ static int add_age(struct pw_parks *parks, struct pw_park_group *group, const st
 		group->oldest_at_least = g->parked_at_least;
 	}
 	return pw_age_steps_add(&group->ages, since_ns, parks->taken_ns);
+}
+
+/* As the census dates births (observe/digest.c). */
+static int add_birth(struct pw_parks *parks, struct pw_park_group *group, const struct pw_snapshot_goroutine *g)
+{
+	uint64_t before_ns = g->born_before_ns;
+
+	if (!g->born_after_ns) {
+		group->count_initial++;
+		return 0;
+	}
+	if (!before_ns || before_ns > parks->taken_ns)
+		before_ns = parks->taken_ns; /* it was there when we looked */
+	return pw_age_steps_add(&group->births, before_ns, parks->taken_ns);
 }
 
 /* What g waits on: counts its object in the group. -ENOMEM. */
@@ -235,8 +252,11 @@ static int add_goroutine(struct pw_parks *parks, struct pw_statements *statement
 	if (!group)
 		return -ENOMEM;
 	group->count++;
+	group->largest_stack_bytes = PW_MAX(group->largest_stack_bytes, g->stack_bytes);
 	add_runs(group, g);
 	r = add_age(parks, group, g);
+	if (!r)
+		r = add_birth(parks, group, g);
 	if (!r)
 		r = add_wait(parks, group, g);
 	if (!r && parks->keep_rows)
@@ -326,7 +346,10 @@ static int fold(struct pw_parks *parks, struct pw_park_group *group)
 		rest->wait_since_ns = group->wait_since_ns;
 	}
 	group->into = rest;
-	return pw_age_steps_merge(&rest->ages, &group->ages);
+	rest->count_initial += group->count_initial;
+	rest->largest_stack_bytes = PW_MAX(rest->largest_stack_bytes, group->largest_stack_bytes);
+	return pw_age_steps_merge(&rest->ages, &group->ages) < 0 ? -ENOMEM
+								 : pw_age_steps_merge(&rest->births, &group->births);
 }
 
 static int keep_pcs(struct pw_parks *parks, const struct pw_snapshot_result *look, struct pw_park_group *group)

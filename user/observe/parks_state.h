@@ -33,7 +33,8 @@ struct pw_park_group {
 	uint32_t objects;
 	struct pw_wait wait;	/* of the oldest one whose object was found */
 	uint64_t wait_since_ns; /* of that one */
-	struct pw_age_steps ages;
+	struct pw_age_steps ages, births;
+	uint64_t count_initial, largest_stack_bytes;
 	double usual; /* count, smoothed: growth is what is above it */
 
 	bool shown;

@@ -106,7 +106,10 @@ static void write_group(const struct pw_park_group *group, const char (*names)[4
 		park->oldest_at_least = group->oldest_at_least;
 	}
 	park->wait = wait_of(group, builder);
+	park->count_initial = group->count_initial;
+	park->largest_stack_bytes = group->largest_stack_bytes;
 	pw_age_steps_write(&group->ages, builder, pw_record_builder_park_age, &park->first_age, &park->age_count);
+	pw_age_steps_write(&group->births, builder, pw_record_builder_park_age, &park->first_birth, &park->birth_count);
 }
 
 void pw_parks_write(struct pw_parks *parks, const char (*names)[40], size_t name_count,

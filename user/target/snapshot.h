@@ -63,6 +63,7 @@ struct pw_snapshot_goroutine {
 	bool system, running, locked_to_thread;
 	bool stack_truncated; /* deeper than the cap, or the unwinder met something it does not know */
 	uint32_t depth;	      /* of its stack in use, bytes: hi - sched.sp; that survives a stack that is moved */
+	uint64_t stack_bytes; /* reserved for it: hi - lo */
 	uint32_t runs;	      /* since the last look, UINT32_MAX: first look */
 	uint64_t born_after_ns, born_before_ns; /* goid history, CLOCK_BOOTTIME */
 	uint64_t parked_since_ns;		/* first look that saw this very park; CLOCK_BOOTTIME */

@@ -32,6 +32,7 @@ static void date(struct pw_snapshot *snapshot, const struct pw_look *look, const
 		pw_births_bounds(snapshot->target->births, g->goid, &shown->born_after_ns, &shown->born_before_ns);
 	shown->tracking_seq = g->tracking_seq;
 	shown->depth = (uint32_t)(g->stack_hi - g->sched_sp);
+	shown->stack_bytes = g->stack_hi - g->stack_lo;
 	if (before)
 		shown->runs = (uint8_t)(g->tracking_seq - before->tracking_seq);
 	*seen = (struct pw_seen){

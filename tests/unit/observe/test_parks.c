@@ -66,6 +66,8 @@ static void park(struct world *world, size_t index, uint64_t gopc, uint32_t stac
 								  .status = PW_GOROUTINE_WAITING,
 								  .wait_reason = 1,
 								  .parked_since_ns = NOW - 60 * PW_NS_PER_SEC,
+								  .stack_bytes = 8192,
+								  .born_after_ns = NOW - 71 * PW_NS_PER_SEC,
 								  .born_before_ns = NOW - 70 * PW_NS_PER_SEC};
 }
 
@@ -116,6 +118,8 @@ static void equal_stacks_are_one_group_with_the_oldest_and_what_it_waits_on(void
 	}
 	world.goroutines[2].parked_since_ns = NOW - 900 * PW_NS_PER_SEC;
 	world.goroutines[2].parked_at_least = true;
+	world.goroutines[2].born_after_ns = 0;
+	world.goroutines[3].stack_bytes = 1 << 20;
 	park(&world, 4, 0x401000, 1); /* the same statement and reason on another stack */
 	sum_up(&world);
 	record = write_record(&world);
@@ -135,6 +139,12 @@ static void equal_stacks_are_one_group_with_the_oldest_and_what_it_waits_on(void
 	assert_int_equal(group->age_count, 2);
 	assert_int_equal(record->snapshot.ages[group->first_age].count, 1);
 	assert_int_equal(record->snapshot.ages[group->first_age + 1].count, 3);
+	assert_int_equal(group->count_initial, 1);
+	assert_int_equal(group->birth_count, 1);
+	assert_int_equal(pw_park_older_than(record, group, 65 * PW_NS_PER_SEC, false), 3);
+	assert_int_equal(pw_park_older_than(record, group, 65 * PW_NS_PER_SEC, true), 4);
+	assert_int_equal(pw_park_older_than(record, group, 75 * PW_NS_PER_SEC, false), 0);
+	assert_int_equal(group->largest_stack_bytes, 1 << 20);
 	assert_int_equal(record->stacks[group->stack].count, DEPTH);
 	assert_int_equal(record->frames[record->stacks[group->stack].first].addr, 0x500000);
 	assert_int_equal(record->frames[record->stacks[group->stack].first + 1].addr, 0x500010 - 1); /* the call */
