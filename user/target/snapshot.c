@@ -61,6 +61,7 @@ static void put_buffers(struct pw_snapshot *snapshot)
 	free(TAKE_PTR(snapshot->scratch));
 	snapshot->scratch_capacity = 0;
 	pw_swapped_close(&snapshot->swapped);
+	pw_snapshot_end_owners(snapshot);
 }
 
 void pw_snapshot_free(struct pw_snapshot *snapshot)
@@ -254,6 +255,11 @@ static int step(struct pw_snapshot *snapshot)
 		return r;
 	case PW_SNAPSHOT_WAITS:
 		r = pw_waits_step(snapshot->waits, snapshot->shown.items);
+		if (!r)
+			go_to(snapshot, PW_SNAPSHOT_OWNERS);
+		return r;
+	case PW_SNAPSHOT_OWNERS:
+		r = pw_snapshot_step_owners(snapshot);
 		if (!r)
 			go_to(snapshot, PW_SNAPSHOT_LABELS);
 		return r;

@@ -21,7 +21,8 @@
 
 /*
  * What the files of a snapshot share: snapshot.c (the order of things), snapshot_list.c (what is known before a stack
- * is read), snapshot_read.c (stacks), snapshot_verify.c (did they stand still), snapshot_show.c (what is shown).
+ * is read), snapshot_read.c (stacks), snapshot_verify.c (did they stand still), snapshot_show.c (what is
+ * shown), snapshot_owners.c (who holds the locks).
  *
  * All lists are in the order of the census, which is that of the addresses of the g and stays the same between looks:
  * what is done for each goroutine runs through memory from one end to the other. Only the result is by goid.
@@ -36,6 +37,7 @@ enum pw_snapshot_phase {
 	PW_SNAPSHOT_RETRY,
 	PW_SNAPSHOT_SHOW,
 	PW_SNAPSHOT_WAITS,
+	PW_SNAPSHOT_OWNERS, /* of the locks that are waited for */
 	PW_SNAPSHOT_LABELS,
 };
 
@@ -91,6 +93,7 @@ struct pw_snapshot {
 	struct pw_swapped swapped;
 	struct pw_unwind_stack unwound;
 	struct pw_waits *waits;
+	struct pw_owners *owners; /* snapshot_owners.c; while it looks */
 	struct pw_label_set *labels;
 	const struct pw_age *known; /* snapshot_known.c; borrowed */
 	size_t known_count;
@@ -134,6 +137,8 @@ int pw_snapshot_step_stacks(struct pw_snapshot *snapshot) __attribute__((warn_un
 int pw_snapshot_step_verify(struct pw_snapshot *snapshot) __attribute__((warn_unused_result));
 int pw_snapshot_step_retry(struct pw_snapshot *snapshot) __attribute__((warn_unused_result));
 int pw_snapshot_step_show(struct pw_snapshot *snapshot) __attribute__((warn_unused_result));
+int pw_snapshot_step_owners(struct pw_snapshot *snapshot) __attribute__((warn_unused_result));
+void pw_snapshot_end_owners(struct pw_snapshot *snapshot); /* gives back what it needs; also in the middle of it */
 /* Everything is read: the result. */
 void pw_snapshot_publish(struct pw_snapshot *snapshot);
 

@@ -48,6 +48,17 @@ static const struct {
 	{"sleep", PW_WAIT_TIMER},
 };
 
+/* Those with an owner. The first that fits. */
+static const struct {
+	const char *prefix;
+	uint8_t at;
+} locks[] = {
+	{"sync.Mutex.", 4},
+	{"sync.RWMutex.R", 12},
+	{"sync.RWMutex.", 8},
+	{"semacquire", 0},
+};
+
 static void set_kinds(struct pw_waits *waits)
 {
 	const struct pw_wait_reasons *names = &waits->target->build->facts.wait_reasons;
@@ -57,6 +68,12 @@ static void set_kinds(struct pw_waits *waits)
 			if (strncmp(names->name[i], reasons[k].prefix, strlen(reasons[k].prefix)) == 0)
 				waits->kinds[i] = reasons[k].kind;
 		waits->nil[i] = strstr(names->name[i], "(nil chan)") || strstr(names->name[i], "(no cases)");
+		for (size_t k = 0; k < ARRAY_SIZE(locks); k++) {
+			if (waits->lock[i] || strncmp(names->name[i], locks[k].prefix, strlen(locks[k].prefix)) != 0)
+				continue;
+			waits->lock[i] = true;
+			waits->lock_at[i] = locks[k].at;
+		}
 		waits->cond[i] = strncmp(names->name[i], "sync.Cond.Wait", 14) == 0;
 	}
 }
@@ -216,6 +233,21 @@ void pw_waits_stack(struct pw_waits *waits, const struct pw_goroutine *g, const 
 		pw_waits_stack_poll(waits, g, bytes, size);
 	else if (waits->cond[g->wait_reason] && !waits->semaphores_by_sudog)
 		pw_waits_stack_cond(waits, g, bytes, size);
+}
+
+bool pw_waits_for_lock(const struct pw_waits *waits, uint8_t reason)
+{
+	return waits->lock[reason];
+}
+
+bool pw_waits_lock_begins(const struct pw_waits *waits, uint8_t reason, uint8_t before)
+{
+	return waits->lock[reason] && (!waits->lock_at[reason] || waits->lock_at[reason] == before);
+}
+
+bool pw_waits_in_cond(const struct pw_waits *waits, const struct pw_goroutine *g)
+{
+	return g->status == PW_GOROUTINE_WAITING && waits->cond[g->wait_reason];
 }
 
 static bool needs_sudog(const struct pw_waits *waits, uint8_t kind)

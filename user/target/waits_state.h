@@ -77,8 +77,9 @@ struct pw_waits {
 	struct pw_target *target; /* borrowed */
 	enum pw_waits_phase phase;
 	struct pw_waits_fields field;
-	uint8_t kinds[256]; /* by wait reason */
-	bool nil[256], cond[256], semaphores_by_sudog, any_select;
+	uint8_t kinds[256];   /* by wait reason */
+	uint8_t lock_at[256]; /* where the lock begins, before its semaphore; 0: no lock, or not known */
+	bool nil[256], cond[256], lock[256], semaphores_by_sudog, any_select;
 
 	PW_VEC(struct pw_waiter) waiters;
 	PW_VEC(uint64_t) frontier;    /* sudogs to read */
