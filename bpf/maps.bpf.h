@@ -64,6 +64,13 @@ struct {
 } pw_ring __weak SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PW_BPF_TARGETS_MAX);
+	__type(key, __u32);
+	__type(value, struct pw_bpf_gc);
+} pw_gcs __weak SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, PW_BPF_TARGETS_MAX);
 	__type(key, __u32);

@@ -41,8 +41,16 @@ enum pw_bpf_event {
 	PW_BPF_STW_END,
 	PW_BPF_RUN,
 	_PW_BPF_EVENT_MAX,
-	PW_BPF_EXEC = 15, /* only in ring buffer records: the process replaced its program */
+	PW_BPF_GC_CYCLE = 14, /* only in ring buffer records: the numbers of a cycle that ended, pw_bpf_gc_record */
+	PW_BPF_EXEC = 15,     /* only in ring buffer records: the process replaced its program */
 };
+
+/*
+ * The words of the runtime that tell one GC cycle, as user/target/gc_words.h names them. The first are read at mark
+ * termination, since its end takes them away; the others at the start of the world behind it, when all are final.
+ */
+#define PW_BPF_GC_EARLY 2
+#define PW_BPF_GC_WORDS 21
 
 /* What a hit could not tell, by cause. Names: pw_drop_name(). */
 enum pw_drop {
@@ -55,6 +63,7 @@ enum pw_drop {
 	PW_DROP_RING_FULL,	   /* GC or stop-the-world record lost; counted all the same */
 	PW_DROP_UNKNOWN_TARGET,	   /* hit of a probe whose target has been forgotten */
 	PW_DROP_TARGET_SHARE,	   /* as the three maps full, but it is the target's share that is used up */
+	PW_DROP_GC_UNREADABLE,	   /* numbers of a GC cycle that could not be read; counted all the same */
 	_PW_DROP_MAX,
 };
 
@@ -151,6 +160,19 @@ struct pw_bpf_record {
 	__u64 argument;
 };
 
+/* By slot: where the words of a cycle stand in the target, and the cycle under way. */
+struct pw_bpf_gc {
+	__u32 target;			/* 0: they are not known, no cycles are sent */
+	__u32 ending;			/* mark termination was hit, and the world has not been started since */
+	__u64 address[PW_BPF_GC_WORDS]; /* live; 0: this version has no such word */
+	__u64 early[PW_BPF_GC_EARLY];
+};
+
+struct pw_bpf_gc_record {
+	struct pw_bpf_record head; /* argument: bit i set if word i could not be read; it is 0 then */
+	__u64 word[PW_BPF_GC_WORDS];
+};
+
 _Static_assert(sizeof(struct pw_bpf_target) == 40, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_share) == 16, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_site_key) == 16, "layout shared with BPF");
@@ -160,6 +182,9 @@ _Static_assert(sizeof(struct pw_bpf_creation_key) == 24, "layout shared with BPF
 _Static_assert(sizeof(struct pw_bpf_process) == 8, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_address_key) == 16, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_record) == 24, "layout shared with BPF");
+_Static_assert(sizeof(struct pw_bpf_gc) == 192, "layout shared with BPF");
+_Static_assert(sizeof(struct pw_bpf_gc_record) == 192, "layout shared with BPF");
+_Static_assert(PW_BPF_GC_WORDS <= 64, "a bit each in the argument");
 _Static_assert(PW_BPF_TARGETS_MAX <= 1 << 16, "the slot has 16 bits of the cookie");
 
 #endif

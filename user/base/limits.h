@@ -88,6 +88,8 @@
 #define PW_M_SIZE_MAX		(16 << 10)   /* inside m; 2 kB */
 #define PW_MS_MAX		20000U	     /* Ms; Go's own limit is 10,000 (runtime/debug.SetMaxThreads) */
 #define PW_FINBLOCKS_MAX	4096U	     /* blocks of 100 finalizers that wait to be run */
+#define PW_GC_SIZE_MAX		(64 << 10)   /* inside work, gcController and memstats; 9 kB in Go 1.27 */
+#define PW_ARENAS_MAX		65536U	     /* of 64 MB each: 4 TB of heap */
 #define PW_STACK_SIZE_MAX	(1ULL << 31) /* of one goroutine; Go's own limit is 1 GB (runtime/debug.SetMaxStack) */
 #define PW_PS_MAX		4096U	     /* Ps; GOMAXPROCS is the number of CPUs */
 #define PW_USER_ADDRESS_MAX	(1ULL << 56) /* user space with five-level page tables; 2^47 elsewhere */

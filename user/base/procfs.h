@@ -148,6 +148,9 @@ struct pw_proc_map {
 	bool shared;
 	const char *path; /* "" for anonymous; as the kernel writes it (newline as \012, " (deleted)") */
 };
+/* One line of it, cut at its newline; the path points into it. 0 or -EBADMSG. */
+int pw_must_check pw_proc_map_parse(char *line, struct pw_proc_map *ret_map);
+
 struct pw_proc_maps {
 	struct pw_proc_map *items;
 	size_t count;

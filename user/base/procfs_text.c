@@ -9,7 +9,7 @@
 
 /* "start-end perms offset major:minor inode   path" (proc(5)); line is cut at its newline and the path points into it.
  */
-static int parse_map(char *line, struct pw_proc_map *ret_map)
+int pw_proc_map_parse(char *line, struct pw_proc_map *ret_map)
 {
 	unsigned long long start, end, offset, inode;
 	unsigned int major, minor;
@@ -47,7 +47,7 @@ int pw_proc_maps_parse(char *text, struct pw_proc_maps *ret_maps)
 
 		if (newline)
 			*newline = '\0';
-		r = parse_map(line, &map);
+		r = pw_proc_map_parse(line, &map);
 		if (r == 0)
 			r = pw_vec_push(&maps, map);
 		line = newline ? newline + 1 : line + strlen(line);

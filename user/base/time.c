@@ -24,6 +24,21 @@ uint64_t pw_boot_ns(void)
 	return clock_ns(CLOCK_BOOTTIME);
 }
 
+uint64_t pw_boot_offset_ns(void)
+{
+	uint64_t best = UINT64_MAX, offset = 0;
+
+	for (int i = 0; i < 3; i++) { /* we may be interrupted between two clocks */
+		uint64_t before = pw_now_ns(), boot = pw_boot_ns(), after = pw_now_ns();
+
+		if (after - before >= best)
+			continue;
+		best = after - before;
+		offset = boot - before - best / 2;
+	}
+	return offset;
+}
+
 uint64_t pw_wall_ns(void)
 {
 	return clock_ns(CLOCK_REALTIME);

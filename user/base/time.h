@@ -9,6 +9,9 @@ uint64_t pw_now_ns(void);
 /* CLOCK_BOOTTIME in ns: runs on in suspend; process start times count from it. */
 uint64_t pw_boot_ns(void);
 
+/* What is to be added to a CLOCK_MONOTONIC time to have it on CLOCK_BOOTTIME: the time spent in suspend. */
+uint64_t pw_boot_offset_ns(void);
+
 /* CLOCK_REALTIME in ns since 1970: for showing and for timestamps in files, never for differences. */
 uint64_t pw_wall_ns(void);
 

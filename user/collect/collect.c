@@ -356,6 +356,22 @@ bool pw_collect_settled(const struct pw_collect *collect, uint64_t target_id)
 
 /* ---- polling ---- */
 
+static void take_cycle(struct pw_collect_entry *entry, const void *data, size_t size)
+{
+	struct pw_bpf_gc_record record;
+	struct pw_gc_words words = {0};
+
+	_Static_assert(sizeof(words.word) == sizeof(record.word), "words of a GC cycle");
+	if (size < sizeof(record))
+		return;
+	memcpy(&record, data, sizeof(record));
+	words.read_ns = record.head.boot_ns;
+	words.missing = record.head.argument;
+	memcpy(words.word, record.word, sizeof(words.word));
+	if (pw_vec_push(&entry->gc_cycles, words) < 0)
+		entry->gc_events_lost++;
+}
+
 int pw_collect_take_record(void *context, void *data, size_t size)
 {
 	struct pw_collect *collect = context;
@@ -374,6 +390,8 @@ int pw_collect_take_record(void *context, void *data, size_t size)
 		tell(entry, false, "the process has replaced its program (exec); it is attached anew when recognised");
 		return 0;
 	}
+	if (record.event == PW_BPF_GC_CYCLE)
+		take_cycle(entry, data, size);
 	if (record.event >= _PW_EVENT_MAX)
 		return 0;
 	struct pw_gc_event event = {
@@ -421,6 +439,10 @@ static int sum_up(struct pw_collect *collect, struct pw_collect_entry *entry)
 	counts->drop_count = _PW_DROP_MAX;
 	counts->gc_events = entry->gc_events.items;
 	counts->gc_event_count = entry->gc_events.count;
+	counts->gc_cycles = entry->gc_cycles.items;
+	counts->gc_cycle_count = entry->gc_cycles.count;
+	counts->gc_cycles_told = entry->gc.target && counts->site_attached[PW_EVENT_GC_MARK_TERMINATION] &&
+				 counts->site_attached[PW_EVENT_STW_END];
 	return 0;
 }
 
@@ -467,8 +489,10 @@ int pw_collect_poll(struct pw_collect *collect, uint64_t now_ns)
 	pw_collect_dispatch(collect);
 	try_waiting(collect, now_ns);
 	try_failed(collect, now_ns);
-	pw_vec_foreach (&collect->entries, entry)
+	pw_vec_foreach (&collect->entries, entry) {
 		pw_vec_reset(&(*entry)->gc_events);
+		pw_vec_reset(&(*entry)->gc_cycles);
+	}
 	int r = ring_buffer__consume(collect->ring);
 	if (r >= 0)
 		r = read_maps(collect);
@@ -504,7 +528,7 @@ const char *pw_drop_name(size_t drop)
 		[PW_DROP_CREATION_MAP_FULL] = "creation_map_full", [PW_DROP_STACK_UNREADABLE] = "stack_unreadable",
 		[PW_DROP_G_UNREADABLE] = "goroutine_unreadable",   [PW_DROP_REASON_UNREADABLE] = "reason_unreadable",
 		[PW_DROP_RING_FULL] = "ring_buffer_full",	   [PW_DROP_UNKNOWN_TARGET] = "unknown_target",
-		[PW_DROP_TARGET_SHARE] = "target_share",
+		[PW_DROP_TARGET_SHARE] = "target_share",	   [PW_DROP_GC_UNREADABLE] = "gc_unreadable",
 	};
 	_Static_assert(ARRAY_SIZE(names) == _PW_DROP_MAX, "a name for each drop");
 

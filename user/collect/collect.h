@@ -11,6 +11,7 @@
 struct pw_why;
 struct pw_target;
 struct pw_features;
+struct pw_gc_words;
 
 /*
  * Events of all targets: one skeleton, an attach worker thread, polling of the maps, the guard. The only layer that
@@ -22,6 +23,7 @@ struct pw_collect_options {
 	enum pw_attach_method method;
 	double budget_percent; /* of one CPU per target; park probe off above it, the rest above twice it; < 0: none */
 	bool runs;	       /* attach execute too (trace --runs) */
+	bool gc_only;	       /* attach nothing but GC and stop-the-world */
 	uint32_t creation_stacks_first; /* stacks of the first hits of each site: 16 */
 	uint32_t creation_stacks_every; /* then one in so many: 256 */
 };
@@ -93,6 +95,9 @@ struct pw_target_counts {	      /* valid until the next poll */
 	uint64_t gc_counts[_PW_EVENT_MAX];
 	const struct pw_gc_event *gc_events; /* since the last poll, oldest first */
 	size_t gc_event_count;
+	const struct pw_gc_words *gc_cycles; /* since the last poll, oldest first; then no GC_* in gc_events */
+	size_t gc_cycle_count;
+	bool gc_cycles_told;   /* each cycle comes, while armed */
 	const uint64_t *drops; /* by enum pw_drop of bpf/shared.h */
 	size_t drop_count;
 };

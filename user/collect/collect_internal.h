@@ -15,6 +15,7 @@
 #include "collect/overhead.h"
 #include "collect/retry.h"
 #include "collect/skeleton.h"
+#include "target/gc.h"
 
 struct pw_target;
 struct ring_buffer;
@@ -56,6 +57,8 @@ struct pw_collect_entry {
 	uint64_t drops[_PW_DROP_MAX];
 	uint64_t gc_events_lost;
 	PW_VEC(struct pw_gc_event) gc_events;
+	struct pw_bpf_gc gc; /* where the words of a cycle are; target 0: not known */
+	PW_VEC(struct pw_gc_words) gc_cycles;
 };
 
 struct pw_collect {

@@ -177,6 +177,7 @@ void pw_collect_entry_free(struct pw_collect_entry *entry)
 		return;
 	pw_attachment_free(entry->attachment);
 	pw_vec_done(&entry->gc_events);
+	pw_vec_done(&entry->gc_cycles);
 	free(entry);
 }
 
@@ -253,7 +254,8 @@ static int add_sites(struct pw_collect_entry *entry, const struct pw_collect *co
 		enum pw_attach_group group = pw_attach_group_of(event);
 		const struct pw_site *site = &target->build->facts.sites[i];
 
-		if (event == PW_EVENT_RUN && !collect->options.runs)
+		if ((event == PW_EVENT_RUN && !collect->options.runs) ||
+		    (group != PW_GROUP_GC && collect->options.gc_only))
 			continue;
 		add_remark(entry, event, site);
 		if (!site->found)
@@ -270,6 +272,8 @@ static int add_sites(struct pw_collect_entry *entry, const struct pw_collect *co
 		entry->counts.cost_per_hit_ns[i] = entry->cost_ns[i];
 		entry->address[i] = site->addr + target->bias;
 	}
+	if (collect->options.gc_only)
+		return entry->groups ? 0 : -EOPNOTSUPP;
 	return entry->groups & (PW_GROUP_BIT(PW_GROUP_PARK) | PW_GROUP_BIT(PW_GROUP_LIFECYCLE)) ? 0 : -EOPNOTSUPP;
 }
 
@@ -312,6 +316,8 @@ static int write_maps(const struct pw_collect *collect, const struct pw_collect_
 	if (!r &&
 	    bpf_map_update_elem(pw_skeleton_map(skeleton, PW_MAP_TARGETS), &entry->slot, &entry->config, BPF_ANY) < 0)
 		r = -errno;
+	if (!r && bpf_map_update_elem(pw_skeleton_map(skeleton, PW_MAP_GCS), &entry->slot, &entry->gc, BPF_ANY) < 0)
+		r = -errno;
 	if (!r && bpf_map_update_elem(pw_skeleton_map(skeleton, PW_MAP_PROCESSES), &pid, &process, BPF_ANY) < 0)
 		r = -errno;
 	return r ? r : write_addresses(collect, entry);
@@ -324,10 +330,12 @@ void pw_collect_forget(struct pw_collect *collect, struct pw_collect_entry *entr
 	int processes = pw_skeleton_map(skeleton, PW_MAP_PROCESSES),
 	    addresses = pw_skeleton_map(skeleton, PW_MAP_ADDRESSES);
 	struct pw_bpf_target nobody = {0};
+	struct pw_bpf_gc nothing = {0};
 	struct pw_bpf_process process;
 	uint32_t pid = (uint32_t)entry->pid;
 
 	(void)bpf_map_update_elem(pw_skeleton_map(skeleton, PW_MAP_TARGETS), &entry->slot, &nobody, BPF_ANY);
+	(void)bpf_map_update_elem(pw_skeleton_map(skeleton, PW_MAP_GCS), &entry->slot, &nothing, BPF_ANY);
 	if (!bpf_map_lookup_elem(processes, &pid, &process) && process.target == entry->id)
 		(void)bpf_map_delete_elem(processes, &pid);
 	for (size_t i = 0; !collect->cookies && i < entry->attachment->site_count; i++) {
@@ -366,6 +374,7 @@ int pw_collect_entry_new(struct pw_collect_entry **ret_entry, struct pw_collect 
 			 struct pw_why *reterr_why)
 {
 	int r = check_target(collect, target, reterr_why);
+	uint64_t words[_PW_GC_WORD_MAX];
 
 	if (r < 0)
 		return r;
@@ -375,6 +384,11 @@ int pw_collect_entry_new(struct pw_collect_entry **ret_entry, struct pw_collect 
 	if (!entry || !entry->attachment)
 		return pw_why_set(reterr_why, -ENOMEM, "out of memory");
 	entry->gc_events.max = PW_COLLECT_GC_EVENTS_MAX;
+	entry->gc_cycles.max = PW_COLLECT_GC_EVENTS_MAX;
+	if (!pw_gc_addresses(target, words)) {
+		entry->gc.target = (uint32_t)target->id;
+		memcpy(entry->gc.address, words, sizeof(entry->gc.address));
+	}
 	entry->id = target->id;
 	entry->target = target;
 	entry->pid = target->pid;

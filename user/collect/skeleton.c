@@ -107,6 +107,8 @@ static int configure(struct pw_bpf *bpf, const struct pw_skeleton_options *optio
 		r = bpf_map__set_max_entries(bpf->maps.pw_targets, targets);
 	if (!r)
 		r = bpf_map__set_max_entries(bpf->maps.pw_shares, targets);
+	if (!r)
+		r = bpf_map__set_max_entries(bpf->maps.pw_gcs, targets);
 	bpf->rodata->pw_share_sites = bpf_map__max_entries(bpf->maps.pw_sites) / PW_BPF_SHARES;
 	bpf->rodata->pw_share_reasons = bpf_map__max_entries(bpf->maps.pw_reasons) / PW_BPF_SHARES;
 	bpf->rodata->pw_share_creations = bpf_map__max_entries(bpf->maps.pw_creations) / PW_BPF_SHARES;
@@ -198,6 +200,8 @@ static struct bpf_map *find_map(const struct pw_skeleton *skeleton, enum pw_map 
 		return skeleton->bpf->maps.pw_creations;
 	case PW_MAP_RING:
 		return skeleton->bpf->maps.pw_ring;
+	case PW_MAP_GCS:
+		return skeleton->bpf->maps.pw_gcs;
 	case PW_MAP_PROCESSES:
 		return skeleton->bpf->maps.pw_processes;
 	case PW_MAP_ADDRESSES:

@@ -279,7 +279,10 @@
 	X(MEMRECORDCYCLE_FREES, "runtime.memRecordCycle", "frees")                              \
 	X(MEMRECORDCYCLE_ALLOC_BYTES, "runtime.memRecordCycle", "alloc_bytes")                  \
 	X(MEMRECORDCYCLE_FREE_BYTES, "runtime.memRecordCycle", "free_bytes")                    \
-	X(MEMRECORDCYCLE_SIZE, "runtime.memRecordCycle", "")
+	X(MEMRECORDCYCLE_SIZE, "runtime.memRecordCycle", "")                                    \
+	X(WORK_STARTSEMA, "runtime.workType", "startSema")                                      \
+	X(WORK_PAUSENS, "runtime.workType", "pauseNS")                                          \
+	X(WORK_GOROUTINELEAK_DONE, "runtime.workType", "goroutineLeak.done")
 
 enum pw_field {
 #define X(name, type, path) PW_FIELD_##name,

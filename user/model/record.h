@@ -176,7 +176,7 @@ struct pw_record_row {
 	uint64_t born_after_ns, born_before_ns; /* CLOCK_BOOTTIME; born_after 0: before we first looked */
 };
 
-struct pw_record_gc_cycle {
+struct pw_record_gc_times {
 	uint64_t start_ns, mark_termination_ns, sweep_ns; /* CLOCK_BOOTTIME, 0 unknown */
 };
 
@@ -214,7 +214,7 @@ struct pw_record {
 		struct pw_record_event_count *counts;
 		size_t count;
 		uint64_t gc_cycles, gc_mark_terminations, gc_sweeps, stw_starts, stw_ends, stw_total_ns;
-		struct pw_record_gc_cycle last_cycle;
+		struct pw_record_gc_times last_cycle;
 	} events;
 
 	struct {

@@ -177,7 +177,7 @@ static void take_gc_event(struct pw_observation *observation, const struct pw_gc
 {
 	switch (event->event) {
 	case PW_EVENT_GC_START:
-		observation->cycle = (struct pw_record_gc_cycle){.start_ns = event->boot_ns};
+		observation->cycle = (struct pw_record_gc_times){.start_ns = event->boot_ns};
 		break;
 	case PW_EVENT_GC_MARK_TERMINATION:
 		observation->cycle.mark_termination_ns = event->boot_ns;
@@ -210,6 +210,15 @@ static void take_gc_events(struct pw_observation *observation, const struct pw_t
 	observation->events_polled_ns = counts->polled_ns;
 	for (size_t i = 0; i < counts->gc_event_count; i++)
 		take_gc_event(observation, &counts->gc_events[i]);
+	pw_cycles_take(&observation->cycles, observation->target, counts);
+	if (observation->cycles.by_probes && observation->cycles.history.count) {
+		const struct pw_gc_history *history = &observation->cycles.history;
+		const struct pw_record_gc_cycle *last = &history->cycles[history->count - 1];
+
+		observation->last_cycle = (struct pw_record_gc_times){.start_ns = last->start_ns,
+								      .mark_termination_ns = last->mark_termination_ns,
+								      .sweep_ns = last->end_ns};
+	}
 }
 
 /* Statements of events that have no place in the census yet get one here: names are asked before the record is made. */

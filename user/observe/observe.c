@@ -56,6 +56,7 @@ void pw_observation_free(struct pw_observation *observation)
 	pw_census_free(observation->census);
 	pw_statements_done(&observation->statements);
 	pw_record_builder_free(observation->builder);
+	pw_cycles_done(&observation->cycles);
 	free(observation);
 }
 
@@ -114,6 +115,10 @@ static int begin_interval(struct pw_observation *observation, uint64_t boot_ns)
 			observation->births_ns = boot_ns;
 			observation->births_stale = false;
 		}
+		r = pw_cycles_poll(&observation->cycles, observation->target, pw_observation_counts(observation),
+				   boot_ns);
+		if (r == -ESRCH)
+			return r;
 	}
 	if (observation->options.kernel_figures && observation->procfs) {
 		r = pw_kernel_read(&observation->figures, observation->procfs, observation->target->pid);

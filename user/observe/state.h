@@ -6,6 +6,7 @@
 #include "collect/collect.h"
 #include "model/ages.h"
 #include "model/builder.h"
+#include "observe/cycles.h"
 #include "observe/digest.h"
 #include "observe/observe.h"
 #include "observe/parks.h"
@@ -82,9 +83,11 @@ struct pw_observation {
 	struct pw_section drift_section;
 	uint64_t drift_by_events, drift_by_census;
 
+	struct pw_cycles cycles; /* GC cycles with their numbers */
+
 	/* GC cycles out of events. */
 	uint64_t events_polled_ns; /* the poll whose events were taken in */
-	struct pw_record_gc_cycle cycle, last_cycle;
+	struct pw_record_gc_times cycle, last_cycle;
 	uint64_t stw_start_ns, stw_total_ns;
 
 	struct pw_statements statements;

@@ -48,6 +48,108 @@ static void a_full_ring_loses_the_record_not_the_count(void **state)
 	assert_int_equal(drops(PW_DROP_RING_FULL), 1);
 }
 
+static struct {
+	uint64_t words[PW_BPF_GC_WORDS];
+} runtime; /* stands for the target's globals */
+
+static void tell_words(void)
+{
+	uint32_t slot = SLOT;
+	struct pw_bpf_gc *gc = bpf_map_lookup_elem(&pw_gcs, &slot);
+
+	*gc = (struct pw_bpf_gc){.target = TARGET};
+	for (int i = 0; i < PW_BPF_GC_WORDS; i++) {
+		runtime.words[i] = 1000 + (uint64_t)i;
+		gc->address[i] = (uintptr_t)&runtime.words[i];
+	}
+}
+
+static struct pw_bpf_gc_record cycle(size_t index)
+{
+	struct pw_bpf_gc_record copy;
+
+	memcpy(&copy, host.records[index], sizeof(copy));
+	return copy;
+}
+
+static void a_cycle_is_told_once_at_the_start_of_the_world_behind_mark_termination(void **state)
+{
+	(void)state;
+	tell_words();
+	host.boot_ns = 5000;
+	hit(PW_BPF_GC_START, 0);
+	hit(PW_BPF_STW_START, 2);
+	hit(PW_BPF_STW_END, 0);			/* of sweep termination */
+	assert_int_equal(host.record_count, 2); /* the two stops: nothing of the cycle yet */
+	hit(PW_BPF_STW_START, 1);
+	hit(PW_BPF_GC_MARK_TERMINATION, 0);
+	runtime.words[0] = 7; /* taken away by the end of the cycle */
+	hit(PW_BPF_GC_SWEEP, 0);
+	runtime.words[PW_BPF_GC_EARLY] = 42;
+	hit(PW_BPF_STW_END, 0);
+	assert_int_equal(host.record_count, 5);
+	assert_int_equal(record(3).event, PW_BPF_GC_CYCLE);
+	assert_int_equal(record(4).event, PW_BPF_STW_END);
+	assert_int_equal(cycle(3).head.target, TARGET);
+	assert_int_equal(cycle(3).head.boot_ns, 5000);
+	assert_int_equal(cycle(3).head.argument, 0);
+	assert_int_equal(cycle(3).word[0], 1000);
+	assert_int_equal(cycle(3).word[PW_BPF_GC_EARLY], 42);
+	assert_int_equal(cycle(3).word[PW_BPF_GC_WORDS - 1], 1000 + PW_BPF_GC_WORDS - 1);
+	hit(PW_BPF_STW_START, 7);
+	hit(PW_BPF_STW_END, 0); /* of somebody else */
+	assert_int_equal(host.record_count, 7);
+	assert_int_equal(unplaced_hits(PW_BPF_GC_START), 1);
+	assert_int_equal(unplaced_hits(PW_BPF_GC_SWEEP), 1);
+}
+
+static void words_that_cannot_be_read_are_said_to_be_missing(void **state)
+{
+	uint32_t slot = SLOT;
+
+	(void)state;
+	tell_words();
+	struct pw_bpf_gc *gc = bpf_map_lookup_elem(&pw_gcs, &slot);
+	gc->address[1] = 0; /* this version has no such word: no news */
+	gc->address[5] = 0;
+	gc->address[20] = 0;
+	hit(PW_BPF_GC_MARK_TERMINATION, 0);
+	hit(PW_BPF_STW_END, 0);
+	assert_int_equal(cycle(0).head.argument, 1ULL << 5 | 1ULL << 20);
+	assert_int_equal(cycle(0).word[5], 0);
+	assert_int_equal(cycle(0).word[6], 1006);
+	assert_int_equal(drops(PW_DROP_GC_UNREADABLE), 1);
+}
+
+static void a_cycle_that_finds_the_ring_full_is_not_told_later(void **state)
+{
+	(void)state;
+	tell_words();
+	hit(PW_BPF_GC_MARK_TERMINATION, 0);
+	host.ring_full = true;
+	hit(PW_BPF_STW_END, 0);
+	host.ring_full = false;
+	hit(PW_BPF_STW_END, 0);
+	assert_int_equal(host.record_count, 1);
+	assert_int_equal(record(0).event, PW_BPF_STW_END);
+	assert_int_equal(drops(PW_DROP_RING_FULL), 2);
+}
+
+static void words_of_another_target_in_the_slot_are_left_alone(void **state)
+{
+	uint32_t slot = SLOT;
+
+	(void)state;
+	tell_words();
+	struct pw_bpf_gc *gc = bpf_map_lookup_elem(&pw_gcs, &slot);
+	gc->target = TARGET - 1;
+	hit(PW_BPF_GC_MARK_TERMINATION, 0);
+	hit(PW_BPF_STW_END, 0);
+	assert_int_equal(gc->ending, 0);
+	assert_int_equal(host.record_count, 2);
+	assert_int_equal(record(0).event, PW_BPF_GC_MARK_TERMINATION);
+}
+
 static void an_event_number_beyond_the_known_is_not_counted_anywhere(void **state)
 {
 	uint32_t slot = SLOT;
@@ -115,6 +217,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_event_is_counted_and_recorded_with_time_and_argument, begin, end),
 		cmocka_unit_test_setup_teardown(a_full_ring_loses_the_record_not_the_count, begin, end),
+		cmocka_unit_test_setup_teardown(a_cycle_is_told_once_at_the_start_of_the_world_behind_mark_termination,
+						begin, end),
+		cmocka_unit_test_setup_teardown(words_that_cannot_be_read_are_said_to_be_missing, begin, end),
+		cmocka_unit_test_setup_teardown(a_cycle_that_finds_the_ring_full_is_not_told_later, begin, end),
+		cmocka_unit_test_setup_teardown(words_of_another_target_in_the_slot_are_left_alone, begin, end),
 		cmocka_unit_test_setup_teardown(an_event_number_beyond_the_known_is_not_counted_anywhere, begin, end),
 		cmocka_unit_test_setup_teardown(exec_disarms_its_target_only, begin, end),
 		cmocka_unit_test_setup_teardown(exec_leaves_a_slot_alone_that_has_gone_to_another_target, begin, end),

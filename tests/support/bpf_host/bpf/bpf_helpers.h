@@ -43,7 +43,8 @@ static struct {
 	long stack_result; /* < 0: the error of bpf_get_stack */
 	bool ring_full;
 	void *reserved;
-	uint8_t records[16][64];
+	size_t reserved_size;
+	uint8_t records[16][256];
 	size_t record_count;
 	size_t map_max; /* 0: as defined */
 } host;
@@ -182,7 +183,8 @@ static inline uint64_t bpf_ktime_get_boot_ns(void)
 /* The "user memory" is the test's own. */
 static inline long bpf_probe_read_user(void *to, uint32_t size, const void *from)
 {
-	if (host.memory_closed)
+	memset(to, 0, size);
+	if (host.memory_closed || !from)
 		return -EFAULT;
 	memcpy(to, from, size);
 	return 0;
@@ -207,13 +209,14 @@ static inline void *bpf_ringbuf_reserve(void *ring, uint64_t size, uint64_t flag
 	if (host.ring_full || host.reserved)
 		return NULL;
 	host.reserved = malloc(size);
+	host.reserved_size = size;
 	return host.reserved;
 }
 
 static inline void bpf_ringbuf_submit(void *record, uint64_t flags)
 {
 	(void)flags;
-	memcpy(host.records[host.record_count++], record, 24);
+	memcpy(host.records[host.record_count++], record, host.reserved_size);
 	free(record);
 	host.reserved = NULL;
 }
