@@ -43,12 +43,22 @@ contains "a sentence" "$(jq -r .text <<<"$alert")" "goroutines started at main.m
 line=$(grep 'rule=PW-G08' "$tmp/daemon.log" | grep 'service=leaky' || true)
 equal "one line in the log" 1 "$(grep -c . <<<"$line")"
 for field in 'state=firing' "pid=$leak_pid" 'go_statement="main.main.func1 main.go:17"' 'wait_reason="chan send"' 'count=[0-9]+' \
-	'baseline=' 'growth_per_hour=[0-9]+' 'creation_stack="main'; do
+	'baseline=' 'growth_per_hour=[0-9]+' 'creation_stack="main' 'parked_stack="main.main.func1.1 main.go:17' \
+	'waiting_on="[0-9]+ different channels, the oldest on one, unbuffered, 0 receivers, 1 sender'; do
 	contains "the log line has ${field%%=*}" "$line" "$field"
 done
 equal "as a metric" 1 "$(metric parkwatch_alert "rule=\"PW-G08\".*pid=\"$leak_pid\"")"
 contains "as text" "$("$parkwatch" alerts --socket "$daemon_socket")" '^PW-G08 firing .* leaky \(leaky, pid'
 equal "over HTTP" "$(jq -r .id <<<"$alert")" "$(curl -fsS "$daemon_url/api/v1/alerts" | jq -r '.alerts[] | select(.service == "leaky") | .id')"
+
+# ---- its stacks, read for it -----------------------------------------------------------------------------------------
+equal "where they are parked" "main.main.func1.1 17" "$(jq -r '.parked_stack[0] | "\(.function) \(.line)"' <<<"$alert")"
+equal "on what" "channel false 0 0 0 1" \
+	"$(jq -r '.waiting_on | "\(.kind) \(.closed) \(.len) \(.cap) \(.receivers) \(.senders)"' <<<"$alert")"
+between "each on its own channel" 20 "$(jq .waiting_on.objects <<<"$alert")" "$(jq .parked_stack_count <<<"$alert")"
+check "a stack that was read for the alert, not before" jq -e '(.fired | sub("\\.[0-9]+"; "") | fromdate) as $fired |
+	(.stacks_read | sub("\\.[0-9]+"; "") | fromdate) >= $fired - 1' <<<"$alert"
+contains "in the text" "$("$parkwatch" alerts --socket "$daemon_socket")" '^  [0-9]+ parked at: main.main.func1.1 main.go:17'
 
 # ---- a pile-up that goes away ----------------------------------------------------------------------------------------
 for n in 1 2 3 4 5 6 7 8 9 10 11 12; do
@@ -76,6 +86,8 @@ transitions() { jq -r '.transitions[] | "\(.state) \(.service) \(.statement.func
 replayed=$("$parkwatch" replay --json "$tmp/recording")
 said=$(grep -oE 'state=[a-z]+|service=[^ ]+|go_statement="[^" ]+|_count=[0-9]+' "$tmp/daemon.log" | sed 's/.*=//; s/"//' | paste -d' ' - - - -)
 equal "replay says what the daemon said, number for number" "$said" "$(transitions <<<"$replayed")"
+equal "with the stack that it showed" "main.main.func1.1" "$(jq -r '[.transitions[] | select(.service == "leaky" and
+	.state == "firing")][0].parked_stack[0].function' <<<"$replayed")"
 equal "and again, bit for bit" "$(md5sum <<<"$replayed")" "$("$parkwatch" replay --json "$tmp/recording" | md5sum)"
 printf 'rules:\n  PW-G08:\n    enabled: no\n' >"$tmp/off.yaml"
 equal "other rules, other alerts" 0 "$("$parkwatch" replay -c "$tmp/off.yaml" --json "$tmp/recording" | jq '.transitions | length')"

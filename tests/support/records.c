@@ -449,6 +449,35 @@ static void program_group(const struct program *program, struct pw_record_builde
 		add_step(builder, group, step_ns, step_count);
 }
 
+/* All of a statement parked on one stack since the snapshot before, each sending on one unbuffered channel. */
+static void program_park(const struct program *program, struct pw_record *draft, struct pw_record_builder *builder,
+			 uint32_t index)
+{
+	static const char *const functions[] = {"runtime.gopark", "main.publish", "main.handle"};
+	struct pw_record_park *park = pw_record_builder_park(builder, NULL);
+	uint32_t first = 0;
+
+	park->statement = index;
+	park->status = PW_GOROUTINE_WAITING;
+	park->reason = pw_record_builder_string(builder, program->statements[index]->reason);
+	park->count = park->never_ran = program_live(program->statements[index]);
+	park->stacks = 1;
+	park->oldest_since_ns = draft->snapshot.section.taken_ns - 10 * PW_NS_PER_SEC;
+	park->wait = (struct pw_record_wait){.kind = pw_record_builder_string(builder, "channel"),
+					     .known = true,
+					     .objects = 1,
+					     .length = 0,
+					     .senders = park->count};
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		struct pw_record_frame *frame = pw_record_builder_frame(builder, &first);
+
+		frame->function = pw_record_builder_string(builder, functions[i]);
+		frame->file = pw_record_builder_string(builder, "/src/bus.go");
+		frame->line = 40 + (uint32_t)i;
+	}
+	*pw_record_builder_stack(builder, &park->stack) = (struct pw_record_stack){first - 2, 3};
+}
+
 struct pw_record *program_record(const struct program *program, struct pw_record_builder *builder, uint32_t second)
 {
 	struct pw_record *draft = pw_record_builder_begin(builder), *record = NULL;
@@ -466,6 +495,10 @@ struct pw_record *program_record(const struct program *program, struct pw_record
 	draft->census.section = (struct pw_section){.present = true, .version = 1, .taken_ns = taken_ns};
 	if (program->events)
 		draft->events.section = draft->census.section;
+	if (program->snapshots) {
+		draft->snapshot.section = draft->census.section;
+		draft->snapshot.section.taken_ns = program->epoch_ns + program->snapshot_second * PW_NS_PER_SEC;
+	}
 	for (uint32_t i = 0; i < program->count; i++) {
 		const struct program_statement *from = program->statements[i];
 		struct pw_record_statement *statement = pw_record_builder_statement(builder, NULL);
@@ -486,6 +519,8 @@ struct pw_record *program_record(const struct program *program, struct pw_record
 			count->creation_stack = UINT32_MAX;
 		}
 		program_group(program, builder, i, second, taken_ns);
+		if (program->snapshots)
+			program_park(program, draft, builder, i);
 	}
 	return pw_record_builder_finish(builder, &record) == 0 ? record : NULL;
 }

@@ -99,6 +99,7 @@ size_t pw_incidents_copy(const struct pw_incidents *incidents, struct pw_alert *
 	size_t count = 0;
 
 	for (const struct pw_incident *incident = incidents->first; incident && count < max; incident = incident->next)
-		alerts[count++] = incident->alert;
+		if (incident->alert.state != PW_ALERT_PENDING)
+			alerts[count++] = incident->alert;
 	return count;
 }

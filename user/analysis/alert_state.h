@@ -10,9 +10,9 @@
 
 /*
  * Life of an alert: pending -> firing -> clearing -> resolved | gone (DETECTORS 9). Pending is the detector's own
- * business (its ticks in a row); from firing on the alert lives here. Low for as long as `clear` demands ends it; high
- * again while clearing goes back to firing without a word. The same statement of the same target gives the same id
- * again.
+ * business (its ticks in a row), but for the moments until its stacks are read; from then on the alert lives here. Low
+ * for as long as `clear` demands ends it; high again while clearing goes back to firing without a word. The same
+ * statement of the same target gives the same id again.
  */
 struct pw_incident {
 	struct pw_alert alert;
@@ -32,7 +32,7 @@ struct pw_incidents {
 	uint64_t fired, resolved;
 };
 
-#define PW_INCIDENTS_OPEN_MAX  512 /* 8 kB each */
+#define PW_INCIDENTS_OPEN_MAX  512 /* 14 kB each */
 #define PW_INCIDENTS_ENDED_MAX 64  /* shown as ended lately */
 
 void pw_incidents_done(struct pw_incidents *incidents);

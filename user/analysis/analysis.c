@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "analysis/alert_state.h"
+#include "analysis/evidence.h"
 #include "analysis/explain.h"
 #include "analysis/site.h"
 #include "base/macros.h"
@@ -19,9 +20,11 @@
  * from being what they claim, a suspended host, a census that was skipped, a clock that went back, is a gap: then
  * nothing is compared with what was before it.
  */
-#define TARGETS_MAX	  4096U /* as the encoder; more are not judged, and counted */
-#define SITES_MAX	  1000U /* per target, DETECTORS 12; about 3 kB each */
-#define REPLACEMENTS_MAX  64U	/* of small sites by larger ones in one tick: bounds the work */
+#define TARGETS_MAX	  4096U		      /* as the encoder; more are not judged, and counted */
+#define SITES_MAX	  1000U		      /* per target, DETECTORS 12; about 3 kB each */
+#define REPLACEMENTS_MAX  64U		      /* of small sites by larger ones in one tick: bounds the work */
+#define STACKS_FRESH_NS	  PW_NS_PER_SEC	      /* stacks read so shortly before are as good as new */
+#define STACKS_WAIT_NS	  (5 * PW_NS_PER_SEC) /* for newer ones, before an alert is told with what there is */
 #define GAP_TICKS	  3
 #define GAP_CENSUS_MAX_NS (120 * PW_NS_PER_SEC) /* a census slower than this is always a gap */
 
@@ -33,6 +36,7 @@ struct target {
 	uint64_t usual_ns;		    /* last accepted time between ticks */
 	uint64_t healthy_ns, healthy_ticks; /* behind which a new statement is known to have had nothing parked */
 	bool sites_lost;
+	size_t pending; /* alerts that wait for stacks */
 };
 
 struct pw_analysis {
@@ -242,11 +246,6 @@ static int add_sites(struct pw_analysis *analysis, struct target *target, const 
 
 /* --- alerts ------------------------------------------------------------------------------------------------------ */
 
-static void copy_text(char *to, size_t size, const struct pw_record *record, pw_string string)
-{
-	snprintf(to, size, "%s", pw_record_string(record, string));
-}
-
 /* FNV-1a, 64 bits, of a string and its end. */
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
@@ -276,33 +275,12 @@ static void set_id(struct pw_alert *alert, uint64_t gopc)
 	snprintf(alert->id, sizeof(alert->id), "g08-%012" PRIx64 "-%" PRId32, hash >> 16, alert->pid);
 }
 
-static void set_creation(struct pw_alert *alert, const struct pw_record *record, uint32_t statement)
-{
-	const struct pw_record_stack *stack = NULL;
-
-	alert->creation_count = 0;
-	for (size_t i = 0; i < record->events.count && !stack; i++) {
-		const struct pw_record_event_count *count = &record->events.counts[i];
-
-		if (count->statement == statement && count->creation_stack != UINT32_MAX)
-			stack = &record->stacks[count->creation_stack];
-	}
-	for (uint32_t i = 0; stack && i < stack->count && alert->creation_count < PW_ALERT_FRAMES_MAX; i++) {
-		const struct pw_record_frame *frame = &record->frames[stack->first + i];
-		struct pw_alert_frame *to = &alert->creation[alert->creation_count++];
-
-		copy_text(to->function, sizeof(to->function), record, frame->function);
-		copy_text(to->file, sizeof(to->file), record, frame->file);
-		to->line = frame->line;
-	}
-}
-
 static void set_statement(struct pw_alert *alert, const struct pw_record *record, uint32_t index)
 {
 	const struct pw_record_statement *statement = &record->statements[index];
 
-	copy_text(alert->statement.function, sizeof(alert->statement.function), record, statement->function);
-	copy_text(alert->statement.file, sizeof(alert->statement.file), record, statement->file);
+	pw_evidence_text(alert->statement.function, sizeof(alert->statement.function), record, statement->function);
+	pw_evidence_text(alert->statement.file, sizeof(alert->statement.file), record, statement->file);
 	alert->statement.line = statement->line;
 }
 
@@ -312,10 +290,10 @@ static void begin_alert(struct pw_alert *alert, const struct pw_analysis *analys
 {
 	*alert = (struct pw_alert){.pid = record->identity.pid, .target_id = record->identity.target_id};
 	snprintf(alert->rule, sizeof(alert->rule), "PW-G08");
-	copy_text(alert->service, sizeof(alert->service), record, record->identity.service);
-	copy_text(alert->process, sizeof(alert->process), record, record->identity.process);
-	copy_text(alert->build_id, sizeof(alert->build_id), record, record->identity.build_id);
-	copy_text(alert->go_version, sizeof(alert->go_version), record, record->identity.go_version);
+	pw_evidence_text(alert->service, sizeof(alert->service), record, record->identity.service);
+	pw_evidence_text(alert->process, sizeof(alert->process), record, record->identity.process);
+	pw_evidence_text(alert->build_id, sizeof(alert->build_id), record, record->identity.build_id);
+	pw_evidence_text(alert->go_version, sizeof(alert->go_version), record, record->identity.go_version);
 	set_statement(alert, record, site->last.statement);
 	alert->baseline = pw_pileup_baseline(site, &analysis->config);
 	alert->level = alert->baseline < 0 ? PW_LEVEL_INFO : PW_LEVEL_WARNING;
@@ -336,8 +314,9 @@ static void update_alert(struct pw_alert *alert, const struct pw_analysis *analy
 	alert->parked = site->last.parked;
 	if (site->last.parked) {
 		set_statement(alert, record, site->last.statement); /* the name may have become known since */
-		copy_text(alert->wait_reason, sizeof(alert->wait_reason), record, site->last.reason);
-		set_creation(alert, record, site->last.statement);
+		pw_evidence_text(alert->wait_reason, sizeof(alert->wait_reason), record, site->last.reason);
+		pw_evidence_creation(alert, record, site->last.statement);
+		pw_evidence_parked(alert, record, site->last.statement);
 	}
 	/* By the old ones: how many young ones were there at the onset nobody may have looked at. */
 	alert->growth_per_hour = hours > 0 ? ((double)site->last.parked_old - (double)site->onset_old) / hours : 0;
@@ -351,8 +330,27 @@ static void tell(struct pw_analysis *analysis, const struct pw_incident *inciden
 		analysis->on_transition(analysis->context, &incident->alert);
 }
 
-static void fire(struct pw_analysis *analysis, const struct pw_record *record, struct pw_site *site,
-		 const struct pw_tick *tick)
+/*
+ * An alert shows the stacks that its goroutines are parked on. They are read at an interval, so that those at hand may
+ * be older than the alert: it is then pending until a record has newer ones, but not for longer than STACKS_WAIT_NS.
+ */
+static bool has_stacks_of(const struct pw_record *record, const struct pw_tick *tick)
+{
+	const struct pw_section *section = &record->snapshot.section;
+
+	return !section->present || section->quality == PW_STALE ||
+	       section->taken_ns + STACKS_FRESH_NS >= tick->taken_ns;
+}
+
+static void say(struct pw_analysis *analysis, struct target *target, struct pw_site *site)
+{
+	target->pending--;
+	site->incident->alert.state = PW_ALERT_FIRING;
+	tell(analysis, site->incident);
+}
+
+static void fire(struct pw_analysis *analysis, struct target *target, const struct pw_record *record,
+		 struct pw_site *site, const struct pw_tick *tick)
 {
 	struct pw_alert alert;
 
@@ -362,16 +360,48 @@ static void fire(struct pw_analysis *analysis, const struct pw_record *record, s
 		return;
 	site->incident->baseline = alert.baseline;
 	site->incident->peak = site->last.parked_old;
+	site->fired = *tick;
 	update_alert(&site->incident->alert, analysis, record, site, site->incident->peak, tick);
-	tell(analysis, site->incident);
+	site->incident->alert.state = PW_ALERT_PENDING;
+	target->pending++;
+	if (has_stacks_of(record, tick))
+		say(analysis, target, site);
 }
 
-static void end(struct pw_analysis *analysis, struct pw_site *site, enum pw_alert_state state, uint64_t wall_ns)
+/* Those that wait for stacks, when a record may have them. */
+static void say_pending(struct pw_analysis *analysis, struct target *target, const struct pw_record *record)
+{
+	pw_table_foreach(&target->sites, entry)
+	{
+		struct pw_site *site = entry->value;
+
+		if (!site->incident || site->incident->alert.state != PW_ALERT_PENDING)
+			continue;
+		if (!has_stacks_of(record, &site->fired) && record->boot_ns < site->fired.taken_ns + STACKS_WAIT_NS)
+			continue;
+		if (site->last.statement < record->statement_count &&
+		    record->statements[site->last.statement].gopc == site->gopc)
+			pw_evidence_parked(&site->incident->alert, record, site->last.statement);
+		say(analysis, target, site);
+	}
+}
+
+bool pw_analysis_wants_stacks(const struct pw_analysis *analysis, uint64_t target_id)
+{
+	const struct target *target = pw_table_peek(&analysis->targets, &target_id, sizeof(target_id));
+
+	return target && target->pending;
+}
+
+static void end(struct pw_analysis *analysis, struct target *target, struct pw_site *site, enum pw_alert_state state,
+		uint64_t wall_ns)
 {
 	struct pw_incident *incident = site->incident;
 	struct pw_pileup_evidence evidence = {
 		.parked_old = site->last.parked_old, .age_ns = analysis->config.g08_age_ns, .peak = incident->peak};
 
+	if (incident->alert.state == PW_ALERT_PENDING)
+		say(analysis, target, site); /* nobody has heard of it yet */
 	incident->alert.state = state;
 	pw_explain_pileup(&incident->alert, &evidence);
 	incident->alert.resolved_wall_ns = wall_ns;
@@ -380,8 +410,8 @@ static void end(struct pw_analysis *analysis, struct pw_site *site, enum pw_aler
 	pw_incident_end(&analysis->incidents, incident, state, wall_ns);
 }
 
-static void follow(struct pw_analysis *analysis, const struct pw_record *record, struct pw_site *site,
-		   const struct pw_tick *tick)
+static void follow(struct pw_analysis *analysis, struct target *target, const struct pw_record *record,
+		   struct pw_site *site, const struct pw_tick *tick)
 {
 	struct pw_incident *incident = site->incident;
 	bool low = pw_pileup_is_low(site, &analysis->config, incident->baseline, incident->peak);
@@ -394,7 +424,7 @@ static void follow(struct pw_analysis *analysis, const struct pw_record *record,
 	if (!over)
 		return;
 	pw_pileup_drained(site, incident->peak, cold);
-	end(analysis, site, PW_ALERT_RESOLVED, tick->wall_ns);
+	end(analysis, target, site, PW_ALERT_RESOLVED, tick->wall_ns);
 }
 
 /* --- ticks ------------------------------------------------------------------------------------------------------- */
@@ -471,6 +501,8 @@ int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *recor
 
 	if (!target)
 		return -ENOMEM;
+	if (target->pending)
+		say_pending(analysis, target, record);
 	if (!next_tick(analysis, target, record, &tick))
 		return 0;
 	r = take_samples(analysis, record, tick.before_ns ? tick.taken_ns - tick.before_ns : 0);
@@ -484,10 +516,10 @@ int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *recor
 		struct pw_site *site = entry->value;
 
 		analysis->stats.evaluated++;
-		if (site->incident)
-			follow(analysis, record, site, &tick);
-		else if (pw_pileup_fires(site, &analysis->config))
-			fire(analysis, record, site, &tick);
+		if (site->incident && site->incident->alert.state != PW_ALERT_PENDING)
+			follow(analysis, target, record, site, &tick);
+		else if (!site->incident && pw_pileup_fires(site, &analysis->config))
+			fire(analysis, target, record, site, &tick);
 		pw_pileup_learn(site, &analysis->config, &tick);
 	}
 	return 0;
@@ -505,7 +537,7 @@ void pw_analysis_forget(struct pw_analysis *analysis, uint64_t target_id, uint64
 		struct pw_site *site = entry->value;
 
 		if (site->incident)
-			end(analysis, site, PW_ALERT_GONE, wall_ns);
+			end(analysis, target, site, PW_ALERT_GONE, wall_ns);
 	}
 	pw_table_remove_u64(&analysis->targets, target_id);
 }

@@ -46,6 +46,8 @@ void pw_analysis_free(struct pw_analysis *analysis);
 void pw_analysis_configure(struct pw_analysis *analysis, const struct pw_rules_config *config);
 /* Judges one record. 0, or -ENOMEM (that target is then not judged, and it is counted). */
 int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *record);
+/* An alert of it waits for newer stacks: the sooner a record has them the better. After 5 s it is told without. */
+bool pw_analysis_wants_stacks(const struct pw_analysis *analysis, uint64_t target_id);
 /* The target is gone: open alerts become PW_ALERT_GONE, state is dropped. */
 void pw_analysis_forget(struct pw_analysis *analysis, uint64_t target_id, uint64_t boot_ns, uint64_t wall_ns);
 /* Open alerts (pending not included) and those ended lately, newest first. Returns their number, at most max. */

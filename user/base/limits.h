@@ -9,7 +9,7 @@
 /* base */
 #define PW_WHY_TEXT_MAX		 320	      /* one sentence with a path in it */
 #define PW_LOG_LINE_MAX		 2048	      /* the longest message; longer ones are cut and marked */
-#define PW_LOG_EVENT_MAX	 16384	      /* an event as one line: PW_LOG_FIELDS_MAX fields, one of them a stack */
+#define PW_LOG_EVENT_MAX	 24576	      /* an event as one line: PW_LOG_FIELDS_MAX fields, two of them stacks */
 #define PW_LOG_FIELDS_MAX	 24	      /* fields of one structured event */
 #define PW_LOG_RATE_BURST	 10	      /* messages per call site in PW_LOG_RATE_INTERVAL_SEC, then a count */
 #define PW_LOG_RATE_INTERVAL_SEC 30	      /* long enough that a failing tick of 1 s cannot flood the journal */

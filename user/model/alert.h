@@ -18,6 +18,13 @@ struct pw_alert_frame {
 	uint32_t line;
 };
 
+struct pw_alert_wait { /* what they wait on: figures of the one parked longest; UINT64_MAX unknown */
+	char kind[16]; /* "channel", "select", "semaphore", "network", "timer"; "" not known */
+	bool known, nil, closed;
+	uint32_t objects; /* different ones; 0 unknown */
+	uint64_t length, capacity, receivers, senders;
+};
+
 struct pw_alert {
 	char id[48];   /* stable over the life of the incident */
 	char rule[16]; /* "PW-G08" */
@@ -36,6 +43,17 @@ struct pw_alert {
 	double growth_per_hour;
 	struct pw_alert_frame creation[PW_ALERT_FRAMES_MAX];
 	size_t creation_count;
+	/* By the last snapshot: the stack that most of them are parked on, innermost first, without the runtime's own
+	 * frames below it. */
+	uint64_t stacks_wall_ns; /* when it was taken; 0: none, and nothing of this is known */
+	struct pw_alert_frame parked_stack[PW_ALERT_FRAMES_MAX];
+	size_t parked_stack_depth;
+	bool parked_stack_cut;	 /* it goes on further out */
+	uint64_t parked_there;	 /* how many are parked on that stack */
+	uint64_t never_ran;	 /* of those, since the snapshot before */
+	uint64_t oldest_park_ns; /* how long the oldest of all has been parked so, at least */
+	bool oldest_at_least;	 /* it was already when we first looked */
+	struct pw_alert_wait waiting_on;
 	char text[384];	     /* one sentence for a person */
 	char hint[256];	     /* what to do next */
 	char reproduce[160]; /* command that shows it */

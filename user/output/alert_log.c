@@ -9,20 +9,7 @@
 #include "base/time.h"
 #include "model/alert.h"
 #include "output/alert.h"
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-static void put_frame(struct pw_buf *out, const struct pw_alert_frame *frame)
-{
-	pw_buf_puts(out, frame->function);
-	if (*frame->file)
-		pw_buf_printf(out, " %s:%u", base_name(frame->file), frame->line);
-}
+#include "output/alert_text.h"
 
 static enum pw_log_level level_of(const struct pw_alert *alert)
 {
@@ -33,15 +20,14 @@ static enum pw_log_level level_of(const struct pw_alert *alert)
 
 int pw_alert_log(const struct pw_alert *alert)
 {
-	_cleanup_buf_ struct pw_buf statement = PW_BUF_INIT(1024), stack = PW_BUF_INIT(8192);
+	_cleanup_buf_ struct pw_buf statement = PW_BUF_INIT(1024), stack = PW_BUF_INIT(8192),
+				    parked = PW_BUF_INIT(8192), wait = PW_BUF_INIT(512);
 	char pid[16], count[24], onset[24], baseline[32] = "unknown", growth[32], since[PW_RFC3339_SIZE] = "";
 
-	put_frame(&statement, &alert->statement);
-	for (size_t i = 0; i < alert->creation_count && i < PW_ALERT_FRAMES_MAX; i++) {
-		if (i)
-			pw_buf_puts(&stack, " < ");
-		put_frame(&stack, &alert->creation[i]);
-	}
+	pw_alert_put_stack(&statement, &alert->statement, 1, "");
+	pw_alert_put_stack(&stack, alert->creation, alert->creation_count, " < ");
+	pw_alert_put_stack(&parked, alert->parked_stack, alert->parked_stack_depth, " < ");
+	pw_alert_put_wait(&wait, alert);
 	snprintf(pid, sizeof(pid), "%d", alert->pid);
 	snprintf(count, sizeof(count), "%" PRIu64, alert->parked);
 	snprintf(onset, sizeof(onset), "%" PRIu64, alert->parked_onset);
@@ -67,6 +53,8 @@ int pw_alert_log(const struct pw_alert *alert)
 		{"PARKWATCH_GROWTH_PER_HOUR", growth},
 		{"PARKWATCH_SINCE", since},
 		{"PARKWATCH_CREATION_STACK", pw_buf_text(&stack)},
+		{"PARKWATCH_PARKED_STACK", pw_buf_text(&parked)},
+		{"PARKWATCH_WAITING_ON", pw_buf_text(&wait)},
 	};
 
 	return pw_log_event(level_of(alert), fields, ARRAY_SIZE(fields), alert->text);

@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "model/alert.h"
 #include "model/record.h"
+#include "output/alert_text.h"
 #include "output/table.h"
 #include "output/trace.h"
 
@@ -264,6 +265,34 @@ static void put_since(struct pw_buf *out, uint64_t then, uint64_t now)
 		pw_buf_printf(out, " for %s", pw_time_duration(now - then, text));
 }
 
+static void put_frames(struct pw_buf *out, const char *title, const struct pw_alert_frame *frames, size_t count)
+{
+	for (size_t i = 0; i < count && i < PW_ALERT_FRAMES_MAX; i++) {
+		pw_buf_printf(out, "  %*s", (int)strlen(title), i ? "" : title);
+		put_place(out, frames[i].function, frames[i].file, frames[i].line);
+		pw_buf_putc(out, '\n');
+	}
+}
+
+/* Where they are parked, on what, and who started them. */
+static void alert_stacks(struct pw_buf *out, const struct pw_alert *alert)
+{
+	_cleanup_buf_ struct pw_buf wait = PW_BUF_INIT(512);
+	char title[64];
+
+	pw_alert_put_wait(&wait, alert);
+	if (wait.size) {
+		pw_buf_puts(out, "  waiting on: ");
+		put(out, pw_buf_text(&wait));
+		pw_buf_putc(out, '\n');
+	}
+	snprintf(title, sizeof(title), "%" PRIu64 " parked at: ", alert->parked_there);
+	put_frames(out, title, alert->parked_stack, alert->parked_stack_depth);
+	if (alert->parked_stack_cut)
+		pw_buf_printf(out, "  %*s...\n", (int)strlen(title), "");
+	put_frames(out, "started by: ", alert->creation, alert->creation_count);
+}
+
 static void alert_body(struct pw_buf *out, const struct pw_alert *alert)
 {
 	pw_buf_puts(out, "  ");
@@ -279,11 +308,7 @@ static void alert_body(struct pw_buf *out, const struct pw_alert *alert)
 	else
 		pw_buf_puts(out, "not yet known");
 	pw_buf_printf(out, ", growth %+.0f per hour\n", alert->growth_per_hour);
-	for (size_t i = 0; i < alert->creation_count && i < PW_ALERT_FRAMES_MAX; i++) {
-		pw_buf_puts(out, i ? "              " : "  started by: ");
-		put_place(out, alert->creation[i].function, alert->creation[i].file, alert->creation[i].line);
-		pw_buf_putc(out, '\n');
-	}
+	alert_stacks(out, alert);
 	if (*alert->hint) {
 		pw_buf_puts(out, "  next: ");
 		put(out, alert->hint);

@@ -198,6 +198,48 @@ void pw_view_trace(struct pw_buf *out, const struct pw_trace *trace)
 	finish(&json, out);
 }
 
+static void key_frames(struct pw_json *json, const char *key, const struct pw_alert_frame *frames, size_t count)
+{
+	pw_json_key_array(json, key);
+	for (size_t i = 0; i < count && i < PW_ALERT_FRAMES_MAX; i++) {
+		pw_json_object(json);
+		key_place(json, frames[i].function, frames[i].file, frames[i].line);
+		pw_json_end(json);
+	}
+	pw_json_end(json);
+}
+
+static void alert_wait(struct pw_json *json, const struct pw_alert_wait *wait)
+{
+	if (!*wait->kind) {
+		pw_json_key_null(json, "waiting_on");
+		return;
+	}
+	pw_json_key_object(json, "waiting_on");
+	pw_json_key_str(json, "kind", wait->kind);
+	pw_json_key_bool(json, "nil", wait->nil);
+	pw_json_key_bool(json, "closed", wait->closed);
+	key_number(json, "len", wait->length);
+	key_number(json, "cap", wait->capacity);
+	key_number(json, "receivers", wait->receivers);
+	key_number(json, "senders", wait->senders);
+	key_number(json, "objects", wait->objects ? wait->objects : PW_UNKNOWN);
+	pw_json_end(json);
+}
+
+/* What the last snapshot says: null where there was none. */
+static void alert_parked(struct pw_json *json, const struct pw_alert *alert)
+{
+	bool known = alert->stacks_wall_ns != 0;
+
+	key_time(json, "stacks_read", alert->stacks_wall_ns);
+	key_frames(json, "parked_stack", alert->parked_stack, alert->parked_stack_depth);
+	key_number(json, "parked_stack_count", known ? alert->parked_there : PW_UNKNOWN);
+	key_number(json, "never_ran", known ? alert->never_ran : PW_UNKNOWN);
+	key_number(json, "oldest_park_ns", known ? alert->oldest_park_ns : PW_UNKNOWN);
+	alert_wait(json, &alert->waiting_on);
+}
+
 static void alert_object(struct pw_json *json, const struct pw_alert *alert)
 {
 	pw_json_object(json);
@@ -226,13 +268,8 @@ static void alert_object(struct pw_json *json, const struct pw_alert *alert)
 	else
 		pw_json_key_null(json, "baseline");
 	pw_json_key_double(json, "growth_per_hour", alert->growth_per_hour);
-	pw_json_key_array(json, "creation_stack");
-	for (size_t i = 0; i < alert->creation_count && i < PW_ALERT_FRAMES_MAX; i++) {
-		pw_json_object(json);
-		key_place(json, alert->creation[i].function, alert->creation[i].file, alert->creation[i].line);
-		pw_json_end(json);
-	}
-	pw_json_end(json);
+	key_frames(json, "creation_stack", alert->creation, alert->creation_count);
+	alert_parked(json, alert);
 	pw_json_key_str(json, "text", alert->text);
 	pw_json_key_str(json, "hint", alert->hint);
 	pw_json_key_str(json, "reproduce", alert->reproduce);

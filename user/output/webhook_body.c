@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/time.h"
 #include "model/alert.h"
+#include "output/alert_text.h"
 #include "output/views.h"
 
 #define LINE_MAX_BYTES (128U << 10)
@@ -16,6 +17,14 @@ static void put_place(struct pw_buf *out, const struct pw_alert_frame *frame)
 	pw_buf_puts(out, frame->function);
 	if (*frame->file)
 		pw_buf_printf(out, " %s:%u", frame->file, frame->line);
+}
+
+static void put_stack(struct pw_buf *out, const struct pw_alert_frame *frames, size_t count)
+{
+	for (size_t i = 0; i < count && i < PW_ALERT_FRAMES_MAX; i++) {
+		pw_buf_puts(out, i ? "\n" : "");
+		put_place(out, &frames[i]);
+	}
 }
 
 /* Values must not be empty: Alertmanager takes an empty label for none. */
@@ -45,17 +54,18 @@ static void labels(struct pw_json *json, const char *host, const struct pw_alert
 
 static void annotations(struct pw_json *json, const struct pw_alert *alert)
 {
-	_cleanup_buf_ struct pw_buf stack = PW_BUF_INIT(16384);
+	_cleanup_buf_ struct pw_buf stack = PW_BUF_INIT(16384), parked = PW_BUF_INIT(16384), wait = PW_BUF_INIT(512);
 
-	for (size_t i = 0; i < alert->creation_count && i < PW_ALERT_FRAMES_MAX; i++) {
-		pw_buf_puts(&stack, i ? "\n" : "");
-		put_place(&stack, &alert->creation[i]);
-	}
+	put_stack(&stack, alert->creation, alert->creation_count);
+	put_stack(&parked, alert->parked_stack, alert->parked_stack_depth);
+	pw_alert_put_wait(&wait, alert);
 	pw_json_key_object(json, "annotations");
 	pw_json_key_str(json, "summary", alert->text);
 	key_text(json, "confidence", alert->confidence);
 	key_text(json, "hint", alert->hint);
 	key_text(json, "reproduce", alert->reproduce);
+	key_text(json, "parked_at", pw_buf_text(&parked));
+	key_text(json, "waiting_on", pw_buf_text(&wait));
 	key_text(json, "started_by", pw_buf_text(&stack));
 	key_text(json, "build_id", alert->build_id);
 	key_text(json, "go_version", alert->go_version);

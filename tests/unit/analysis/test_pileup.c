@@ -506,9 +506,93 @@ static void ten_thousand_sites_are_bounded_and_the_large_one_is_seen(void **stat
 	world_free(world);
 }
 
+/* A leak whose next tick fires, while the last snapshot is from long before. */
+static struct world *about_to_fire(uint32_t *ret_second)
+{
+	struct world *world = world_new(NULL);
+	uint32_t start = 3 * 3600, second = start;
+
+	world->program.snapshots = true;
+	serve(world, 0, start, 5, 2, 0);
+	world->program.snapshot_second = start - 8;
+	while (second < start + 300 && !pw_analysis_wants_stacks(world->analysis, 1)) {
+		serve(world, second, second + 1, 5, 2, 25);
+		second++;
+	}
+	assert_true(pw_analysis_wants_stacks(world->analysis, 1));
+	assert_int_equal(world->count, 0);
+	*ret_second = second - 1; /* that of the tick */
+	return world;
+}
+
+static void an_alert_is_told_when_its_stacks_are_fresh(void **state)
+{
+	uint32_t second;
+	struct world *world = about_to_fire(&second);
+	const struct pw_alert *alert = &world->seen[0];
+	struct pw_alert shown;
+
+	(void)state;
+	assert_int_equal(pw_analysis_alerts(world->analysis, &shown, 1), 0); /* pending: not to be seen anywhere */
+	world->program.snapshot_second = second;
+	judge(world, second); /* the daemon has taken one, within the same second */
+	assert_false(pw_analysis_wants_stacks(world->analysis, 1));
+	assert_int_equal(world->count, 1);
+	assert_int_equal(alert->state, PW_ALERT_FIRING);
+	assert_int_equal(alert->fired_wall_ns, (1700000000 + (uint64_t)second) * PW_NS_PER_SEC);
+	assert_int_equal(alert->stacks_wall_ns, alert->fired_wall_ns);
+	assert_int_equal(alert->parked_stack_depth, 2);
+	assert_string_equal(alert->parked_stack[0].function, "main.publish"); /* without the runtime below it */
+	assert_int_equal(alert->parked_stack[0].line, 41);
+	assert_string_equal(alert->parked_stack[1].function, "main.handle");
+	assert_int_equal(alert->parked_there, program_live(&world->statement));
+	assert_int_equal(alert->oldest_park_ns, 10 * PW_NS_PER_SEC);
+	assert_string_equal(alert->waiting_on.kind, "channel");
+	assert_int_equal(alert->waiting_on.senders, alert->parked_there);
+	assert_int_equal(pw_analysis_alerts(world->analysis, &shown, 1), 1);
+	for (uint32_t i = 1; i < 30; i++)
+		serve(world, second + i, second + i + 1, 5, 2, 25);
+	assert_int_equal(world->count, 1); /* once */
+	world_free(world);
+}
+
+static void without_fresh_stacks_it_is_told_after_five_seconds_with_old_ones(void **state)
+{
+	uint32_t second;
+	struct world *world = about_to_fire(&second);
+	uint32_t begin = second;
+
+	(void)state;
+	while (!world->count && second < begin + 20) {
+		second++;
+		serve(world, second, second + 1, 5, 2, 25);
+	}
+	assert_int_equal(second - begin, 5);
+	assert_int_equal(world->count, 1);
+	assert_int_equal(world->seen[0].parked_stack_depth, 2);
+	assert_true(world->seen[0].stacks_wall_ns < world->seen[0].fired_wall_ns);
+	world_free(world);
+}
+
+static void a_process_that_ends_before_its_stacks_are_read_is_told_of_all_the_same(void **state)
+{
+	uint32_t second;
+	struct world *world = about_to_fire(&second);
+
+	(void)state;
+	pw_analysis_forget(world->analysis, 1, 0, 1700099999 * PW_NS_PER_SEC);
+	assert_int_equal(world->count, 2);
+	assert_int_equal(world->seen[0].state, PW_ALERT_FIRING);
+	assert_int_equal(world->seen[1].state, PW_ALERT_GONE);
+	world_free(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_alert_is_told_when_its_stacks_are_fresh),
+		cmocka_unit_test(without_fresh_stacks_it_is_told_after_five_seconds_with_old_ones),
+		cmocka_unit_test(a_process_that_ends_before_its_stacks_are_read_is_told_of_all_the_same),
 		cmocka_unit_test(leak_on_a_quiet_site_fires_within_two_minutes),
 		cmocka_unit_test(leak_without_baseline_is_cold_and_only_info),
 		cmocka_unit_test(leak_with_the_demo_rules_fires_within_half_a_minute),

@@ -165,6 +165,58 @@ static void an_unknown_baseline_is_null_and_not_a_number(void **state)
 	assert_string_equal(pw_buf_text(&out), "no alerts\n");
 }
 
+static void an_alert_shows_where_they_are_parked_and_on_what(void **state)
+{
+	struct pw_buf out = PW_BUF_INIT(65536);
+	struct pw_alert alert = sample_alert(PW_ALERT_FIRING);
+
+	(void)state;
+	pw_view_alert_line(&out, &alert);
+	assert_non_null(strstr(pw_buf_text(&out), "\"parked_stack\":[],\"parked_stack_count\":null,\"never_ran\":null,"
+						  "\"oldest_park_ns\":null,\"waiting_on\":null"));
+	alert.stacks_wall_ns = 999 * PW_NS_PER_SEC;
+	alert.parked_stack[0] = (struct pw_alert_frame){"main.publish\x1b[31m", "/src/bus.go", 41};
+	alert.parked_stack[1] = (struct pw_alert_frame){"main.handle", "/src/server.go", 12};
+	alert.parked_stack_depth = 2;
+	alert.parked_stack_cut = true;
+	alert.parked_there = 280;
+	alert.never_ran = 270;
+	alert.oldest_park_ns = 840 * PW_NS_PER_SEC;
+	alert.waiting_on = (struct pw_alert_wait){.kind = "channel",
+						  .known = true,
+						  .objects = 1,
+						  .length = 0,
+						  .capacity = 0,
+						  .receivers = 0,
+						  .senders = 280};
+	pw_buf_reset(&out);
+	pw_view_alert_line(&out, &alert);
+	assert_non_null(strstr(pw_buf_text(&out),
+			       "\"parked_stack_count\":280,\"never_ran\":270,"
+			       "\"oldest_park_ns\":840000000000,\"waiting_on\":{\"kind\":\"channel\","
+			       "\"nil\":false,\"closed\":false,\"len\":0,\"cap\":0,"
+			       "\"receivers\":0,\"senders\":280,\"objects\":1}"));
+	pw_buf_reset(&out);
+	pw_report_alert(&out, &alert);
+	assert_non_null(strstr(pw_buf_text(&out), "  waiting on: one channel, unbuffered, 0 receivers, 280 senders; "
+						  "the oldest parked for at least 14m"));
+	assert_non_null(strstr(pw_buf_text(&out), "  280 parked at: main.publish"));
+	assert_non_null(
+		strstr(pw_buf_text(&out), "\n                 main.handle server.go:12\n                 ...\n"));
+	assert_null(strchr(pw_buf_text(&out), '\x1b'));
+	pw_buf_reset(&out);
+	alert.waiting_on = (struct pw_alert_wait){.kind = "channel", .nil = true};
+	pw_report_alert(&out, &alert);
+	assert_non_null(strstr(pw_buf_text(&out), "waiting on: a nil channel; the oldest"));
+	pw_buf_reset(&out);
+	alert.waiting_on = (struct pw_alert_wait){
+		.kind = "semaphore", .known = true, .objects = 3, .capacity = UINT64_MAX, .receivers = 1};
+	pw_report_alert(&out, &alert);
+	assert_non_null(strstr(pw_buf_text(&out),
+			       "waiting on: 3 different semaphores, the oldest on one, 1 waiter; the oldest"));
+	pw_buf_done(&out);
+}
+
 static void how_long_an_alert_lasts_counts_from_its_onset(void **state)
 {
 	struct pw_alert alert = sample_alert(PW_ALERT_FIRING);
@@ -187,6 +239,7 @@ int main(void)
 		cmocka_unit_test(only_found_sites_of_the_documented_events_are_listed),
 		cmocka_unit_test(a_table_says_why_not_in_a_sentence),
 		cmocka_unit_test(long_cells_keep_their_end),
+		cmocka_unit_test(an_alert_shows_where_they_are_parked_and_on_what),
 		cmocka_unit_test(how_long_an_alert_lasts_counts_from_its_onset),
 		cmocka_unit_test(an_unknown_baseline_is_null_and_not_a_number),
 	};

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_ANALYSIS_EVIDENCE_H
+#define PW_ANALYSIS_EVIDENCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/record.h"
+
+struct pw_alert;
+
+/* What a record has to show for an alert about one of its go statements, copied into the alert. */
+
+void pw_evidence_text(char *to, size_t size, const struct pw_record *record, pw_string string);
+/* The stack on which goroutines of the statement are mostly started. */
+void pw_evidence_creation(struct pw_alert *alert, const struct pw_record *record, uint32_t statement);
+/* The stack on which they are mostly parked, what they wait on there, and since when the oldest is. */
+void pw_evidence_parked(struct pw_alert *alert, const struct pw_record *record, uint32_t statement);
+
+#endif
