@@ -112,15 +112,6 @@ static void random_numbers(struct pw_record *draft, struct pw_record_builder *bu
 		&draft->census.torn,
 		&draft->drift.live_by_events,
 		&draft->drift.live_by_census,
-		&draft->runtime.goroutines,
-		&draft->runtime.spawn_total,
-		&draft->runtime.gomaxprocs,
-		&draft->runtime.threads,
-		&draft->runtime.gc_cycles,
-		&draft->runtime.gc_forced,
-		&draft->runtime.gc_pause_total_ns,
-		&draft->runtime.heap_live_bytes,
-		&draft->runtime.heap_marked_bytes,
 		&draft->kernel.rss_bytes,
 		&draft->kernel.threads,
 		&draft->kernel.open_files,
@@ -217,6 +208,25 @@ static uint32_t random_statements(struct pw_record_builder *builder, uint64_t *s
 		events->drift = (int64_t)number(seed);
 	}
 	return stacks;
+}
+
+static void random_runtime(struct pw_record *draft, struct pw_record_builder *builder, uint64_t *seed, size_t max)
+{
+#define X(name, kind, unit) draft->runtime.numbers.name = number(seed);
+	PW_RUNTIME_NUMBERS(X)
+#undef X
+	for (size_t i = 0; i < PW_PAUSE_QUANTILES; i++)
+		draft->runtime.numbers.gc_pause_quantiles_ns[i] = number(seed);
+	draft->runtime.numbers.gc_cpu_fraction = (double)rnd_below(seed, 1000) / 1001;
+	for (size_t i = 0; i < _PW_HISTOGRAM_MAX; i++)
+		draft->runtime.scale[i] = (uint8_t)(1 + rnd_below(seed, _PW_SCALE_MAX - 1));
+	for (size_t i = rnd_below(seed, max * 4); i > 0; i--) {
+		struct pw_record_bucket *bucket = pw_record_builder_bucket(builder, NULL);
+
+		bucket->histogram = (uint16_t)rnd_below(seed, _PW_HISTOGRAM_MAX);
+		bucket->bucket = (uint16_t)rnd_below(seed, pw_scale_buckets(draft->runtime.scale[bucket->histogram]));
+		bucket->count = number(seed);
+	}
 }
 
 static void random_census(struct pw_record_builder *builder, uint64_t *seed, size_t statements, size_t max)
@@ -316,6 +326,7 @@ struct pw_record *random_record(struct pw_record_builder *builder, uint64_t *see
 	random_numbers(draft, builder, seed);
 	random_lists(builder, seed, max);
 	stacks = random_statements(builder, seed, statements);
+	random_runtime(draft, builder, seed, max);
 	random_census(builder, seed, statements, max);
 	random_snapshot(draft, builder, seed, statements, stacks, max);
 	return pw_record_builder_finish(builder, &record) == 0 ? record : NULL;
@@ -339,7 +350,8 @@ bool records_equal(const struct pw_record *a, const struct pw_record *b)
 	    !SAME(events.counts, events.count) || !SAME(census.groups, census.group_count) ||
 	    !SAME(census.ages, census.age_count) || !SAME(snapshot.parks, snapshot.park_count) ||
 	    !SAME(snapshot.ages, snapshot.age_count) || !SAME(snapshot.rows, snapshot.row_count) ||
-	    !SAME(reasons, reason_count) || !SAME(frames, frame_count) || !SAME(stacks, stack_count))
+	    !SAME(runtime.buckets, runtime.bucket_count) || !SAME(reasons, reason_count) ||
+	    !SAME(frames, frame_count) || !SAME(stacks, stack_count))
 		return false;
 	x.sites = y.sites = NULL;
 	x.drops = y.drops = NULL;
@@ -350,6 +362,7 @@ bool records_equal(const struct pw_record *a, const struct pw_record *b)
 	x.snapshot.parks = y.snapshot.parks = NULL;
 	x.snapshot.ages = y.snapshot.ages = NULL;
 	x.snapshot.rows = y.snapshot.rows = NULL;
+	x.runtime.buckets = y.runtime.buckets = NULL;
 	x.reasons = y.reasons = NULL;
 	x.frames = y.frames = NULL;
 	x.stacks = y.stacks = NULL;

@@ -241,8 +241,8 @@ static enum pw_exit show(const struct values *values, const struct pw_trace_guar
 	if (pw_trace_parks_partial(&trace))
 		pw_log_usage(0, "%s", pw_trace_guard_text(guard, text));
 	/* last was made for its names and its census; the goid counter may have moved since the window's end. */
-	if (trace.spawned_by_goid != PW_UNKNOWN && end->runtime.spawn_total != PW_UNKNOWN)
-		trace.spawned_by_goid = end->runtime.spawn_total - first->runtime.spawn_total;
+	if (trace.spawned_by_goid != PW_UNKNOWN && end->runtime.numbers.spawn_total != PW_UNKNOWN)
+		trace.spawned_by_goid = end->runtime.numbers.spawn_total - first->runtime.numbers.spawn_total;
 	if (values->format == PW_FORMAT_JSON)
 		pw_view_trace(&out, &trace);
 	else

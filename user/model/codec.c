@@ -159,6 +159,7 @@ static void draft_done(struct pw_record *draft)
 	free(draft->stacks);
 	free(draft->census.groups);
 	free(draft->census.ages);
+	free(draft->runtime.buckets);
 	free(draft->snapshot.parks);
 	free(draft->snapshot.ages);
 	free(draft->snapshot.rows);

@@ -175,6 +175,13 @@ static void walk_row(struct pw_walk *walk, struct pw_record_row *now, const stru
 	U64(born_before_ns);
 }
 
+static void walk_bucket(struct pw_walk *walk, struct pw_record_bucket *now, const struct pw_record_bucket *old)
+{
+	WALK(histogram, uint16_t, UINT16_MAX);
+	WALK(bucket, uint16_t, UINT16_MAX);
+	U64(count);
+}
+
 static void walk_frame(struct pw_walk *walk, struct pw_record_frame *now, const struct pw_record_frame *old)
 {
 	U32(function);
@@ -200,10 +207,11 @@ _Static_assert(sizeof(struct pw_record_group) == 56, "walk_group");
 _Static_assert(sizeof(struct pw_record_age) == 16, "walk_age");
 _Static_assert(sizeof(struct pw_record_park) == 136, "walk_park");
 _Static_assert(sizeof(struct pw_record_row) == 48, "walk_row");
+_Static_assert(sizeof(struct pw_record_bucket) == 16, "walk_bucket");
 _Static_assert(sizeof(struct pw_record_frame) == 24, "walk_frame");
 _Static_assert(sizeof(struct pw_record_stack) == 8, "walk_stack");
 _Static_assert(sizeof(struct pw_record_identity) == 80, "walk_identity");
-_Static_assert(sizeof(struct pw_record) == 872, "walk_record");
+_Static_assert(sizeof(struct pw_record) == 1392, "walk_record");
 
 static void walk_identity(struct pw_walk *walk, struct pw_record_identity *now, const struct pw_record_identity *old)
 {
@@ -255,6 +263,42 @@ static void walk_events(struct pw_walk *walk, struct pw_record *now, const struc
 	U64(events.last_cycle.sweep_ns);
 }
 
+/* What format 2 had of the runtime's numbers. */
+static void walk_runtime_before_3(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old)
+{
+	struct pw_runtime_numbers unknown;
+
+	if (!walk->encoding) {
+		pw_runtime_numbers_init(&unknown);
+		now->runtime.numbers = unknown;
+	}
+	U64(runtime.numbers.goroutines);
+	U64(runtime.numbers.spawn_total);
+	U64(runtime.numbers.gomaxprocs);
+	U64(runtime.numbers.threads);
+	U64(runtime.numbers.gc_cycles);
+	U64(runtime.numbers.gc_forced);
+	U64(runtime.numbers.gc_pause_total_ns);
+	U64(runtime.numbers.heap_live_bytes);
+	U64(runtime.numbers.heap_marked_bytes);
+}
+
+static void walk_runtime(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old)
+{
+	if (walk->version < 3) {
+		walk_runtime_before_3(walk, now, old);
+		return;
+	}
+#define X(name, kind, unit) U64(runtime.numbers.name);
+	PW_RUNTIME_NUMBERS(X)
+#undef X
+	for (size_t i = 0; i < PW_PAUSE_QUANTILES; i++)
+		U64(runtime.numbers.gc_pause_quantiles_ns[i]);
+	walk_double(walk, &now->runtime.numbers.gc_cpu_fraction, old->runtime.numbers.gc_cpu_fraction);
+	for (size_t i = 0; i < _PW_HISTOGRAM_MAX; i++)
+		U8(runtime.scale[i]);
+}
+
 static void walk_numbers(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old)
 {
 	walk_section(walk, &now->census.section, &old->census.section);
@@ -267,15 +311,7 @@ static void walk_numbers(struct pw_walk *walk, struct pw_record *now, const stru
 	U64(drift.live_by_census);
 	I64(drift.difference);
 	walk_section(walk, &now->runtime.section, &old->runtime.section);
-	U64(runtime.goroutines);
-	U64(runtime.spawn_total);
-	U64(runtime.gomaxprocs);
-	U64(runtime.threads);
-	U64(runtime.gc_cycles);
-	U64(runtime.gc_forced);
-	U64(runtime.gc_pause_total_ns);
-	U64(runtime.heap_live_bytes);
-	U64(runtime.heap_marked_bytes);
+	walk_runtime(walk, now, old);
 	walk_section(walk, &now->kernel.section, &old->kernel.section);
 	U64(kernel.rss_bytes);
 	U64(kernel.threads);
@@ -334,6 +370,11 @@ static bool same_park(const struct pw_record_park *a, const struct pw_record_par
 static bool same_row(const struct pw_record_row *a, const struct pw_record_row *b)
 {
 	return a->goid == b->goid;
+}
+
+static bool same_bucket(const struct pw_record_bucket *a, const struct pw_record_bucket *b)
+{
+	return a->histogram == b->histogram && a->bucket == b->bucket;
 }
 
 static bool same_frame(const struct pw_record_frame *a, const struct pw_record_frame *b)
@@ -404,6 +445,8 @@ DEFINE_WALK_LIST(walk_park_ages, struct pw_record_age, snapshot.ages, snapshot.a
 		 walk_age, same_age)
 DEFINE_WALK_LIST(walk_rows, struct pw_record_row, snapshot.rows, snapshot.row_count, PW_RECORD_ROWS_MAX, walk_row,
 		 same_row)
+DEFINE_WALK_LIST(walk_buckets, struct pw_record_bucket, runtime.buckets, runtime.bucket_count, PW_RECORD_BUCKETS_MAX,
+		 walk_bucket, same_bucket)
 DEFINE_WALK_LIST(walk_frames, struct pw_record_frame, frames, frame_count, PW_RECORD_FRAMES_MAX, walk_frame, same_frame)
 DEFINE_WALK_LIST(walk_stacks, struct pw_record_stack, stacks, stack_count, PW_RECORD_STACKS_MAX, walk_stack, same_stack)
 
@@ -453,4 +496,6 @@ void pw_walk_record(struct pw_walk *walk, struct pw_record *now, const struct pw
 		(void)pw_walk_value(walk, 0, 0, 0); /* rows of the census: no daemon has ever recorded one */
 	else
 		walk_snapshot(walk, now, old);
+	if (walk->version >= 3)
+		walk_buckets(walk, now, old);
 }

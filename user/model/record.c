@@ -42,6 +42,7 @@ static const struct array arrays[] = {
 	ARRAY(snapshot.ages, snapshot.age_count),
 	ARRAY(snapshot.rows, snapshot.row_count),
 	ARRAY(reasons, reason_count),
+	ARRAY(runtime.buckets, runtime.bucket_count),
 	ARRAY(frames, frame_count),
 	ARRAY(stacks, stack_count),
 };
@@ -57,6 +58,17 @@ const char *pw_status_name(enum pw_status_class status)
 bool pw_status_parked(uint8_t status)
 {
 	return status == PW_GOROUTINE_WAITING || status == PW_GOROUTINE_LEAKED;
+}
+
+bool pw_record_histogram(const struct pw_record *record, enum pw_histogram histogram, uint64_t *ret_counts)
+{
+	if (!record->runtime.section.present || !record->runtime.scale[histogram])
+		return false;
+	memset(ret_counts, 0, PW_HISTOGRAM_BUCKETS_MAX * sizeof(*ret_counts));
+	for (size_t i = 0; i < record->runtime.bucket_count; i++)
+		if (record->runtime.buckets[i].histogram == histogram)
+			ret_counts[record->runtime.buckets[i].bucket] = record->runtime.buckets[i].count;
+	return true;
 }
 
 static size_t array_count(const struct pw_record *record, const struct array *array)
@@ -293,6 +305,21 @@ static bool census_ok(const struct pw_record *record)
 	return true;
 }
 
+static bool runtime_ok(const struct pw_record *record)
+{
+	for (size_t i = 0; i < _PW_HISTOGRAM_MAX; i++)
+		if (record->runtime.scale[i] >= _PW_SCALE_MAX)
+			return false;
+	for (size_t i = 0; i < record->runtime.bucket_count; i++) {
+		const struct pw_record_bucket *bucket = &record->runtime.buckets[i];
+
+		if (bucket->histogram >= _PW_HISTOGRAM_MAX ||
+		    bucket->bucket >= pw_scale_buckets(record->runtime.scale[bucket->histogram]))
+			return false;
+	}
+	return !isinf(record->runtime.numbers.gc_cpu_fraction);
+}
+
 static bool snapshot_ok(const struct pw_record *record)
 {
 	for (size_t i = 0; i < record->snapshot.park_count; i++) {
@@ -317,7 +344,8 @@ int pw_record_check(const struct pw_record *record, struct pw_why *reterr_why)
 		return pw_why_set(reterr_why, -EBADMSG, "the string table of a record does not begin with \"\"");
 	if (!identity_ok(record))
 		return pw_why_set(reterr_why, -EBADMSG, "the identity of a record points outside of its strings");
-	if (!lists_ok(record) || !counts_ok(record) || !census_ok(record) || !snapshot_ok(record))
+	if (!lists_ok(record) || !counts_ok(record) || !census_ok(record) || !snapshot_ok(record) ||
+	    !runtime_ok(record))
 		return pw_why_set(reterr_why, -EBADMSG, "an index in a record points outside of its table");
 	return 0;
 }

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/runtime_numbers.h"
+
 struct pw_why;
 struct pw_buf;
 
@@ -180,6 +182,12 @@ struct pw_record_gc_times {
 	uint64_t start_ns, mark_termination_ns, sweep_ns; /* CLOCK_BOOTTIME, 0 unknown */
 };
 
+struct pw_record_bucket {   /* of a histogram of the runtime: runtime_numbers.h */
+	uint16_t histogram; /* enum pw_histogram */
+	uint16_t bucket;    /* of its scale */
+	uint64_t count;	    /* since the program began */
+};
+
 struct pw_record {
 	uint64_t sequence;
 	uint64_t boot_ns, wall_ns; /* when the record was closed */
@@ -252,10 +260,10 @@ struct pw_record {
 
 	struct {
 		struct pw_section section;
-		uint64_t goroutines;  /* what runtime.NumGoroutine would return */
-		uint64_t spawn_total; /* by goid history: since process start */
-		uint64_t gomaxprocs, threads, gc_cycles, gc_forced, gc_pause_total_ns;
-		uint64_t heap_live_bytes, heap_marked_bytes;
+		struct pw_runtime_numbers numbers;
+		uint8_t scale[_PW_HISTOGRAM_MAX]; /* enum pw_histogram_scale */
+		struct pw_record_bucket *buckets; /* those that are not empty, by histogram and place */
+		size_t bucket_count;
 	} runtime;
 
 	struct {
@@ -291,6 +299,8 @@ uint64_t pw_park_older_than(const struct pw_record *record, const struct pw_reco
  * the time of the census. */
 uint64_t pw_group_oldest_age_ns(const struct pw_record *record, const struct pw_record_group *group);
 uint64_t pw_group_youngest_age_ns(const struct pw_record *record, const struct pw_record_group *group);
+/* All buckets of one histogram, PW_HISTOGRAM_BUCKETS_MAX of them; false: it is not in the record. */
+bool pw_record_histogram(const struct pw_record *record, enum pw_histogram histogram, uint64_t *ret_counts);
 /* Waiting for something (and not merely for a processor): waiting or leaked. */
 bool pw_status_parked(uint8_t status);
 

@@ -7,7 +7,7 @@
 #include "observe/state.h"
 
 /* From the state of an observation to a record: the one place where events, census and kernel figures meet. */
-#define REASON_MAX 512
+#define REASON_MAX 640
 
 const struct pw_target_counts *pw_observation_counts(const struct pw_observation *observation)
 {
@@ -85,22 +85,35 @@ static bool events_by_guard(const struct pw_observation *observation, const stru
 	return !all;
 }
 
+/* Why memory is closed, or what of it cannot be used. */
+static void memory_remark(const struct pw_observation *observation, char reason[static REASON_MAX])
+{
+	const char *memory = observation->target->memory_reason, *numbers = observation->numbers.reason;
+
+	if (!observation->target->memory_ok || !*numbers)
+		snprintf(reason, REASON_MAX, "%s", memory);
+	else
+		snprintf(reason, REASON_MAX, "%s%sthe runtime's own numbers are not read: %s", memory,
+			 *memory ? "; " : "", numbers);
+}
+
 static void write_abilities(struct pw_record *draft, const struct pw_observation *observation,
 			    const struct pw_target_counts *counts, uint64_t boot_ns)
 {
 	const struct pw_target *target = observation->target;
 	struct pw_record_builder *builder = observation->builder;
-	char events_reason[REASON_MAX];
+	char events_reason[REASON_MAX], memory_reason[REASON_MAX];
 	bool events_ok = events_by_guard(observation, counts, boot_ns, events_reason);
 	const struct {
 		bool ok;
 		const char *reason;
 	} abilities[_PW_ABILITY_MAX] = {
 		[PW_ABILITY_EVENTS] = {events_ok, events_reason},
-		[PW_ABILITY_MEMORY] = {target->memory_ok, target->memory_reason},
+		[PW_ABILITY_MEMORY] = {target->memory_ok, memory_reason},
 		[PW_ABILITY_SYMBOLS] = {target->symbols_ok, target->symbols_reason},
 	};
 
+	memory_remark(observation, memory_reason);
 	for (size_t i = 0; i < _PW_ABILITY_MAX; i++) {
 		draft->abilities[i].ok = abilities[i].ok;
 		draft->abilities[i].reason = pw_record_builder_string(builder, abilities[i].reason);
@@ -151,6 +164,7 @@ static void write_drops(struct pw_record *draft, const struct pw_observation *ob
 	for (size_t i = 0; counts && i < counts->drop_count; i++)
 		write_drop(observation->builder, pw_drop_name(i), counts->drops[i]);
 	write_drop(observation->builder, "census_failed", observation->census_failures);
+	write_drop(observation->builder, "runtime_numbers_failed", observation->numbers.failures);
 	write_drop(observation->builder, "snapshot_failed", observation->snapshot_failures);
 	write_drop(observation->builder, "statements_full", observation->statements.refused);
 }
@@ -341,22 +355,32 @@ static void write_snapshot(struct pw_record *draft, const struct pw_observation 
 	pw_parks_write(observation->parks, names->name, names->count, observation->builder);
 }
 
+/* What was read of the runtime itself; where that is not possible, what the census and the goid history say. */
+static void write_runtime(struct pw_record *draft, const struct pw_observation *observation)
+{
+	const struct pw_observed_numbers *observed = &observation->numbers;
+	struct pw_runtime_numbers *numbers = &draft->runtime.numbers;
+	uint64_t taken_ns = observation->has_digest ? observation->digest->taken_ns : observation->births_ns;
+	bool stale = observation->births_stale || observation->digest_stale;
+
+	if (!observed->taken_ns && !observation->births_ns && !observation->has_digest)
+		return;
+	if (observed->taken_ns) {
+		taken_ns = observed->taken_ns;
+		stale = observed->stale || observation->births_stale;
+	}
+	draft->runtime.section = section(stale ? PW_STALE : PW_EXACT,
+					 observed->taken_ns ? taken_ns : PW_MAX(taken_ns, observation->births_ns));
+	pw_observed_numbers_write(observed, draft, observation->builder);
+	if (numbers->goroutines == PW_UNKNOWN && observation->has_digest)
+		numbers->goroutines = observation->digest->num_goroutine;
+	if (observation->target->births && observation->births_ns)
+		numbers->spawn_total = pw_births_total(observation->target->births);
+}
+
 static void write_numbers(struct pw_record *draft, const struct pw_observation *observation)
 {
-	if (observation->births_ns || observation->has_digest) {
-		uint64_t taken_ns = observation->has_digest ? observation->digest->taken_ns : observation->births_ns;
-
-		draft->runtime.section =
-			section(observation->births_stale || observation->digest_stale ? PW_STALE : PW_EXACT,
-				PW_MAX(taken_ns, observation->births_ns));
-		draft->runtime.goroutines = observation->has_digest ? observation->digest->num_goroutine : PW_UNKNOWN;
-		draft->runtime.spawn_total = observation->target->births && observation->births_ns
-						     ? pw_births_total(observation->target->births)
-						     : PW_UNKNOWN;
-		draft->runtime.gomaxprocs = draft->runtime.threads = draft->runtime.gc_cycles = PW_UNKNOWN;
-		draft->runtime.gc_forced = draft->runtime.gc_pause_total_ns = PW_UNKNOWN;
-		draft->runtime.heap_live_bytes = draft->runtime.heap_marked_bytes = PW_UNKNOWN;
-	}
+	write_runtime(draft, observation);
 	if (observation->figures_ns) {
 		draft->kernel.section = section(PW_EXACT, observation->figures_ns);
 		draft->kernel.rss_bytes = observation->figures.rss_bytes;

@@ -57,6 +57,7 @@ void pw_observation_free(struct pw_observation *observation)
 	pw_statements_done(&observation->statements);
 	pw_record_builder_free(observation->builder);
 	pw_cycles_done(&observation->cycles);
+	pw_observed_numbers_done(&observation->numbers);
 	free(observation);
 }
 
@@ -119,6 +120,9 @@ static int begin_interval(struct pw_observation *observation, uint64_t boot_ns)
 				   boot_ns);
 		if (r == -ESRCH)
 			return r;
+		r = pw_observed_numbers_poll(&observation->numbers, observation->target, boot_ns);
+		if (r == -ESRCH)
+			return r;
 	}
 	if (observation->options.kernel_figures && observation->procfs) {
 		r = pw_kernel_read(&observation->figures, observation->procfs, observation->target->pid);
@@ -146,6 +150,7 @@ static int census_failed(struct pw_observation *observation, int error)
 	if (++observation->failures_in_row < FAILURES_MAX)
 		return 0;
 	observation->failures_in_row = 0;
+	pw_observed_numbers_reset(&observation->numbers);
 	error = pw_target_validate(observation->target, observation->procfs);
 	if (!observation->target->memory_ok)
 		observation->has_digest = observation->has_parks = false;

@@ -8,6 +8,7 @@
 #include "model/builder.h"
 #include "observe/cycles.h"
 #include "observe/digest.h"
+#include "observe/numbers.h"
 #include "observe/observe.h"
 #include "observe/parks.h"
 #include "observe/statements.h"
@@ -44,6 +45,7 @@ struct pw_observation {
 	bool interval_due;
 	uint64_t births_ns; /* last good poll of the target's goids; 0: none yet */
 	bool births_stale;  /* there was none in this interval */
+	struct pw_observed_numbers numbers;
 	struct pw_kernel_figures figures;
 	uint64_t figures_ns;
 

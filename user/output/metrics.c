@@ -31,7 +31,7 @@ struct pw_writer {
 
 static void write_head(struct pw_writer *writer)
 {
-	static const char *const types[] = {"gauge", "counter", "summary"};
+	static const char *const types[] = {"gauge", "counter", "summary", "histogram"};
 	const struct pw_metric_family *family = writer->family;
 	int size = (int)strlen(family->name);
 
@@ -76,16 +76,23 @@ void pw_write_u64(struct pw_writer *writer, const char *suffix, const char *labe
 
 void pw_write_double(struct pw_writer *writer, const char *suffix, const char *labels, const char *more, double value)
 {
+	char text[PW_DOUBLE_SIZE];
+
 	if (!isfinite(value))
 		return;
 	write_start(writer, suffix, labels, more);
-	pw_buf_printf(writer->out, "%.15g\n", value);
+	pw_buf_printf(writer->out, "%s\n", pw_double_text(value, text));
 }
 
 void pw_write_seconds(struct pw_writer *writer, const char *suffix, const char *labels, const char *more, uint64_t ns)
 {
 	if (ns != PW_UNKNOWN)
 		pw_write_double(writer, suffix, labels, more, (double)ns / 1e9);
+}
+
+const struct pw_metric_family *pw_writer_family(const struct pw_writer *writer)
+{
+	return writer->family;
 }
 
 uint64_t pw_writer_boot_ns(const struct pw_writer *writer)
@@ -166,6 +173,8 @@ void pw_metrics_render(struct pw_buf *out, const struct pw_published *published,
 
 	for (size_t i = 0; i < published->record_count && !r; i++)
 		r = target_init(&targets[i], published->records[i], published->series_sites);
+	for (size_t i = 0; i < pw_metrics_runtime_count && !r; i++)
+		write_family(&writer, &pw_metrics_runtime[i], targets, published->record_count);
 	for (size_t i = 0; i < pw_metrics_target_count && !r; i++)
 		write_family(&writer, &pw_metrics_target[i], targets, published->record_count);
 	for (size_t i = 0; i < pw_metrics_snapshot_count && !r; i++)

@@ -12,53 +12,6 @@
  */
 #define LABELS_MAX 8192
 
-static void runtime_goroutines(struct pw_writer *w, const struct pw_metric_target *t)
-{
-	if (t->record->runtime.section.present)
-		pw_write_u64(w, "", t->labels, NULL, t->record->runtime.goroutines);
-}
-
-static void runtime_threads(struct pw_writer *w, const struct pw_metric_target *t)
-{
-	if (t->record->kernel.section.present)
-		pw_write_u64(w, "", t->labels, NULL, t->record->kernel.threads);
-	else if (t->record->runtime.section.present)
-		pw_write_u64(w, "", t->labels, NULL, t->record->runtime.threads);
-}
-
-static void go_info(struct pw_writer *w, const struct pw_metric_target *t)
-{
-	_cleanup_buf_ struct pw_buf more = PW_BUF_INIT(LABELS_MAX);
-
-	pw_write_label(&more, "version", pw_record_string(t->record, t->record->identity.go_version));
-	pw_write_u64(w, "", t->labels, pw_buf_text(&more), 1);
-}
-
-/* Sum and count without quantiles: what the runtime keeps of its pauses in single words. */
-static void gc_duration(struct pw_writer *w, const struct pw_metric_target *t)
-{
-	const struct pw_record *record = t->record;
-
-	if (!record->runtime.section.present || record->runtime.gc_cycles == PW_UNKNOWN ||
-	    record->runtime.gc_pause_total_ns == PW_UNKNOWN)
-		return;
-	pw_write_seconds(w, "_sum", t->labels, NULL, record->runtime.gc_pause_total_ns);
-	pw_write_u64(w, "_count", t->labels, NULL, record->runtime.gc_cycles);
-}
-
-#define RUNTIME_NUMBER(function, member)                                                 \
-	static void function(struct pw_writer *w, const struct pw_metric_target *t)      \
-	{                                                                                \
-		if (t->record->runtime.section.present)                                  \
-			pw_write_u64(w, "", t->labels, NULL, t->record->runtime.member); \
-	}
-RUNTIME_NUMBER(gomaxprocs, gomaxprocs)
-RUNTIME_NUMBER(spawned_by_goid, spawn_total)
-RUNTIME_NUMBER(gc_cycles_completed, gc_cycles)
-RUNTIME_NUMBER(gc_cycles_forced, gc_forced)
-RUNTIME_NUMBER(heap_live, heap_live_bytes)
-RUNTIME_NUMBER(heap_marked, heap_marked_bytes)
-
 #define KERNEL_NUMBER(function, member)                                                 \
 	static void function(struct pw_writer *w, const struct pw_metric_target *t)     \
 	{                                                                               \
@@ -340,19 +293,6 @@ static void data_age(struct pw_writer *w, const struct pw_metric_target *t)
 #define G PW_METRIC_GAUGE
 #define C PW_METRIC_COUNTER
 const struct pw_metric_family pw_metrics_target[] = {
-	{"go_goroutines", G, NULL, "Goroutines that exist, as runtime.NumGoroutine counts them.", runtime_goroutines,
-	 NULL},
-	{"go_threads", G, NULL, "OS threads of the process.", runtime_threads, NULL},
-	{"go_info", G, NULL, "Go version of the program.", go_info, NULL},
-	{"go_gc_duration_seconds", PW_METRIC_SUMMARY, "seconds", "Wall-time pauses of garbage collection cycles.",
-	 gc_duration, NULL},
-	{"go_sched_gomaxprocs_threads", G, "threads", "GOMAXPROCS.", gomaxprocs, NULL},
-	{"go_gc_cycles_total_gc_cycles_total", C, NULL, "Completed garbage collection cycles.", gc_cycles_completed,
-	 NULL},
-	{"go_gc_cycles_forced_gc_cycles_total", C, NULL, "Of them forced by the application.", gc_cycles_forced, NULL},
-	{"go_gc_heap_live_bytes", G, "bytes", "Heap marked live by the last garbage collection.", heap_marked, NULL},
-	{"parkwatch_heap_live_bytes", G, "bytes", "Heap in use now: marked by the last collection or allocated since.",
-	 heap_live, NULL},
 	{"parkwatch_process_resident_memory_bytes", G, "bytes", "Resident memory of the process.", process_rss, NULL},
 	{"parkwatch_process_open_fds", G, NULL, "Open file descriptors of the process.", process_fds, NULL},
 	{"parkwatch_process_cpu_seconds_total", C, "seconds", "CPU time of the process.", process_cpu, NULL},
@@ -377,9 +317,6 @@ const struct pw_metric_family pw_metrics_target[] = {
 	{"parkwatch_parked_total", C, NULL, "Parks since attach, by go statement of the goroutine.", parked, NULL},
 	{"parkwatch_parked_by_reason_total", C, NULL, "Parks since attach, by go statement and wait reason.", parks,
 	 NULL},
-	{"parkwatch_goroutines_spawned_by_goid_total", C, NULL,
-	 "Goroutines started since the process began, by the runtime's own numbering: exact without a probe.",
-	 spawned_by_goid, NULL},
 	{"parkwatch_goroutines_drift", G, NULL,
 	 "Goroutines by census minus goroutines by events: what one of them has missed.", drift, NULL},
 	{"parkwatch_goroutines_drift_by_site", G, NULL,

@@ -13,8 +13,8 @@ struct pw_published;
 struct pw_writer;
 
 /* The border between the registry (metrics.c) and what fills it (metrics_target.c, metrics_snapshot.c, metrics_self.c,
- * metrics_sites.c). */
-enum pw_metric_type { PW_METRIC_GAUGE, PW_METRIC_COUNTER, PW_METRIC_SUMMARY };
+ * metrics_runtime.c, metrics_sites.c). */
+enum pw_metric_type { PW_METRIC_GAUGE, PW_METRIC_COUNTER, PW_METRIC_SUMMARY, PW_METRIC_HISTOGRAM };
 
 /* One target while a scrape is rendered. */
 struct pw_metric_target {
@@ -38,21 +38,44 @@ extern const struct pw_metric_family pw_metrics_target[];
 extern const size_t pw_metrics_target_count;
 extern const struct pw_metric_family pw_metrics_snapshot[];
 extern const size_t pw_metrics_snapshot_count;
+extern const struct pw_metric_family pw_metrics_runtime[];
+extern const size_t pw_metrics_runtime_count;
 extern const struct pw_metric_family pw_metrics_self[];
 extern const size_t pw_metrics_self_count;
 
 /*
  * One sample of the family being rendered: labels (may be NULL), further labels already formatted (may be NULL). An
- * unknown number (PW_UNKNOWN, NaN) writes nothing. suffix: "" or "_sum", "_count" of a summary.
+ * unknown number (PW_UNKNOWN, NaN) writes nothing. suffix: "" or "_sum", "_count", "_bucket" of a summary or histogram.
  */
 void pw_write_u64(struct pw_writer *writer, const char *suffix, const char *labels, const char *more, uint64_t value);
 void pw_write_double(struct pw_writer *writer, const char *suffix, const char *labels, const char *more, double value);
 /* Nanoseconds as seconds. */
 void pw_write_seconds(struct pw_writer *writer, const char *suffix, const char *labels, const char *more, uint64_t ns);
+/* The family being rendered. */
+const struct pw_metric_family *pw_writer_family(const struct pw_writer *writer);
 /* When the picture was made (CLOCK_BOOTTIME). */
 uint64_t pw_writer_boot_ns(const struct pw_writer *writer);
 /* Appends name="value" with a comma before it if out is not empty: escaped, valid UTF-8, at most 256 bytes. */
 void pw_write_label(struct pw_buf *out, const char *name, const char *value);
+
+/* A histogram of the runtime as Go's client library shows it (metrics_histogram.c): cumulative, without the +Inf one.
+ */
+#define PW_CLIENT_BUCKETS_MAX 32 /* 17 of times in 1.19 */
+struct pw_client_histogram {
+	struct {
+		double bound; /* upper, inclusive */
+		uint64_t cumulative;
+	} bucket[PW_CLIENT_BUCKETS_MAX];
+	size_t count;
+	uint64_t total;
+	double sum; /* of the lower bounds */
+};
+void pw_client_histogram_make(struct pw_client_histogram *ret_histogram, const uint64_t *counts,
+			      enum pw_histogram_scale scale);
+
+/* The shortest text that is the same number. */
+#define PW_DOUBLE_SIZE 32
+const char *pw_double_text(double value, char text[static PW_DOUBLE_SIZE]);
 
 /*
  * Go statements of one record merged by what is shown of them: two with the same function, file and line are one. The

@@ -132,8 +132,9 @@ void pw_report_ps(struct pw_buf *out, const struct pw_record *const *records, si
 		pw_text_table_cell(&table, strncmp(version, "go", 2) ? version : version + 2, 20);
 		pw_text_table_cell(&table, *module ? module : "-", 40);
 		pw_text_table_cell(&table, *revision ? revision : "-", 12);
-		pw_text_table_number(&table, record->runtime.goroutines,
-				     record->runtime.section.present && record->runtime.goroutines != PW_UNKNOWN);
+		pw_text_table_number(&table, record->runtime.numbers.goroutines,
+				     record->runtime.section.present &&
+					     record->runtime.numbers.goroutines != PW_UNKNOWN);
 		for (size_t a = 0; a < _PW_ABILITY_MAX; a++)
 			pw_text_table_cell(&table, record->abilities[a].ok ? "yes" : "no", 8);
 	}

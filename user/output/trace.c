@@ -177,8 +177,8 @@ int pw_trace_between(struct pw_trace *ret_trace, const struct pw_record *first, 
 	trace.lost = since(drops_total(first), drops_total(last));
 	trace.spawned_by_goid = PW_UNKNOWN;
 	if (first->runtime.section.present && last->runtime.section.present &&
-	    first->runtime.spawn_total != PW_UNKNOWN && last->runtime.spawn_total != PW_UNKNOWN)
-		trace.spawned_by_goid = since(first->runtime.spawn_total, last->runtime.spawn_total);
+	    first->runtime.numbers.spawn_total != PW_UNKNOWN && last->runtime.numbers.spawn_total != PW_UNKNOWN)
+		trace.spawned_by_goid = since(first->runtime.numbers.spawn_total, last->runtime.numbers.spawn_total);
 	*ret_trace = trace;
 	return 0;
 }

@@ -89,7 +89,7 @@ void pw_view_ps(struct pw_buf *out, const struct pw_record *const *records, size
 		pw_json_key_str(&json, "revision", pw_record_string(record, identity->revision));
 		pw_json_key_bool(&json, "stripped", identity->stripped);
 		key_number(&json, "goroutines",
-			   record->runtime.section.present ? record->runtime.goroutines : PW_UNKNOWN);
+			   record->runtime.section.present ? record->runtime.numbers.goroutines : PW_UNKNOWN);
 		ps_abilities(&json, record);
 		ps_sites(&json, record);
 		pw_json_end(&json);

@@ -288,11 +288,12 @@ static void pause_between(unsigned int tries)
 }
 
 /* Until a read is whole and right, or nothing but a wrong or torn one was to be had. */
-static int read_whole(struct pw_runtime_metrics *metrics, struct pw_why *reterr_why)
+static int read_whole(struct pw_runtime_metrics *metrics, bool patient, struct pw_why *reterr_why)
 {
+	unsigned int tries_max = patient ? TRIES : TRIES_AT_ONCE;
 	const char *torn = NULL, *wrong = NULL;
 
-	for (unsigned int tries = 0; tries < TRIES; tries++) {
+	for (unsigned int tries = 0; tries < tries_max; tries++) {
 		int r;
 
 		if (tries) {
@@ -316,26 +317,26 @@ static int read_whole(struct pw_runtime_metrics *metrics, struct pw_why *reterr_
 			reterr_why, -EBADMSG,
 			"%s does not fit the rest of the runtime's numbers: they are not laid out as in Go 1.%d", wrong,
 			metrics->blocks.layout->go_minor);
-	if (!metrics->believed)
+	if (!metrics->believed && patient)
 		return pw_why_set(reterr_why, -EBADMSG,
 				  "%s never settles: the runtime's numbers are not laid out as in Go 1.%d", torn,
 				  metrics->blocks.layout->go_minor);
-	return pw_why_set(reterr_why, -EAGAIN, "%s changed in each of %d reads", torn, TRIES);
+	return pw_why_set(reterr_why, -EAGAIN, "%s changed in each of %u reads", torn, tries_max);
 }
 
-int pw_runtime_metrics_read(struct pw_runtime_metrics *metrics, unsigned int lists,
+int pw_runtime_metrics_read(struct pw_runtime_metrics *metrics, unsigned int what,
 			    struct pw_runtime_numbers *ret_numbers, struct pw_histograms *ret_histograms,
 			    struct pw_why *reterr_why)
 {
 	struct pw_runtime_numbers numbers;
-	int r = read_whole(metrics, reterr_why);
+	int r = read_whole(metrics, what & PW_READ_PATIENT, reterr_why);
 
 	if (r)
 		return r;
 	pw_blocks_sum(&metrics->blocks, &numbers);
 	r = pw_m_list_read(&metrics->ms,
-			   lists & PW_READ_THREADS ? pw_block_first(&metrics->blocks, PW_BLOCK_ALLM, 8) : 0, &numbers);
-	if (!r && lists & PW_READ_QUEUES)
+			   what & PW_READ_THREADS ? pw_block_first(&metrics->blocks, PW_BLOCK_ALLM, 8) : 0, &numbers);
+	if (!r && what & PW_READ_QUEUES)
 		r = pw_finalizers_waiting(&metrics->target->mem, metrics->blocks.layout,
 					  pw_block_first(&metrics->blocks, PW_BLOCK_FINQ, 8),
 					  &numbers.finalizers_waiting);

@@ -25,13 +25,15 @@ void pw_runtime_metrics_free(struct pw_runtime_metrics *metrics);
 #define PW_READ_THREADS 1U /* cgo_calls and the runtime's locks in mutex_wait_ns: one more call, one per new thread */
 #define PW_READ_QUEUES	2U /* finalizers_waiting: one call per block of 100 finalizers */
 #define PW_READ_ALL	(PW_READ_THREADS | PW_READ_QUEUES)
+/* Waits up to 10 ms for a stopped world to go on; without it a read that is torn 16 times in a row is given up. */
+#define PW_READ_PATIENT 4U
 
 /*
  * Reads all numbers now; ret_histograms may be NULL. spawn_total is left unknown (target/births.h). -ESRCH gone, -EPERM
  * closed, -EFAULT unreadable, -EAGAIN changing faster than it can be read, -EBADMSG not what this version's runtime can
  * hold: then nothing of it is to be believed.
  */
-int pw_runtime_metrics_read(struct pw_runtime_metrics *metrics, unsigned int lists,
+int pw_runtime_metrics_read(struct pw_runtime_metrics *metrics, unsigned int what,
 			    struct pw_runtime_numbers *ret_numbers, struct pw_histograms *ret_histograms,
 			    struct pw_why *reterr_why) __attribute__((warn_unused_result));
 

@@ -149,7 +149,7 @@ static void all_sources_meet_in_one_record(void **state)
 	assert_string_equal(pw_record_string(record, record->identity.state), "attached");
 	assert_int_equal(record->census.total, 5);
 	assert_int_equal(record->census.section.quality, PW_EXACT);
-	assert_int_equal(record->runtime.spawn_total, 5);
+	assert_int_equal(record->runtime.numbers.spawn_total, 5);
 	assert_int_equal(record->kernel.threads, 5);
 	assert_true(record->kernel.open_files == PW_UNKNOWN);
 	assert_int_equal(record->events.spawned, 30);
@@ -159,7 +159,7 @@ static void all_sources_meet_in_one_record(void **state)
 	assert_int_equal(record->events.counts[0].statement, record->census.groups[0].statement);
 	assert_int_equal(record->events.counts[0].reason_count, 2);
 	assert_true(record->events.counts[0].ran == PW_UNKNOWN);
-	assert_int_equal(record->drop_count, 5);
+	assert_int_equal(record->drop_count, 6);
 	assert_string_equal(pw_record_string(record, record->drops[1].name), "second");
 	assert_int_equal(record->drops[1].count, 22);
 	pw_record_unref(record);
@@ -320,13 +320,13 @@ static void goids_that_cannot_be_read_are_stale_until_the_next_poll(void **state
 	fake_go_set_p(world.go, 0, PW_FIELD_P_GOIDCACHE, 30, 8); /* begins after its end: torn */
 	record = tick(&world);
 	assert_int_equal(record->runtime.section.quality, PW_STALE);
-	assert_int_equal(record->runtime.spawn_total, 5);
+	assert_int_equal(record->runtime.numbers.spawn_total, 5);
 	assert_true(record->runtime.section.taken_ns >= taken_ns);
 	pw_record_unref(record);
 	set_goids(&world, 9);
 	record = tick(&world);
 	assert_int_equal(record->runtime.section.quality, PW_EXACT);
-	assert_int_equal(record->runtime.spawn_total, 9);
+	assert_int_equal(record->runtime.numbers.spawn_total, 9);
 	pw_record_unref(record);
 	world_done(&world);
 }
@@ -378,7 +378,7 @@ static void a_target_that_is_not_what_it_was_shows_no_census(void **state)
 	record = tick(&world);
 	assert_false(record->census.section.present);
 	assert_int_equal(record->runtime.section.quality, PW_STALE);
-	assert_int_equal(record->runtime.spawn_total, 5);
+	assert_int_equal(record->runtime.numbers.spawn_total, 5);
 	pw_record_unref(record);
 	world_done(&world);
 }

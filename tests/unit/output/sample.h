@@ -86,10 +86,8 @@ static inline struct pw_record *sample_record_parks(const char *process, const s
 	draft->events.section = (struct pw_section){.present = true, .taken_ns = taken_ns};
 	draft->census.section = (struct pw_section){.present = true, .taken_ns = taken_ns};
 	draft->runtime.section = (struct pw_section){.present = true, .taken_ns = taken_ns};
-	draft->runtime.goroutines = 0;
-	draft->runtime.spawn_total = draft->runtime.gc_cycles = draft->runtime.gc_pause_total_ns = PW_UNKNOWN;
-	draft->runtime.threads = draft->runtime.gomaxprocs = draft->runtime.gc_forced = PW_UNKNOWN;
-	draft->runtime.heap_live_bytes = draft->runtime.heap_marked_bytes = PW_UNKNOWN;
+	pw_runtime_numbers_init(&draft->runtime.numbers);
+	draft->runtime.numbers.goroutines = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct pw_record_statement *statement = pw_record_builder_statement(builder, NULL);
 		struct pw_record_reason_count *reason;
@@ -122,7 +120,7 @@ static inline struct pw_record *sample_record_parks(const char *process, const s
 		group->status = PW_GOROUTINE_WAITING;
 		group->reason = pw_record_builder_string(builder, sites[i].reason);
 		group->count = sites[i].live;
-		draft->runtime.goroutines += sites[i].live;
+		draft->runtime.numbers.goroutines += sites[i].live;
 	}
 	if (park_count)
 		draft->snapshot.section = (struct pw_section){.present = true, .taken_ns = taken_ns};

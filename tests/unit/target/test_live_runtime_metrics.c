@@ -61,7 +61,7 @@ static const char *text_behind(const char *answer, const char *prefix, const cha
 static void read_all(struct pw_runtime_metrics *metrics, const char *path, struct pw_runtime_numbers *numbers)
 {
 	struct pw_why why = {};
-	int r = pw_runtime_metrics_read(metrics, PW_READ_ALL, numbers, &ours, &why);
+	int r = pw_runtime_metrics_read(metrics, PW_READ_ALL | PW_READ_PATIENT, numbers, &ours, &why);
 
 	if (r)
 		fail_msg("%s: %s", path, pw_why_text(&why, r));
