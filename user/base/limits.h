@@ -108,8 +108,12 @@
 #define PW_MSTATS_SIZE_MAX	(64 << 10)   /* inside mstats; 8 kB in Go 1.27 */
 #define PW_HEAP_BUCKETS_MAX	(1U << 20)   /* of a heap profile: stacks times sizes; large servers have some 10,000 */
 #define PW_HEAP_PCS_MAX		(1U << 24)   /* of all their stacks: 128 MB */
-#define PW_HEAP_STACK_MAX	1040U /* of one; the runtime keeps 32, from 1.23 on 128 or GODEBUG's up to 1024 */
-#define PW_LABEL_SIZE_MAX	1024U /* of a key or a value; longer ones are cut */
+#define PW_HEAP_STACK_MAX	1040U	   /* of one; the runtime keeps 32, from 1.23 on 128 or GODEBUG's up to 1024 */
+#define PW_SPANS_MAX		(1U << 28) /* of a heap: 2 TB in spans of 8 kB */
+#define PW_HEAP_SPANS_SAMPLED	16384U	   /* looked at for types: all of a heap of 128 MB, 40 ms of a larger one */
+#define PW_HEAP_SLOTS_MAX	(1U << 18) /* objects in them whose type is asked for */
+#define PW_HEAP_TYPES_MAX	16384U	   /* different ones */
+#define PW_LABEL_SIZE_MAX	1024U	   /* of a key or a value; longer ones are cut */
 #define PW_LABEL_STRINGS_MAX	65536U
 #define PW_LABEL_BYTES_MAX	(8U << 20)
 #define PW_BIRTHS_PICTURES_MAX	512U	       /* polls remembered; beyond a minute at 2% of the age */

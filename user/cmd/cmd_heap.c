@@ -27,6 +27,8 @@ static const struct pw_option options[] = {
 	{"alloc", 0, NULL, "what was allocated since the start", PW_OPTION_FLAG, VALUE(alloc), NULL},
 	{"interval", 0, "DURATION", "growth over that time from now", PW_OPTION_DURATION, VALUE(interval_ns), NULL},
 	{"diff", 0, "OLD", "growth against an older profile (JSON)", PW_OPTION_TEXT, VALUE(diff), NULL},
+	{"classes", 0, NULL, "objects by size, and large ones by type [if there is no profile]", PW_OPTION_FLAG,
+	 VALUE(classes), NULL},
 	{"focus", 0, "REGEX", "only with a function or file on the stack that matches", PW_OPTION_TEXT, VALUE(focus),
 	 NULL},
 	{"top", 0, "N", "sites shown as text [10]", PW_OPTION_NUMBER, VALUE(top), NULL},
@@ -204,7 +206,9 @@ const struct pw_command pw_cmd_heap = {
 	.operands = "",
 	.summary = "Where the heap of one process was allocated, and what grows",
 	.details = "Reads the runtime's own heap profile without stopping the process, as of the last GC cycle.\n"
-		   "--interval shows which lines keep more and more.",
+		   "--interval shows which lines keep more and more. Programs that nothing profiles keep none: then "
+		   "sizes of\n"
+		   "objects, from Go 1.22 on types of those above 512 bytes, and their growth take its place.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.run = run,

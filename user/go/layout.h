@@ -282,7 +282,9 @@
 	X(MEMRECORDCYCLE_SIZE, "runtime.memRecordCycle", "")                                    \
 	X(WORK_STARTSEMA, "runtime.workType", "startSema")                                      \
 	X(WORK_PAUSENS, "runtime.workType", "pauseNS")                                          \
-	X(WORK_GOROUTINELEAK_DONE, "runtime.workType", "goroutineLeak.done")
+	X(WORK_GOROUTINELEAK_DONE, "runtime.workType", "goroutineLeak.done")                    \
+	X(MODULEDATA_TYPES, "runtime.moduledata", "types")                                      \
+	X(MODULEDATA_ETYPES, "runtime.moduledata", "etypes")
 
 enum pw_field {
 #define X(name, type, path) PW_FIELD_##name,

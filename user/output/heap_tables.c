@@ -106,7 +106,7 @@ void pw_heap_put_classes(struct pw_buf *out, const struct pw_heap_profile *heap,
 		pw_text_table_column(&table, "GROWTH", true);
 	pw_text_table_column(&table, "IN USE", true);
 	if (heap->compared)
-		pw_text_table_column(&table, "GROWTH", true);
+		pw_text_table_column(&table, "MORE", true);
 	pw_text_table_column(&table, "OBJECTS", true);
 	pw_text_table_column(&table, heap->compared ? "ALLOCATED" : "ALLOCATED EVER", true);
 	for (size_t i = 0; i < heap->class_count && shown < top; i++) {
@@ -132,17 +132,13 @@ static void put_types_title(struct pw_buf *out, const struct pw_heap_profile *he
 	pw_buf_putc(out, '\n');
 }
 
-void pw_heap_put_types(struct pw_buf *out, const struct pw_heap_profile *heap, size_t top)
+static void put_type_table(struct pw_buf *out, const struct pw_heap_profile *heap, size_t top)
 {
 	_cleanup_free_ const struct pw_heap_type **order = calloc(heap->type_count + 1, sizeof(*order));
 	_cleanup_(pw_text_table_done) struct pw_text_table table = {0};
 
 	if (!order) {
 		out->error = out->error ? out->error : -ENOMEM;
-		return;
-	}
-	if (heap->no_types[0]) {
-		pw_buf_printf(out, "\nno types: %s\n", heap->no_types);
 		return;
 	}
 	for (size_t i = 0; i < heap->type_count; i++)
@@ -162,4 +158,12 @@ void pw_heap_put_types(struct pw_buf *out, const struct pw_heap_profile *heap, s
 		pw_text_table_cell(&table, pw_profile_string(heap->base, order[i]->name), NAME_MAX_);
 	}
 	pw_text_table_print(&table, out);
+}
+
+void pw_heap_put_types(struct pw_buf *out, const struct pw_heap_profile *heap, size_t top)
+{
+	if (heap->no_types[0])
+		pw_buf_printf(out, "\nno types: %s\n", heap->no_types);
+	else
+		put_type_table(out, heap, top);
 }

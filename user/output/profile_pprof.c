@@ -63,11 +63,12 @@ int pw_profile_write_pprof(struct pw_buf *out, const struct pw_profile *profile)
 	};
 	_cleanup_(pw_pprof_freep) struct pw_pprof *writer = NULL;
 	_cleanup_free_ uint64_t *waiting = calloc(profile->group_count + 1, sizeof(*waiting));
-	int r = waiting ? pw_pprof_new(&writer, profile) : -ENOMEM;
+	int r;
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < profile->goroutine_count; i++)
+	if (!waiting)
+		return -ENOMEM;
+	r = pw_pprof_new(&writer, profile);
+	for (size_t i = 0; i < profile->goroutine_count && r >= 0; i++)
 		if (profile->goroutines[i].group < profile->group_count)
 			waiting[profile->goroutines[i].group] += profile->goroutines[i].parked_ns;
 	for (size_t i = 0; i < profile->group_count && r >= 0; i++) {

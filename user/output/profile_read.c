@@ -18,8 +18,8 @@
  */
 struct input {
 	struct pw_profile *profile;
-	struct pw_profile_group *group; /* that is being read */
-	bool version, groups;		/* have been seen */
+	struct pw_profile_group group; /* that is being read */
+	bool version, groups;	       /* have been seen */
 };
 
 static bool read_string(struct pw_json_reader *reader, struct pw_profile *profile, uint32_t *ret_string)
@@ -38,7 +38,7 @@ static bool read_created_by(struct pw_json_reader *reader, struct input *input)
 
 	if (token == PW_JSON_NULL)
 		return true;
-	return token == PW_JSON_OBJECT ? pw_frame_read_json(reader, input->profile, &input->group->created_by)
+	return token == PW_JSON_OBJECT ? pw_frame_read_json(reader, input->profile, &input->group.created_by)
 				       : pw_json_fail(reader, -EBADMSG);
 }
 
@@ -73,7 +73,7 @@ static bool read_age_member(struct pw_json_reader *reader, void *context)
 static bool read_group_member(struct pw_json_reader *reader, void *context)
 {
 	struct input *input = context;
-	struct pw_profile_group *group = input->group;
+	struct pw_profile_group *group = &input->group;
 	uint64_t count;
 
 	if (pw_json_is_key(reader, "count")) {
@@ -104,18 +104,18 @@ static bool read_groups(struct pw_json_reader *reader, struct input *input)
 		return pw_json_fail(reader, -EBADMSG);
 	input->groups = true;
 	while ((token = pw_json_next(reader)) == PW_JSON_OBJECT) {
-		struct pw_profile_group group = {.runs_per_second = -1}, *added;
+		struct pw_profile_group *added;
 
-		group.waiting_on.fd = -1;
-		group.waiting_on.deadline_ns = INT64_MIN;
-		input->group = &group;
+		input->group = (struct pw_profile_group){.runs_per_second = -1};
+		input->group.waiting_on.fd = -1;
+		input->group.waiting_on.deadline_ns = INT64_MIN;
 		if (!pw_json_read_members(reader, input, read_group_member))
 			return false;
 		added = pw_profile_add_group(input->profile);
 		if (!added)
 			return pw_json_fail(reader, -ENOMEM);
-		*added = group;
-		input->profile->total += group.count;
+		*added = input->group;
+		input->profile->total += input->group.count;
 	}
 	return token == PW_JSON_CLOSE || pw_json_fail(reader, -EBADMSG);
 }

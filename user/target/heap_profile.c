@@ -7,7 +7,7 @@
 #include "base/macros.h"
 #include "base/time.h"
 #include "base/vec.h"
-#include "target/blocks.h"
+#include "target/mem_cache.h"
 #include "target/gather.h"
 #include "target/gread.h"
 #include "target/target.h"
@@ -35,7 +35,7 @@ struct plan { /* offsets in this Go version */
 };
 
 struct pw_heap_profiler {
-	struct pw_blocks blocks;
+	struct pw_mem_cache cache;
 	struct pw_addr_map seen;
 	PW_VEC(struct pw_heap_bucket) buckets;
 	PW_VEC(uint64_t) pcs;
@@ -60,7 +60,7 @@ void pw_heap_profiler_free(struct pw_heap_profiler *profiler)
 {
 	if (!profiler)
 		return;
-	pw_blocks_done(&profiler->blocks);
+	pw_mem_cache_done(&profiler->cache);
 	pw_addr_map_done(&profiler->seen);
 	pw_vec_done(&profiler->buckets);
 	pw_vec_done(&profiler->pcs);
@@ -189,7 +189,7 @@ static int read_record(struct pw_heap_profiler *profiler, const struct plan *pla
 		       int pending)
 {
 	uint64_t at = bucket->addr + (uint64_t)plan->header + (uint64_t)bucket->pc_count * 8;
-	int r = pw_blocks_read(&profiler->blocks, at, profiler->record, (size_t)plan->record);
+	int r = pw_mem_cache_read(&profiler->cache, at, profiler->record, (size_t)plan->record);
 
 	if (!r)
 		take_record(bucket, plan, profiler->record, pending);
@@ -212,7 +212,7 @@ static int add_bucket(struct pw_heap_profiler *profiler, const struct pw_target 
 	if (pw_vec_reserve(&profiler->pcs, count) < 0 || pw_vec_reserve(&profiler->buckets, 1) < 0)
 		return 0; /* over the caps */
 	pcs = profiler->pcs.items + profiler->pcs.count;
-	r = pw_blocks_read(&profiler->blocks, addr + (uint64_t)plan->header, pcs, count * sizeof(*pcs));
+	r = pw_mem_cache_read(&profiler->cache, addr + (uint64_t)plan->header, pcs, count * sizeof(*pcs));
 	if (r < 0)
 		return r;
 	if (hash_of(pcs, count, bucket.object_bytes) != word(header, plan->hash)) {
@@ -255,7 +255,7 @@ static int walk(struct pw_heap_profiler *profiler, struct pw_target *target, con
 			profiler->look.broken = "it is a circle";
 			break;
 		}
-		r = pw_blocks_read(&profiler->blocks, addr, header, (size_t)plan->header);
+		r = pw_mem_cache_read(&profiler->cache, addr, header, (size_t)plan->header);
 		if (!r)
 			r = add_bucket(profiler, target, plan, addr, header);
 		if (r == -EFAULT) {
@@ -286,7 +286,7 @@ static int read_records(struct pw_heap_profiler *profiler, struct pw_target *tar
 {
 	int pending = before_gc ? FUTURES : read_pending(target), changed = 0;
 
-	pw_blocks_forget(&profiler->blocks);
+	pw_mem_cache_forget(&profiler->cache);
 	pw_vec_foreach (&profiler->buckets, bucket) {
 		uint64_t allocs = bucket->allocs, frees = bucket->frees;
 		int r = read_record(profiler, plan, bucket, pending);
@@ -360,7 +360,7 @@ int pw_heap_profiler_look(struct pw_heap_profiler *profiler, struct pw_target *t
 	*look = (struct pw_heap_look){0};
 	pw_vec_reset(&profiler->buckets);
 	pw_vec_reset(&profiler->pcs);
-	pw_blocks_begin(&profiler->blocks, &target->mem);
+	pw_mem_cache_begin(&profiler->cache, &target->mem);
 	r = read_heads(target, look, &head);
 	if (!r)
 		r = walk(profiler, target, &plan, head);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#ifndef PW_TARGET_BLOCKS_H
-#define PW_TARGET_BLOCKS_H
+#ifndef PW_TARGET_MEM_CACHE_H
+#define PW_TARGET_MEM_CACHE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -12,19 +12,19 @@ struct pw_mem;
  * that following a list of neighbours costs one system call for some hundred of them. What a block holds is as old as
  * its reading. A zeroed one is empty.
  */
-struct pw_block;
-struct pw_blocks {
+struct pw_mem_block;
+struct pw_mem_cache {
 	struct pw_mem *mem; /* borrowed */
-	struct pw_block *blocks;
+	struct pw_mem_block *blocks;
 };
 
 /* From now on from this memory; forgets what there was. */
-void pw_blocks_begin(struct pw_blocks *blocks, struct pw_mem *mem);
-void pw_blocks_forget(struct pw_blocks *blocks);
-void pw_blocks_done(struct pw_blocks *blocks);
+void pw_mem_cache_begin(struct pw_mem_cache *cache, struct pw_mem *mem);
+void pw_mem_cache_forget(struct pw_mem_cache *cache);
+void pw_mem_cache_done(struct pw_mem_cache *cache);
 
 /* As pw_mem_read: 0, -EFAULT, -ESRCH, -EPERM, -ENOMEM. */
-int pw_blocks_read(struct pw_blocks *blocks, uint64_t addr, void *buffer, size_t size)
+int pw_mem_cache_read(struct pw_mem_cache *cache, uint64_t addr, void *buffer, size_t size)
 	__attribute__((warn_unused_result));
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "target/blocks.h"
+#include "target/mem_cache.h"
 
 #include <string.h>
 
@@ -9,38 +9,38 @@
 #define BLOCK_BYTES (64U << 10)
 #define BLOCKS	    32U /* 2 MB; a list mostly stays in one block per P */
 
-struct pw_block {
+struct pw_mem_block {
 	uint64_t addr; /* 0: empty */
 	bool partial;  /* could not be read as a whole: what is wanted of it is read by itself */
 	uint8_t bytes[BLOCK_BYTES];
 };
 
-void pw_blocks_forget(struct pw_blocks *blocks)
+void pw_mem_cache_forget(struct pw_mem_cache *cache)
 {
-	for (size_t i = 0; blocks->blocks && i < BLOCKS; i++)
-		blocks->blocks[i].addr = 0;
+	for (size_t i = 0; cache->blocks && i < BLOCKS; i++)
+		cache->blocks[i].addr = 0;
 }
 
-void pw_blocks_begin(struct pw_blocks *blocks, struct pw_mem *mem)
+void pw_mem_cache_begin(struct pw_mem_cache *cache, struct pw_mem *mem)
 {
-	blocks->mem = mem;
-	pw_blocks_forget(blocks);
+	cache->mem = mem;
+	pw_mem_cache_forget(cache);
 }
 
-void pw_blocks_done(struct pw_blocks *blocks)
+void pw_mem_cache_done(struct pw_mem_cache *cache)
 {
-	free(blocks->blocks);
-	blocks->blocks = NULL;
+	free(cache->blocks);
+	cache->blocks = NULL;
 }
 
-static int block_at(struct pw_blocks *blocks, uint64_t addr, const struct pw_block **ret_block)
+static int block_at(struct pw_mem_cache *cache, uint64_t addr, const struct pw_mem_block **ret_block)
 {
-	struct pw_block *block = &blocks->blocks[addr / BLOCK_BYTES % BLOCKS];
+	struct pw_mem_block *block = &cache->blocks[addr / BLOCK_BYTES % BLOCKS];
 	int r = 0;
 
 	if (block->addr != addr) {
 		block->addr = 0;
-		r = pw_mem_read(blocks->mem, addr, block->bytes, BLOCK_BYTES);
+		r = pw_mem_read(cache->mem, addr, block->bytes, BLOCK_BYTES);
 		if (r && r != -EFAULT)
 			return r;
 		block->partial = r == -EFAULT;
@@ -50,24 +50,24 @@ static int block_at(struct pw_blocks *blocks, uint64_t addr, const struct pw_blo
 	return 0;
 }
 
-int pw_blocks_read(struct pw_blocks *blocks, uint64_t addr, void *buffer, size_t size)
+int pw_mem_cache_read(struct pw_mem_cache *cache, uint64_t addr, void *buffer, size_t size)
 {
 	uint64_t end;
 
 	if (pw_add_overflows(addr, size, &end) || addr < BLOCK_BYTES)
 		return -EFAULT;
-	if (!blocks->blocks)
-		blocks->blocks = calloc(BLOCKS, sizeof(*blocks->blocks));
-	if (!blocks->blocks)
+	if (!cache->blocks)
+		cache->blocks = calloc(BLOCKS, sizeof(*cache->blocks));
+	if (!cache->blocks)
 		return -ENOMEM;
 	while (size) {
 		uint64_t start = addr - addr % BLOCK_BYTES;
 		size_t at = (size_t)(addr - start), n = PW_MIN(size, (size_t)BLOCK_BYTES - at);
-		const struct pw_block *block;
-		int r = block_at(blocks, start, &block);
+		const struct pw_mem_block *block;
+		int r = block_at(cache, start, &block);
 
 		if (!r && block->partial)
-			r = pw_mem_read(blocks->mem, addr, buffer, n);
+			r = pw_mem_read(cache->mem, addr, buffer, n);
 		else if (!r)
 			memcpy(buffer, block->bytes + at, n);
 		if (r)
