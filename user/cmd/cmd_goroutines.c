@@ -11,6 +11,8 @@
 #include "base/time.h"
 #include "cmd/answer.h"
 #include "cmd/cmd.h"
+#include "cmd/config.h"
+#include "cmd/daemon_ages.h"
 #include "cmd/goroutines_look.h"
 #include "cmd/goroutines_request.h"
 #include "cmd/oneshot.h"
@@ -46,6 +48,7 @@ static const struct pw_option options[] = {
 	{"format", 0, "FORMAT", "text, json, pprof, folded, svg or debug2 [text]", PW_OPTION_TEXT, VALUE(style), NULL},
 	{"json", 0, NULL, "as JSON", PW_OPTION_FLAG, VALUE(json), NULL},
 	{"json-schema", 0, NULL, "the JSON Schema of that, and nothing else", PW_OPTION_FLAG, VALUE(schema), NULL},
+	{"socket", 0, "PATH", "of the daemon that is asked for ages, or none", PW_OPTION_SETTING, 0, "socket"},
 	{"output", 'o', "FILE", "into a file (0600) instead of stdout", PW_OPTION_TEXT, VALUE(output), NULL},
 };
 
@@ -122,9 +125,11 @@ static enum pw_exit answer(struct pw_profile *profile, const struct pw_goroutine
 	return pw_answer_deliver(&out, request->values->output);
 }
 
-static enum pw_exit look_and_answer(struct pw_target *target, const struct pw_goroutines_request *request)
+static enum pw_exit look_and_answer(struct pw_target *target, const struct pw_goroutines_request *request,
+				    const char *socket)
 {
 	struct pw_profile *profile = NULL;
+	struct pw_daemon_ages ages;
 	enum pw_exit status;
 	int r;
 
@@ -135,7 +140,9 @@ static enum pw_exit look_and_answer(struct pw_target *target, const struct pw_go
 	}
 	if (!target->symbols_ok)
 		pw_log_usage(0, "pid %d has no names: %s", target->pid, target->symbols_reason);
-	r = pw_goroutines_look(target, request->values, &profile);
+	pw_daemon_ages_ask(request->values->over_ns ? "" : socket, target, &ages);
+	r = pw_goroutines_look(target, request->values, &ages, &profile);
+	pw_daemon_ages_done(&ages);
 	if (r < 0) {
 		pw_log_usage(r, "the goroutines of pid %d could not be read: %s", target->pid,
 			     r == -ESRCH ? "it has ended" : strerror(-r));
@@ -146,7 +153,7 @@ static enum pw_exit look_and_answer(struct pw_target *target, const struct pw_go
 	return status;
 }
 
-static enum pw_exit open_and_answer(const struct pw_goroutines_request *request)
+static enum pw_exit open_and_answer(const struct pw_goroutines_request *request, const char *socket)
 {
 	struct pw_oneshot oneshot = {.procfs = PW_PROCFS_INIT};
 	struct pw_target *target = NULL;
@@ -159,7 +166,7 @@ static enum pw_exit open_and_answer(const struct pw_goroutines_request *request)
 	if (status == PW_EXIT_OK)
 		status = pw_oneshot_target(&oneshot, pid, &target);
 	if (status == PW_EXIT_OK)
-		status = look_and_answer(target, request);
+		status = look_and_answer(target, request, socket);
 	pw_target_free(target);
 	pw_oneshot_close(&oneshot);
 	return status;
@@ -178,9 +185,11 @@ static int run(const struct pw_command *command, int argc, char **argv)
 {
 	struct pw_goroutines_values values = {.top = TOP, .every_ns = EVERY_NS};
 	_cleanup_(pw_goroutines_request_done) struct pw_goroutines_request request = {};
+	_cleanup_(pw_config_done) struct pw_config config;
 	struct pw_options_result parsed;
 
-	if (pw_options_parse(command, argc, argv, &values, NULL, &parsed) < 0)
+	pw_config_init(&config);
+	if (pw_options_parse(command, argc, argv, &values, &config, &parsed) < 0)
 		return PW_EXIT_USAGE;
 	if (parsed.help)
 		return PW_EXIT_OK;
@@ -196,7 +205,8 @@ static int run(const struct pw_command *command, int argc, char **argv)
 		pw_log_usage(-EINVAL, "pprof is binary: give a file with -o, or a pipe");
 		return PW_EXIT_USAGE;
 	}
-	return open_and_answer(&request);
+	pw_oneshot_socket(&config);
+	return open_and_answer(&request, config.socket);
 }
 
 const struct pw_command pw_cmd_goroutines = {

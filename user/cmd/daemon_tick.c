@@ -150,6 +150,22 @@ static int by_pid(const void *a, const void *b)
 	return ((*left)->identity.pid > (*right)->identity.pid) - ((*left)->identity.pid < (*right)->identity.pid);
 }
 
+/* What snapshots know of ages goes with the picture, for commands that ask. */
+static int add_ages(const struct pw_daemon *daemon, struct pw_published *published)
+{
+	_cleanup_free_ struct pw_ages_image **images =
+		calloc(daemon->observed.count + 1, sizeof(struct pw_ages_image *));
+	size_t count = 0;
+
+	for (size_t i = 0; images && i < daemon->observed.count; i++) {
+		struct pw_ages_image *image = pw_observation_ages(daemon->observed.items[i]->observation);
+
+		if (image)
+			images[count++] = image;
+	}
+	return images ? pw_published_set_ages(published, images, count) : -ENOMEM;
+}
+
 static void publish(struct pw_daemon *daemon)
 {
 	struct pw_published *published = NULL;
@@ -171,6 +187,11 @@ static void publish(struct pw_daemon *daemon)
 				     daemon->config.metrics_sites, pw_boot_ns(), pw_wall_ns());
 	}
 	free(records);
+	if (r >= 0) {
+		r = add_ages(daemon, published);
+		if (r < 0)
+			pw_published_unref(published);
+	}
 	if (r < 0) {
 		pw_log_warn(r, "nothing published in this tick: %s", strerror(-r));
 		return;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "base/time.h"
+#include "cmd/daemon_ages.h"
 #include "cmd/goroutines_request.h"
 #include "model/profile.h"
 #include "observe/profile_build.h"
@@ -26,7 +27,8 @@
 #define BIRTHS_TRIES  50
 
 struct looking {
-	struct pw_target *target; /* borrowed */
+	struct pw_target *target; /* borrowed, as the next */
+	const struct pw_daemon_ages *ages;
 	struct pw_snapshot *snapshot;
 	struct pw_profile_builder *builder;
 	struct pw_profile *profile;
@@ -56,16 +58,18 @@ static void wait_until(struct looking *looking, uint64_t end)
 static int look_twice(struct looking *looking, const struct pw_goroutines_values *values)
 {
 	const struct pw_snapshot_result *look = pw_snapshot_result(looking->snapshot);
-	uint64_t first_ns = look->taken_ns, apart = PW_MAX(APART_NS, values->min_age_ns);
+	uint64_t first_ns = look->taken_ns, apart = APART_NS;
 	char text[PW_DURATION_SIZE];
 	int r;
 
 	looking->profile->duration_ns = look->duration_ns;
 	if (values->once)
 		return pw_profile_builder_look(looking->builder, look, 0);
-	if (apart > APART_NS)
+	if (values->min_age_ns > apart && !looking->ages->count) {
+		apart = values->min_age_ns;
 		pw_log_usage(0, "looking twice, %s apart, as ages are known only since the first look",
 			     pw_time_duration(apart, text));
+	}
 	wait_until(looking, pw_now_ns() + apart);
 	r = pw_snapshot_look(looking->snapshot);
 	if (r < 0)
@@ -129,6 +133,8 @@ static int take(struct looking *looking, const struct pw_goroutines_values *valu
 		r = pw_snapshot_new(&looking->snapshot, looking->target, &look);
 	if (!r)
 		r = pw_profile_builder_new(&looking->builder, &source);
+	if (!r)
+		pw_snapshot_know(looking->snapshot, looking->ages->items, looking->ages->count);
 	for (int i = 0; !r && looking->target->births && i < BIRTHS_TRIES; i++) /* who is older than this look */
 		if (pw_births_poll(looking->target->births, looking->target, pw_boot_ns()) != -EAGAIN)
 			break;
@@ -140,13 +146,15 @@ static int take(struct looking *looking, const struct pw_goroutines_values *valu
 	if (r < 0)
 		return r;
 	pw_profile_describe(looking->profile, looking->target);
+	if (looking->ages->count)
+		looking->profile->ages_wall_ns = looking->ages->head.first_wall_ns;
 	return name_all(looking);
 }
 
 int pw_goroutines_look(struct pw_target *target, const struct pw_goroutines_values *values,
-		       struct pw_profile **ret_profile)
+		       const struct pw_daemon_ages *ages, struct pw_profile **ret_profile)
 {
-	struct looking looking = {.target = target};
+	struct looking looking = {.target = target, .ages = ages};
 	int r;
 
 	sigemptyset(&looking.signals);

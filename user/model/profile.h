@@ -88,6 +88,7 @@ struct pw_profile {
 	uint64_t taken_wall_ns, duration_ns; /* duration of the first, whole look */
 	uint64_t looks, over_ns;	     /* 1 or 2 looks; --over: how long */
 	uint64_t elapsed_ns;		     /* between the two looks; 0: one look */
+	uint64_t ages_wall_ns; /* since when somebody has watched, whose ages these are: the daemon; 0: nobody has */
 	uint64_t total, skipped, torn;
 	bool from_core;
 	bool compared; /* --diff: growth is set, and the rest of this line */

@@ -16,6 +16,7 @@
 #include "base/macros.h"
 #include "base/parse.h"
 #include "base/why.h"
+#include "model/ages.h"
 #include "output/publish.h"
 
 /*
@@ -132,6 +133,34 @@ static enum MHD_Result send_page(struct pw_http *http, struct MHD_Connection *co
 	return send_response(connection, MHD_HTTP_OK, route->type, response);
 }
 
+/* ?pid=N: what the last snapshot of that process knows of the ages of its goroutines (model/ages.h). */
+static enum MHD_Result send_ages(struct pw_http *http, struct MHD_Connection *connection)
+{
+	const char *text = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "pid");
+	const struct pw_ages_image *image;
+	struct MHD_Response *response;
+	struct body *body;
+	int pid;
+
+	if (!text || pw_parse_pid(text, &pid) < 0)
+		return send_text(connection, MHD_HTTP_BAD_REQUEST, "which process? ?pid=N\n");
+	body = calloc(1, sizeof(*body));
+	if (!body)
+		return MHD_NO;
+	body->published = pw_board_get(http->board);
+	image = body->published ? pw_published_ages(body->published, pid) : NULL;
+	if (!image) {
+		body_free(body);
+		return send_text(connection, MHD_HTTP_NOT_FOUND, "no stacks of that process have been read yet\n");
+	}
+	body->text = image->bytes;
+	body->size = image->size;
+	response = MHD_create_response_from_callback(body->size, 64U << 10, body_read, body, body_free);
+	if (!response)
+		body_free(body);
+	return send_response(connection, MHD_HTTP_OK, "application/octet-stream", response);
+}
+
 static bool wants_openmetrics(struct MHD_Connection *connection)
 {
 	const char *accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
@@ -185,6 +214,8 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 		return send_text(connection, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
 				 ready ? "ready\n" : "starting\n");
 	}
+	if (!strcmp(url, "/api/v1/ages"))
+		return send_ages(http, connection);
 	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
 		if (strcmp(url, routes[i].path))
 			continue;

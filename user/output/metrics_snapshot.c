@@ -123,7 +123,18 @@ static int by_count(const void *a, const void *b)
 	return by_place(a, b);
 }
 
-/* The innermost function outside of the runtime; "" if there is none. */
+/* The runtime, and what only waits for it on behalf of others: sync.(*Mutex).Lock says less than who called it. */
+static bool only_waits(const char *function)
+{
+	static const char *const packages[] = {"runtime.", "sync.", "internal/sync.", "internal/poll.", "time.Sleep"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(packages); i++)
+		if (!strncmp(function, packages[i], strlen(packages[i])))
+			return true;
+	return false;
+}
+
+/* The innermost function that waits on its own account; "" if there is none. */
 static const char *innermost(const struct pw_record *record, const struct pw_record_park *park)
 {
 	const struct pw_record_stack *stack = &record->stacks[park->stack];
@@ -131,7 +142,7 @@ static const char *innermost(const struct pw_record *record, const struct pw_rec
 	for (uint32_t i = 0; i < stack->count; i++) {
 		const char *function = pw_record_string(record, record->frames[stack->first + i].function);
 
-		if (*function && strncmp(function, "runtime.", 8) != 0)
+		if (*function && !only_waits(function))
 			return function;
 	}
 	return "";

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/macros.h"
+#include "base/time.h"
 #include "model/profile.h"
 #include "model/record.h"
 #include "output/frames_json.h"
@@ -156,11 +157,14 @@ static void write_group(struct pw_json *json, const struct pw_profile *profile, 
 int pw_profile_write_json(struct pw_buf *out, const struct pw_profile *profile)
 {
 	struct pw_json json = pw_json_init(out, true);
+	char text[PW_RFC3339_SIZE];
 
 	pw_json_object(&json);
 	pw_json_key_u64(&json, "schema_version", SCHEMA_VERSION);
 	pw_head_write_json(&json, profile);
 	pw_json_key_u64(&json, "duration_ns", profile->duration_ns);
+	if (profile->ages_wall_ns)
+		pw_json_key_str(&json, "ages_since", pw_time_rfc3339(profile->ages_wall_ns, text));
 	if (profile->over_ns) {
 		pw_json_key_u64(&json, "over_ns", profile->over_ns);
 		pw_json_key_u64(&json, "looks", profile->looks);
@@ -191,6 +195,8 @@ static const char schema[] =
 	"    \"go_version\": {\"type\": \"string\"},\n"
 	"    \"taken_at\": {\"type\": \"string\", \"format\": \"date-time\"},\n"
 	"    \"duration_ns\": {\"$ref\": \"#/$defs/count\", \"description\": \"of the first, whole look\"},\n"
+	"    \"ages_since\": {\"type\": \"string\", \"format\": \"date-time\", \"description\": \"a daemon has "
+	"watched since then, and ages are its own\"},\n"
 	"    \"over_ns\": {\"$ref\": \"#/$defs/count\", \"description\": \"--over: how long was looked\"},\n"
 	"    \"looks\": {\"$ref\": \"#/$defs/count\", \"description\": \"--over: how often\"},\n"
 	"    \"total\": {\"$ref\": \"#/$defs/count\", \"description\": \"goroutines of all groups\"},\n"

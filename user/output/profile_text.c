@@ -12,6 +12,8 @@
 #include "model/record.h"
 #include "output/place.h"
 
+#define DATE_SIZE 10 /* "2026-11-26" */
+
 static const char *state_of(const struct pw_profile *profile, const struct pw_profile_group *group)
 {
 	if (group->mixed_status)
@@ -36,9 +38,23 @@ static const struct pw_profile_frame *telling_frame(const struct pw_profile *pro
 
 /* --- the top ----------------------------------------------------------------------------------------------------- */
 
+/* "14:02:07 UTC", with the date unless that is the day of the profile. */
+static const char *since(const struct pw_profile *profile, char text[PW_RFC3339_SIZE + 4])
+{
+	char then[PW_RFC3339_SIZE], now[PW_RFC3339_SIZE];
+	bool same_day;
+
+	pw_time_rfc3339(profile->ages_wall_ns, then);
+	pw_time_rfc3339(profile->taken_wall_ns, now);
+	same_day = !strncmp(then, now, DATE_SIZE);
+	snprintf(text, PW_RFC3339_SIZE + 4, "%.*s%s%.8s UTC", same_day ? 0 : DATE_SIZE, then, same_day ? "" : " ",
+		 then + DATE_SIZE + 1);
+	return text;
+}
+
 static void put_head(struct pw_buf *out, const struct pw_profile *profile)
 {
-	char number[PW_GROUPED_SIZE], duration[PW_DURATION_SIZE];
+	char number[PW_GROUPED_SIZE], duration[PW_DURATION_SIZE], clock[PW_RFC3339_SIZE + 4];
 
 	pw_put_foreign(out, profile->process);
 	pw_buf_printf(out, " (pid %d, ", profile->pid);
@@ -54,6 +70,8 @@ static void put_head(struct pw_buf *out, const struct pw_profile *profile)
 		pw_buf_puts(out, "; one look");
 	if (profile->duration_ns)
 		pw_buf_printf(out, ", the first took %s", pw_time_duration(profile->duration_ns, duration));
+	if (profile->ages_wall_ns)
+		pw_buf_printf(out, "; ages since %s from the daemon", since(profile, clock));
 	if (profile->skipped)
 		pw_buf_printf(out, "; %s skipped: over the budget, or unreadable",
 			      pw_grouped(profile->skipped, number));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "model/ages.h"
 #include "model/record.h"
 #include "output/metrics.h"
 #include "output/publish_data.h"
@@ -42,6 +43,25 @@ int pw_published_new(struct pw_published **ret_published, struct pw_record *cons
 	return 0;
 }
 
+int pw_published_set_ages(struct pw_published *published, struct pw_ages_image *const *images, size_t count)
+{
+	published->ages = calloc(count + 1, sizeof(*published->ages));
+	if (!published->ages)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		published->ages[i] = pw_ages_image_ref(images[i]);
+	published->ages_count = count;
+	return 0;
+}
+
+const struct pw_ages_image *pw_published_ages(const struct pw_published *published, int32_t pid)
+{
+	for (size_t i = 0; i < published->ages_count; i++)
+		if (published->ages[i]->pid == pid)
+			return published->ages[i];
+	return NULL;
+}
+
 struct pw_published *pw_published_ref(struct pw_published *published)
 {
 	atomic_fetch_add_explicit(&published->references, 1, memory_order_relaxed);
@@ -54,11 +74,14 @@ void pw_published_unref(struct pw_published *published)
 		return;
 	for (size_t i = 0; i < published->record_count; i++)
 		pw_record_unref(published->records[i]);
+	for (size_t i = 0; i < published->ages_count; i++)
+		pw_ages_image_unref(published->ages[i]);
 	for (size_t i = 0; i < _PW_PAGE_MAX; i++)
 		pw_buf_done(&published->pages[i].text);
 	pthread_mutex_destroy(&published->lock);
 	free(published->records);
 	free(published->alerts);
+	free(published->ages);
 	free(published);
 }
 

@@ -9,6 +9,7 @@
 #include "model/alert.h"
 #include "output/sinks.h"
 
+struct pw_ages_image;
 struct pw_record;
 
 /*
@@ -61,6 +62,11 @@ struct pw_published; /* opaque but for the renderers: publish_data.h */
 int pw_published_new(struct pw_published **ret_published, struct pw_record *const *records, size_t record_count,
 		     const struct pw_alert *alerts, size_t alert_count, const struct pw_health *health,
 		     size_t series_sites, uint64_t boot_ns, uint64_t wall_ns) __attribute__((warn_unused_result));
+/* Before it is published: what the last snapshots know of ages, one image per process; takes its own references. */
+int pw_published_set_ages(struct pw_published *published, struct pw_ages_image *const *images, size_t count)
+	__attribute__((warn_unused_result));
+/* Those of one process, owned by published: NULL if there are none. Any thread. */
+const struct pw_ages_image *pw_published_ages(const struct pw_published *published, int32_t pid);
 struct pw_published *pw_published_ref(struct pw_published *published);
 void pw_published_unref(struct pw_published *published); /* NULL is fine; any thread */
 

@@ -17,6 +17,8 @@ struct pw_published {
 	struct pw_alert *alerts;
 	size_t alert_count;
 	struct pw_health health;
+	struct pw_ages_image **ages;
+	size_t ages_count;
 	size_t series_sites;
 	uint64_t boot_ns, wall_ns;
 
