@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "base/buf.h"
 
+#include <float.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -247,4 +248,19 @@ int pw_buf_escaped(struct pw_buf *buf, const char *text, size_t size)
 		pos += PW_MAX(length, (size_t)1);
 	}
 	return buf->error;
+}
+
+int pw_buf_decimal(struct pw_buf *buf, double value)
+{
+	char text[32];
+
+	for (int digits = DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
+		double back;
+
+		snprintf(text, sizeof(text), "%.*g", digits, value);
+		back = strtod(text, NULL);
+		if (!(back < value) && !(back > value))
+			break;
+	}
+	return pw_buf_puts(buf, text);
 }

@@ -48,6 +48,8 @@ int pw_buf_u16(struct pw_buf *buf, uint16_t value);
 int pw_buf_u32(struct pw_buf *buf, uint32_t value);
 int pw_buf_u64(struct pw_buf *buf, uint64_t value);
 int pw_buf_double(struct pw_buf *buf, double value);
+/* The shortest decimal that reads back as the same number; "nan", "inf". */
+int pw_buf_decimal(struct pw_buf *buf, double value);
 int pw_buf_uvarint(struct pw_buf *buf, uint64_t value);
 int pw_buf_svarint(struct pw_buf *buf, int64_t value);
 

@@ -165,23 +165,13 @@ void pw_json_i64(struct pw_json *json, int64_t value)
 
 void pw_json_double(struct pw_json *json, double value)
 {
-	char text[40];
-
 	if (!isfinite(value)) {
 		pw_json_null(json);
 		return;
 	}
 	if (!before_value(json))
 		return;
-	for (int digits = 15; digits <= 17; digits++) {
-		double back;
-
-		snprintf(text, sizeof(text), "%.*g", digits, value);
-		back = strtod(text, NULL);
-		if (!(back < value) && !(back > value))
-			break;
-	}
-	pw_buf_puts(json->buf, text);
+	pw_buf_decimal(json->buf, value);
 }
 
 void pw_json_bool(struct pw_json *json, bool value)

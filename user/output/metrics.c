@@ -76,12 +76,11 @@ void pw_write_u64(struct pw_writer *writer, const char *suffix, const char *labe
 
 void pw_write_double(struct pw_writer *writer, const char *suffix, const char *labels, const char *more, double value)
 {
-	char text[PW_DOUBLE_SIZE];
-
 	if (!isfinite(value))
 		return;
 	write_start(writer, suffix, labels, more);
-	pw_buf_printf(writer->out, "%s\n", pw_double_text(value, text));
+	pw_buf_decimal(writer->out, value);
+	pw_buf_putc(writer->out, '\n');
 }
 
 void pw_write_seconds(struct pw_writer *writer, const char *suffix, const char *labels, const char *more, uint64_t ns)

@@ -4,10 +4,7 @@
  * of them every one is kept that is at least ten times (seconds) or twice (bytes) the one kept before, and from the
  * first above one second on all is one bucket. Prometheus' bounds are upper and inclusive: the next lower number.
  */
-#include <float.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "base/macros.h"
 #include "output/metrics_writer.h"
@@ -53,14 +50,4 @@ void pw_client_histogram_make(struct pw_client_histogram *ret_histogram, const u
 		kept = next;
 	}
 	ret_histogram->total += counts[0];
-}
-
-const char *pw_double_text(double value, char text[static PW_DOUBLE_SIZE])
-{
-	for (int digits = DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
-		snprintf(text, PW_DOUBLE_SIZE, "%.*g", digits, value);
-		if (strtod(text, NULL) == value)
-			break;
-	}
-	return text;
 }

@@ -241,9 +241,10 @@ static void write_histogram(struct pw_writer *w, const struct pw_metric_target *
 	pw_client_histogram_make(&client, counts, t->record->runtime.scale[which]);
 	for (size_t i = 0; i < client.count; i++) {
 		_cleanup_buf_ struct pw_buf more = PW_BUF_INIT(64);
-		char bound[PW_DOUBLE_SIZE];
 
-		pw_write_label(&more, "le", pw_double_text(client.bucket[i].bound, bound));
+		pw_buf_puts(&more, "le=\"");
+		pw_buf_decimal(&more, client.bucket[i].bound);
+		pw_buf_putc(&more, '"');
 		pw_write_u64(w, "_bucket", t->labels, pw_buf_text(&more), client.bucket[i].cumulative);
 	}
 	pw_write_u64(w, "_bucket", t->labels, "le=\"+Inf\"", client.total);

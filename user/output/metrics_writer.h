@@ -73,10 +73,6 @@ struct pw_client_histogram {
 void pw_client_histogram_make(struct pw_client_histogram *ret_histogram, const uint64_t *counts,
 			      enum pw_histogram_scale scale);
 
-/* The shortest text that is the same number. */
-#define PW_DOUBLE_SIZE 32
-const char *pw_double_text(double value, char text[static PW_DOUBLE_SIZE]);
-
 /*
  * Go statements of one record merged by what is shown of them: two with the same function, file and line are one. The
  * series_sites largest by goroutines and by growth keep their name, the others are summed as "other".
