@@ -54,6 +54,8 @@ struct pw_census {
 	PW_VEC(uint64_t) sorted; /* the same by address */
 	size_t position;	 /* in sorted */
 	PW_VEC(struct pw_goroutine) goroutines;
+	const struct pw_build_facts *facts; /* of the last census, to compare */
+	size_t slots_used;		    /* of goroutines, by the last census of the same process */
 	struct again *again;
 	size_t again_count;
 	size_t removed;	   /* slots of goroutines since the last close_gaps that are empty (addr 0) */
@@ -143,6 +145,8 @@ int pw_census_begin(struct pw_census *census, struct pw_target *target)
 	census->nonsense = 0;
 	if (census->wanted < census->sorted_of)
 		census->sorted_of = 0; /* it never shrinks: not the process that it was */
+	census->slots_used = census->sorted_of && census->plan.facts == census->facts ? census->goroutines.count : 0;
+	census->facts = census->plan.facts;
 	pw_vec_reset(&census->goroutines);
 	r = get_buffers(census);
 	if (r)
@@ -256,11 +260,23 @@ static void look_again(struct pw_census *census, uint64_t addr, bool nonsense)
 	census->removed++;
 }
 
+/* In most censuses most goroutines are those of the last one, parked where they were: their slots hold all of it. */
+static bool is_as_before(const struct pw_census *census, const struct pw_goroutine *slot, uint64_t addr,
+			 const uint8_t *bytes)
+{
+	return census->goroutines.count < census->slots_used && slot->addr == addr && census->plan.tracking_seq >= 0 &&
+	       slot->status == PW_GOROUTINE_WAITING && pw_gread_same_park(&census->plan, bytes, slot);
+}
+
 static void take_first_look(struct pw_census *census, uint64_t addr, const uint8_t *bytes)
 {
 	struct pw_goroutine *slot = &census->goroutines.items[census->goroutines.count];
 	const char *what;
 
+	if (is_as_before(census, slot, addr, bytes)) {
+		census->goroutines.count++;
+		return;
+	}
 	switch (pw_gread_parse(&census->plan, addr, bytes, slot, &what)) {
 	case PW_GREAD_DEAD:
 		census->result.dead++;

@@ -252,3 +252,11 @@ bool pw_gread_stood_still(const struct pw_gread *plan, const uint8_t *bytes, con
 	       field(plan, bytes, plan->stack_hi, 8) == goroutine->stack_hi &&
 	       (uint8_t)field(plan, bytes, plan->tracking_seq, 1) == goroutine->tracking_seq;
 }
+
+bool pw_gread_same_park(const struct pw_gread *plan, const uint8_t *bytes, const struct pw_goroutine *goroutine)
+{
+	return pw_gread_stood_still(plan, bytes, goroutine) &&
+	       (uint8_t)field(plan, bytes, plan->wait_reason, 1) == goroutine->wait_reason &&
+	       field(plan, bytes, plan->waiting, 8) == goroutine->waiting &&
+	       field(plan, bytes, plan->startpc, 8) == goroutine->startpc;
+}

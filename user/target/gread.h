@@ -41,5 +41,7 @@ enum pw_gread_verdict pw_gread_parse(const struct pw_gread *plan, uint64_t addr,
 
 /* Is the goroutine in these bytes still where it was when *goroutine was read from there? Cheaper than parsing. */
 bool pw_gread_stood_still(const struct pw_gread *plan, const uint8_t *bytes, const struct pw_goroutine *goroutine);
+/* Does it wait in the very park in which *goroutine, which waits, was read? Then the rest of it is the same, too. */
+bool pw_gread_same_park(const struct pw_gread *plan, const uint8_t *bytes, const struct pw_goroutine *goroutine);
 
 #endif

@@ -40,15 +40,42 @@ static bool has_stack(const struct pw_goroutine *g)
 	       g->sched_sp % 8 == 0;
 }
 
-/* The goids there are, and the lowest stack: keys count from there. */
-static struct goids find_bases(struct pw_snapshot *snapshot, size_t count)
+static void recall(struct pw_snapshot *snapshot, size_t i, uint32_t before)
+{
+	struct pw_look *look = &snapshot->look.items[i];
+	const struct pw_goroutine *g = &snapshot->goroutines[i];
+	const struct pw_seen *seen = &snapshot->seen.items[before];
+
+	if (seen->goid != g->goid)
+		return;
+	look->before = before;
+	if (!seen->parked || !pw_snapshot_same_park(seen, g) || g->status == PW_GOROUTINE_RUNNING)
+		return;
+	look->object = seen->object;
+	if (seen->sp == g->sched_sp && seen->hi == g->stack_hi)
+		look->stack = seen->stack;
+}
+
+/*
+ * What is known of each from the last look; their goids, in todo, and the lowest stack: keys count from there. A
+ * goroutine stays in its g until it ends, so both looks are merged by the address of it.
+ */
+static struct goids recall_all(struct pw_snapshot *snapshot, size_t count)
 {
 	struct goids goids = {.least = UINT64_MAX};
+	uint32_t before = 0;
 
 	snapshot->base = UINT64_MAX;
 	for (size_t i = 0; i < count; i++) {
 		const struct pw_goroutine *g = &snapshot->goroutines[i];
 
+		snapshot->look.items[i] = (struct pw_look){
+			.stack = PW_STACK_NONE, .before = UINT32_MAX, .shown = UINT32_MAX, .left_out = true};
+		while (before < snapshot->seen.count && snapshot->seen.items[before].addr < g->addr)
+			before++;
+		if (before < snapshot->seen.count && snapshot->seen.items[before].addr == g->addr)
+			recall(snapshot, i, before);
+		snapshot->todo.items[i] = g->goid;
 		goids.least = PW_MIN(goids.least, g->goid);
 		goids.most = PW_MAX(goids.most, g->goid);
 		if (has_stack(g))
@@ -78,8 +105,8 @@ static int place_by_sorting(struct pw_snapshot *snapshot, size_t count, const st
 	int r;
 
 	for (size_t i = 0; i < count; i++)
-		if (snapshot->goroutines[i].goid - goids->least < SPAN_MAX)
-			keys[n++] = (snapshot->goroutines[i].goid - goids->least) << PW_SNAPSHOT_INDEX | i;
+		if (keys[i] - goids->least < SPAN_MAX)
+			keys[n++] = (keys[i] - goids->least) << PW_SNAPSHOT_INDEX | i;
 	r = pw_snapshot_sort(snapshot, keys, n);
 	for (size_t k = 0; !r && k < n; k++) {
 		if (k && keys[k] >> PW_SNAPSHOT_INDEX == keys[k - 1] >> PW_SNAPSHOT_INDEX)
@@ -102,7 +129,7 @@ static int place_by_counting(struct pw_snapshot *snapshot, size_t count, const s
 	if (!bits || !before)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		uint64_t n = snapshot->goroutines[i].goid - goids->least, bit = 1ULL << (n % 64);
+		uint64_t n = snapshot->todo.items[i] - goids->least, bit = 1ULL << (n % 64);
 
 		snapshot->look.items[i].torn = bits[n / 64] & bit;
 		bits[n / 64] |= bit;
@@ -112,13 +139,14 @@ static int place_by_counting(struct pw_snapshot *snapshot, size_t count, const s
 		total += (uint32_t)__builtin_popcountll(bits[w]);
 	}
 	for (size_t i = 0; i < count; i++) {
-		uint64_t n = snapshot->goroutines[i].goid - goids->least, below = (1ULL << (n % 64)) - 1;
+		struct pw_look *look = &snapshot->look.items[i];
+		uint64_t n = snapshot->todo.items[i] - goids->least, below = (1ULL << (n % 64)) - 1;
 
-		if (snapshot->look.items[i].torn)
+		if (look->torn)
 			snapshot->result.torn++;
 		else
 			give_place(snapshot, i, before[n / 64] + (uint64_t)__builtin_popcountll(bits[n / 64] & below));
-		snapshot->look.items[i].torn = false;
+		look->torn = false;
 	}
 	return 0;
 }
@@ -127,50 +155,25 @@ static int place_by_counting(struct pw_snapshot *snapshot, size_t count, const s
  * ended while we looked, and was counted as torn. */
 static int give_places(struct pw_snapshot *snapshot, size_t count)
 {
-	struct goids goids = find_bases(snapshot, count);
+	struct goids goids = recall_all(snapshot, count);
 	uint64_t budget = snapshot->options.memory_budget_bytes;
 
 	snapshot->most = budget ? budget / BYTES_PER_ONE : count;
-	for (size_t i = 0; i < count; i++)
-		snapshot->look.items[i] = (struct pw_look){
-			.stack = PW_STACK_NONE, .before = UINT32_MAX, .shown = UINT32_MAX, .left_out = true};
 	if (!count || goids.most - goids.least > 64 * (uint64_t)count)
 		return place_by_sorting(snapshot, count, &goids);
 	return place_by_counting(snapshot, count, &goids);
 }
 
-static void recall(struct pw_snapshot *snapshot, size_t i, uint32_t before)
-{
-	struct pw_look *look = &snapshot->look.items[i];
-	const struct pw_goroutine *g = &snapshot->goroutines[i];
-	const struct pw_seen *seen = &snapshot->seen.items[before];
-
-	if (seen->goid != g->goid)
-		return;
-	look->before = before;
-	if (!seen->parked || !pw_snapshot_same_park(seen, g) || g->status == PW_GOROUTINE_RUNNING)
-		return;
-	look->object = seen->object;
-	if (seen->sp == g->sched_sp && seen->hi == g->stack_hi)
-		look->stack = seen->stack;
-}
-
-/* The list of stacks to be read, by address. A goroutine stays in its g until it ends: both lists are by address. */
+/* The list of stacks to be read, by address. */
 static int list_stacks(struct pw_snapshot *snapshot, size_t count)
 {
-	uint32_t before = 0;
-
 	snapshot->todo.count = 0;
 	for (size_t i = 0; i < count; i++) {
-		struct pw_look *look = &snapshot->look.items[i];
+		const struct pw_look *look = &snapshot->look.items[i];
 		const struct pw_goroutine *g = &snapshot->goroutines[i];
 
 		if (look->left_out)
 			continue;
-		while (before < snapshot->seen.count && snapshot->seen.items[before].addr < g->addr)
-			before++;
-		if (before < snapshot->seen.count && snapshot->seen.items[before].addr == g->addr)
-			recall(snapshot, i, before);
 		if (look->stack != PW_STACK_NONE)
 			snapshot->result.stacks_kept++;
 		else if (g->status == PW_GOROUTINE_RUNNING)
@@ -204,7 +207,7 @@ int pw_snapshot_list(struct pw_snapshot *snapshot)
 	forget_stacks(snapshot);
 	snapshot->goroutines = (struct pw_goroutine *)census->goroutines;
 	snapshot->shown.count = snapshot->look.count = snapshot->todo.count = snapshot->gaps = 0;
-	snapshot->any_torn = false;
+	snapshot->any_read = snapshot->any_torn = false;
 	r = pw_vec_reserve(&snapshot->shown, count);
 	if (!r)
 		r = pw_vec_reserve(&snapshot->look, count);

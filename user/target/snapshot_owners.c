@@ -86,6 +86,8 @@ static int begin(struct pw_snapshot *snapshot)
 {
 	struct pw_owners *owners = NULL;
 
+	if (!pw_waits_for_any_lock(snapshot->waits))
+		return 0;
 	pw_vec_foreach (&snapshot->shown, shown) {
 		int r;
 

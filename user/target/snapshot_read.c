@@ -109,7 +109,7 @@ static int take_stack(struct pw_snapshot *snapshot, uint64_t key, const uint8_t 
 	struct pw_unwind_start start = start_of(snapshot, g, bytes, (size_t)pw_snapshot_stack_size(g));
 	int r;
 
-	look->read = true;
+	look->read = snapshot->any_read = true;
 	look->stack = pw_stack_memo_find(&snapshot->memo, &start);
 	if (look->stack != PW_STACK_NONE) {
 		snapshot->result.stacks_read++;

@@ -41,6 +41,7 @@ static void date(struct pw_snapshot *snapshot, const struct pw_look *look, const
 		.sp = g->sched_sp,
 		.hi = g->stack_hi,
 		.parked_since_ns = snapshot->result.taken_ns,
+		.object = look->object,
 		.stack = look->stack,
 		.tracking_seq = g->tracking_seq,
 		.parked = !shown->running,
@@ -110,14 +111,18 @@ int pw_snapshot_step_show(struct pw_snapshot *snapshot)
 	return r ? r : end < snapshot->look.count ? -EAGAIN : 0;
 }
 
-/* What was found to be waited on is asked for first in the next look. */
+/* What was found to be waited on is known in the next look. */
 static void keep_objects(struct pw_snapshot *snapshot)
 {
 	struct pw_seen *seen = snapshot->seen_next.items;
 
-	pw_vec_foreach (&snapshot->look, look)
-		if (!look->left_out)
-			(seen++)->object = snapshot->shown.items[look->shown].wait.object;
+	pw_vec_foreach (&snapshot->look, look) {
+		if (look->left_out)
+			continue;
+		if (!look->object)
+			seen->object = snapshot->shown.items[look->shown].wait.object;
+		seen++;
+	}
 }
 
 static void close_gaps(struct pw_snapshot *snapshot)

@@ -74,7 +74,7 @@ struct pw_snapshot {
 	PW_VEC(struct pw_snapshot_goroutine) shown; /* by goid */
 	PW_VEC(struct pw_seen) seen, seen_next;	    /* the last look; the one under way */
 	uint64_t most;				    /* that fit into the memory budget */
-	bool any_torn;
+	bool any_read, any_torn;
 	size_t gaps; /* in shown: left out after they had got a place there */
 	struct pw_stack_set stacks;
 	struct pw_stack_memo memo; /* of ids in stacks */

@@ -48,9 +48,13 @@ static size_t plan_verify(struct pw_snapshot *snapshot, size_t *first, size_t *r
 
 int pw_snapshot_step_verify(struct pw_snapshot *snapshot)
 {
-	size_t first[PW_SNAPSHOT_RANGES], next, ranges = plan_verify(snapshot, first, &next);
-	int r = pw_mem_read_many(&snapshot->target->mem, snapshot->ranges, ranges);
+	size_t first[PW_SNAPSHOT_RANGES], next, ranges;
+	int r;
 
+	if (!snapshot->any_read)
+		return 0;
+	ranges = plan_verify(snapshot, first, &next);
+	r = pw_mem_read_many(&snapshot->target->mem, snapshot->ranges, ranges);
 	if (r < 0)
 		return r;
 	for (size_t k = 0; k < ranges; k++) {

@@ -4,8 +4,12 @@
  *	g.waiting -> sudog {g, next, c or elem, waitlink} -> hchan {qcount, dataqsiz, closed, recvq, sendq}
  *	                 next: the queue of that channel      waitlink: the other cases of a select
  *
- * Every goroutine in a queue of a channel is parked, so all sudogs are known once all goroutines are: queues are walked
- * in the copies, without another read.
+ * Every goroutine in a queue of a channel is parked, so its length is that of those who are: no queue is walked.
+ *Whether a case of a select receives or sends no sudog tells, but only one of the two queues has anybody in it: whoever
+ *comes to the other one is served at once. (But for a select that does both on one channel: then both are unknown.)
+ *
+ * What a goroutine waits on stays the same as long as it waits, so it is read once only: object is that of the last
+ *look.
  */
 #include <errno.h>
 #include <string.h>
@@ -74,6 +78,7 @@ static void set_kinds(struct pw_waits *waits)
 			waits->lock[i] = true;
 			waits->lock_at[i] = locks[k].at;
 		}
+		waits->sends[i] = strncmp(names->name[i], "chan send", 9) == 0;
 		waits->cond[i] = strncmp(names->name[i], "sync.Cond.Wait", 14) == 0;
 	}
 }
@@ -124,7 +129,7 @@ int pw_waits_new(struct pw_waits **ret_waits, struct pw_target *target)
 	if (!waits)
 		return -ENOMEM;
 	waits->target = target;
-	waits->sudogs.max = waits->frontier.max = waits->frontier_of.max = PW_WAIT_SUDOGS_MAX;
+	waits->cases.max = waits->frontier.max = waits->frontier_of.max = PW_WAIT_SUDOGS_MAX;
 	waits->next_frontier.max = waits->next_frontier_of.max = PW_WAIT_SUDOGS_MAX;
 	waits->cond_words.max = PW_WAIT_SUDOGS_MAX;
 	waits->around.max = (1 + 2 * PW_WAIT_AROUND) * PW_GOROUTINES_MAX;
@@ -141,8 +146,7 @@ void pw_waits_release(struct pw_waits *waits)
 	pw_vec_done(&waits->frontier_of);
 	pw_vec_done(&waits->next_frontier);
 	pw_vec_done(&waits->next_frontier_of);
-	pw_vec_done(&waits->sudogs);
-	pw_addr_map_done(&waits->sudog_at);
+	pw_vec_done(&waits->cases);
 	pw_vec_done(&waits->channel_addrs);
 	pw_vec_done(&waits->channels);
 	pw_addr_map_done(&waits->channel_at);
@@ -175,12 +179,12 @@ void pw_waits_begin(struct pw_waits *waits)
 {
 	waits->phase = PW_WAITS_SUDOGS;
 	waits->error = 0;
-	waits->any_select = false;
+	waits->any_lock = false;
 	pw_vec_reset(&waits->waiters);
 	pw_vec_reset(&waits->frontier);
 	pw_vec_reset(&waits->frontier_of);
-	pw_vec_reset(&waits->sudogs);
-	pw_addr_map_reset(&waits->sudog_at);
+	pw_vec_reset(&waits->cases);
+	pw_vec_reset(&waits->channels);
 	pw_vec_reset(&waits->channel_addrs);
 	pw_vec_reset(&waits->channels);
 	pw_addr_map_reset(&waits->channel_at);
@@ -235,6 +239,11 @@ void pw_waits_stack(struct pw_waits *waits, const struct pw_goroutine *g, const 
 		pw_waits_stack_cond(waits, g, bytes, size);
 }
 
+bool pw_waits_for_any_lock(const struct pw_waits *waits)
+{
+	return waits->any_lock;
+}
+
 bool pw_waits_for_lock(const struct pw_waits *waits, uint8_t reason)
 {
 	return waits->lock[reason];
@@ -278,48 +287,57 @@ int pw_waits_add(struct pw_waits *waits, size_t index, const struct pw_goroutine
 	ret_wait->deadline_ns = -1;
 	if (ret_wait->nil || ret_wait->kind == PW_WAIT_NONE)
 		return 0;
-	waits->any_select |= waiter.kind == PW_WAIT_SELECT;
+	if (waiter.kind == PW_WAIT_CHANNEL || (waiter.kind == PW_WAIT_SEMAPHORE && !waits->cond[g->wait_reason]))
+		waiter.object = object;
+	waits->any_lock |= waits->lock[g->wait_reason];
 	r = pw_vec_push(&waits->waiters, waiter);
 	if (!r && waiter.kind == PW_WAIT_NETWORK && object)
 		r = pw_vec_push(&waits->words, ((struct pw_poll_word){object, g->addr, PW_WAIT_WORDS_MAX}));
 	if (!r && waits->cond[g->wait_reason] && !waits->semaphores_by_sudog && object)
 		r = pw_waits_recall_cond(waits, g, object);
-	if (!r && needs_sudog(waits, waiter.kind) && g->waiting) {
+	if (!r && needs_sudog(waits, waiter.kind) && g->waiting && !waiter.object) {
 		r = pw_vec_push(&waits->frontier, g->waiting);
 		if (!r)
-			r = pw_vec_push(&waits->frontier_of, at);
+			r = pw_vec_push(&waits->frontier_of, (struct pw_link){.waiter = at});
 	}
 	return r;
 }
 
 /* ---- sudogs ---- */
 
+/* The next sudog of a select, unless its chain is a cycle (Brent's: it meets a mark that is set further and further).
+ */
+static int follow(struct pw_waits *waits, struct pw_link link, uint64_t addr, uint64_t next)
+{
+	int r;
+
+	if (!next || next == link.mark)
+		return 0;
+	if ((link.steps & (link.steps + 1)) == 0)
+		link.mark = addr;
+	link.steps++;
+	r = pw_vec_push(&waits->next_frontier, next);
+	return r ? r : pw_vec_push(&waits->next_frontier_of, link);
+}
+
 static void take_sudog(void *context, uint32_t item, uint64_t addr, const uint8_t *bytes)
 {
 	struct pw_waits *waits = context;
 	const struct pw_waits_fields *field = &waits->field;
-	uint32_t of = waits->frontier_of.items[item];
-	struct pw_waiter *waiter = &waits->waiters.items[of];
-	struct pw_sudog sudog = {.next = pw_waits_word(bytes, field->sudog_next),
-				 .waiter = of,
-				 .of_select = waiter->kind == PW_WAIT_SELECT};
-	uint64_t waitlink = pw_waits_word(bytes, field->sudog_waitlink);
-	bool semaphore = waiter->kind == PW_WAIT_SEMAPHORE;
-	uint32_t at;
+	struct pw_link link = waits->frontier_of.items[item];
+	struct pw_waiter *waiter = &waits->waiters.items[link.waiter];
+	uint64_t object;
 
-	if (pw_waits_word(bytes, field->sudog_g) != waiter->g)
-		return; /* not its own, or not any more */
-	sudog.object = pw_waits_word(bytes, semaphore ? field->sudog_elem : field->sudog_c);
+	if (pw_waits_word(bytes, field->sudog_g) != waiter->g || addr == link.mark)
+		return; /* not its own, or not any more; a cycle */
+	object = pw_waits_word(bytes, waiter->kind == PW_WAIT_SEMAPHORE ? field->sudog_elem : field->sudog_c);
 	if (!waiter->object)
-		waiter->object = sudog.object;
-	at = pw_addr_map_add(&waits->sudog_at, addr, (uint32_t)waits->sudogs.count);
-	if (at != UINT32_MAX && at != waits->sudogs.count)
-		return; /* a cycle */
+		waiter->object = object;
+	if (waiter->kind != PW_WAIT_SELECT || !object)
+		return;
 	waiter->cases = (uint16_t)PW_MIN(waiter->cases + 1, UINT16_MAX);
-	if (at == UINT32_MAX || pw_vec_push(&waits->sudogs, sudog))
-		waits->error = -E2BIG;
-	if (waiter->kind == PW_WAIT_SELECT && waitlink &&
-	    (pw_vec_push(&waits->next_frontier, waitlink) || pw_vec_push(&waits->next_frontier_of, of)))
+	if (pw_vec_push(&waits->cases, ((struct pw_case){object, link.waiter})) ||
+	    follow(waits, link, addr, pw_waits_word(bytes, field->sudog_waitlink)))
 		waits->error = -E2BIG;
 }
 
@@ -330,16 +348,11 @@ static int step_sudogs(struct pw_waits *waits)
 	size_t count = PW_MIN(waits->frontier.count, (size_t)PW_GOROUTINES_MAX);
 	int r;
 
-	if (field->sudog_g < 0 || field->sudog_next < 0 || field->sudog_elem < 0 || field->sudog_waitlink < 0 ||
-	    field->sudog_c < 0 || field->sudog_size <= 0)
+	if (field->sudog_g < 0 || field->sudog_elem < 0 || field->sudog_waitlink < 0 || field->sudog_c < 0 ||
+	    field->sudog_size <= 0)
 		return 0;
 	pw_vec_reset(&waits->next_frontier);
 	pw_vec_reset(&waits->next_frontier_of);
-	r = pw_addr_map_reserve(&waits->sudog_at, waits->sudogs.count + count);
-	if (!r)
-		r = pw_vec_reserve(&waits->sudogs, count);
-	if (r)
-		return r == -E2BIG ? 0 : r;
 	r = pw_gather(&waits->target->mem, waits->frontier.items, count, (uint32_t)field->sudog_size, take_sudog,
 		      waits);
 	if (r)
@@ -366,99 +379,93 @@ static void take_channel(void *context, uint32_t item, uint64_t addr, const uint
 	channel->length = pw_waits_word(bytes, field->qcount);
 	channel->capacity = pw_waits_word(bytes, field->dataqsiz);
 	channel->closed = closed != 0;
-	channel->first_receiver = pw_waits_word(bytes, field->recvq);
-	channel->first_sender = pw_waits_word(bytes, field->sendq);
+	channel->any_receiver = pw_waits_word(bytes, field->recvq) != 0;
+	channel->any_sender = pw_waits_word(bytes, field->sendq) != 0;
 	channel->known = channel->length <= channel->capacity && closed <= 1;
 }
 
 /* Each once. */
-static int list_channel(struct pw_waits *waits, uint64_t channel, uint32_t *ret_index)
+static int list_channel(struct pw_waits *waits, uint64_t addr, uint32_t *ret_index)
 {
-	uint32_t next = (uint32_t)waits->channel_addrs.count;
+	uint32_t next = (uint32_t)waits->channels.count;
+	int r;
 
-	*ret_index = pw_addr_map_add(&waits->channel_at, channel, next);
-	return *ret_index == next ? pw_vec_push(&waits->channel_addrs, channel) : 0;
+	*ret_index = pw_addr_map_add(&waits->channel_at, addr, next);
+	if (*ret_index != next)
+		return *ret_index == UINT32_MAX ? -ENOMEM : 0;
+	r = pw_vec_push(&waits->channel_addrs, addr);
+	return r ? r : pw_vec_push(&waits->channels, (struct pw_channel){});
+}
+
+/* All channels that somebody waits on, and how many do. */
+static int count_waiters(struct pw_waits *waits)
+{
+	const struct pw_waiter *last = NULL; /* neighbours often wait on one channel */
+	int r;
+
+	pw_vec_foreach (&waits->waiters, waiter) {
+		struct pw_channel *channel;
+
+		if ((waiter->kind != PW_WAIT_CHANNEL && waiter->kind != PW_WAIT_SELECT) || !waiter->object)
+			continue;
+		if (last && last->object == waiter->object) {
+			waiter->channel = last->channel;
+		} else {
+			r = list_channel(waits, waiter->object, &waiter->channel);
+			if (r)
+				return r;
+		}
+		last = waiter;
+		channel = &waits->channels.items[waiter->channel];
+		if (waiter->kind == PW_WAIT_CHANNEL && waits->sends[waiter->reason])
+			channel->senders++;
+		else if (waiter->kind == PW_WAIT_CHANNEL)
+			channel->receivers++;
+	}
+	pw_vec_foreach (&waits->cases, one) {
+		uint32_t i;
+
+		r = list_channel(waits, one->channel, &i);
+		if (r)
+			return r;
+		waits->channels.items[i].cases++;
+	}
+	return 0;
 }
 
 static int read_channels(struct pw_waits *waits)
 {
 	const struct pw_waits_fields *field = &waits->field;
-	size_t count;
-	int r = 0;
+	int r;
 
 	if (field->qcount < 0 || field->dataqsiz < 0 || field->closed < 0 || field->recvq < 0 || field->sendq < 0 ||
 	    field->hchan_size <= 0)
 		return 0;
-	pw_vec_foreach (&waits->waiters, waiter) {
-		if ((waiter->kind != PW_WAIT_CHANNEL && waiter->kind != PW_WAIT_SELECT) || !waiter->object)
-			continue;
-		r = list_channel(waits, waiter->object, &waiter->channel);
-		if (r)
-			return r;
-	}
-	for (size_t i = 0; i < waits->sudogs.count && waits->any_select; i++) {
-		uint32_t channel;
-
-		if (!waits->sudogs.items[i].of_select || !waits->sudogs.items[i].object)
-			continue;
-		r = list_channel(waits, waits->sudogs.items[i].object, &channel);
-		if (r)
-			return r;
-	}
-	count = waits->channel_addrs.count;
-	r = pw_vec_reserve(&waits->channels, count);
-	if (r)
+	r = count_waiters(waits);
+	if (r && r != -E2BIG)
 		return r;
-	waits->channels.count = count;
-	if (count)
-		memset(waits->channels.items, 0, count * sizeof(*waits->channels.items));
-	waits->walk_budget = 4 * (uint64_t)waits->sudogs.count + 65536;
-	return pw_gather(&waits->target->mem, waits->channel_addrs.items, count, (uint32_t)field->hchan_size,
+	return pw_gather(&waits->target->mem, waits->channel_addrs.items,
+			 PW_MIN(waits->channels.count, (size_t)PW_GOROUTINES_MAX), (uint32_t)field->hchan_size,
 			 take_channel, waits);
-}
-
-/* Length of a queue; unknown if any of it is not of that channel: it changed while it was read. */
-static uint64_t queue_length(struct pw_waits *waits, uint64_t channel, uint64_t first)
-{
-	uint64_t count = 0;
-
-	for (uint64_t at = first; at; count++) {
-		uint32_t i = pw_addr_map_find(&waits->sudog_at, at);
-
-		if (i == UINT32_MAX || waits->sudogs.items[i].object != channel || !waits->walk_budget)
-			return PW_UNKNOWN;
-		waits->walk_budget--;
-		at = waits->sudogs.items[i].next;
-	}
-	return count;
-}
-
-/* Queue lengths take the place of the first elements. */
-static void measure_queues(struct pw_waits *waits)
-{
-	for (size_t i = 0; i < waits->channels.count; i++) {
-		struct pw_channel *channel = &waits->channels.items[i];
-		uint64_t addr = waits->channel_addrs.items[i];
-
-		channel->first_receiver = queue_length(waits, addr, channel->first_receiver);
-		channel->first_sender = queue_length(waits, addr, channel->first_sender);
-	}
 }
 
 static void fill_channel(struct pw_waits *waits, const struct pw_waiter *waiter, struct pw_wait *wait)
 {
-	uint32_t i = waiter->channel;
+	const struct pw_channel *channel;
 
-	if (i >= waits->channels.count || !waits->channels.items[i].known)
+	if (waiter->channel >= waits->channels.count || !waits->channels.items[waiter->channel].known)
 		return;
+	channel = &waits->channels.items[waiter->channel];
 	wait->known = true;
 	wait->object = waiter->object;
-	wait->closed = waits->channels.items[i].closed;
+	wait->closed = channel->closed;
 	wait->cases = waiter->kind == PW_WAIT_SELECT ? waiter->cases : 0;
-	wait->length = waits->channels.items[i].length;
-	wait->capacity = waits->channels.items[i].capacity;
-	wait->receivers = waits->channels.items[i].first_receiver;
-	wait->senders = waits->channels.items[i].first_sender;
+	wait->length = channel->length;
+	wait->capacity = channel->capacity;
+	if (channel->cases && channel->any_receiver && channel->any_sender)
+		return;
+	wait->receivers = channel->receivers + (channel->any_receiver ? channel->cases : 0);
+	wait->senders = channel->senders + (channel->any_sender ? channel->cases : 0);
 }
 
 static void fill(struct pw_waits *waits, struct pw_snapshot_goroutine *shown)
@@ -486,8 +493,6 @@ int pw_waits_step(struct pw_waits *waits, struct pw_snapshot_goroutine *shown)
 		break;
 	case PW_WAITS_CHANNELS:
 		r = read_channels(waits);
-		if (!r)
-			measure_queues(waits);
 		break;
 	case PW_WAITS_SEMAPHORES:
 		r = waits->semaphores_by_sudog ? 0 : pw_waits_read_semtable(waits);

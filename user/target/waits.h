@@ -35,6 +35,8 @@ int pw_waits_add(struct pw_waits *waits, size_t index, const struct pw_goroutine
 /* Reads all objects, and fills in shown[index].wait. Step until it is no longer -EAGAIN. */
 int pw_waits_step(struct pw_waits *waits, struct pw_snapshot_goroutine *shown) __attribute__((warn_unused_result));
 
+/* Does anybody in this look? */
+bool pw_waits_for_any_lock(const struct pw_waits *waits);
 /* Of what is waited for with this reason: a lock that has an owner (or a semaphore of which that is not known)? */
 bool pw_waits_for_lock(const struct pw_waits *waits, uint8_t reason);
 /* Could that lock begin so many bytes before its semaphore? */

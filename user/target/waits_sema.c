@@ -91,10 +91,11 @@ static int walk_table(struct walk *walk, uint64_t table)
 	return r ? r : walk->r;
 }
 
-static bool any_semaphore(const struct pw_waits *waits)
+/* Any whose semaphore is not known from the last look? */
+static bool any_unknown(const struct pw_waits *waits)
 {
 	for (size_t i = 0; i < waits->waiters.count; i++)
-		if (waits->waiters.items[i].kind == PW_WAIT_SEMAPHORE)
+		if (waits->waiters.items[i].kind == PW_WAIT_SEMAPHORE && !waits->waiters.items[i].object)
 			return true;
 	return false;
 }
@@ -106,7 +107,7 @@ int pw_waits_read_semtable(struct pw_waits *waits)
 	struct walk walk = {.waits = waits};
 	int r;
 
-	if (!table || !any_semaphore(waits) || field->treap < 0 || field->sudog_g < 0 || field->sudog_elem < 0 ||
+	if (!table || !any_unknown(waits) || field->treap < 0 || field->sudog_g < 0 || field->sudog_elem < 0 ||
 	    field->sudog_prev < 0 || field->sudog_next < 0 || field->sudog_waitlink < 0 || field->sudog_size <= 0)
 		return 0;
 	r = walk_table(&walk, table + waits->target->bias);

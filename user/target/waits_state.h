@@ -32,15 +32,20 @@ struct pw_waiter {
 	uint8_t reason;
 };
 
-struct pw_sudog {
-	uint64_t next, object; /* object: channel or semaphore */
+struct pw_link { /* of a chain of sudogs */
+	uint32_t waiter, steps;
+	uint64_t mark; /* an earlier one: if it comes again, the chain is a cycle */
+};
+
+struct pw_case { /* of a select */
+	uint64_t channel;
 	uint32_t waiter;
-	bool of_select;
 };
 
 struct pw_channel {
-	uint64_t length, capacity, first_receiver, first_sender;
-	bool known, closed;
+	uint64_t length, capacity;
+	uint32_t receivers, senders, cases; /* parked on it: by a receive, a send, and cases of selects */
+	bool known, closed, any_receiver, any_sender;
 };
 
 struct pw_poll_word {	  /* a word of a stack that may be the address of a pollDesc */
@@ -79,19 +84,17 @@ struct pw_waits {
 	struct pw_waits_fields field;
 	uint8_t kinds[256];   /* by wait reason */
 	uint8_t lock_at[256]; /* where the lock begins, before its semaphore; 0: no lock, or not known */
-	bool nil[256], cond[256], lock[256], semaphores_by_sudog, any_select;
+	bool nil[256], cond[256], lock[256], sends[256], semaphores_by_sudog, any_lock;
 
 	PW_VEC(struct pw_waiter) waiters;
-	PW_VEC(uint64_t) frontier;    /* sudogs to read */
-	PW_VEC(uint32_t) frontier_of; /* of which waiter */
+	PW_VEC(uint64_t) frontier;	    /* sudogs to read */
+	PW_VEC(struct pw_link) frontier_of; /* whose */
 	PW_VEC(uint64_t) next_frontier;
-	PW_VEC(uint32_t) next_frontier_of;
-	PW_VEC(struct pw_sudog) sudogs; /* all that were read */
-	struct pw_addr_map sudog_at;	/* address -> sudogs */
+	PW_VEC(struct pw_link) next_frontier_of;
+	PW_VEC(struct pw_case) cases;
 	PW_VEC(uint64_t) channel_addrs;
 	PW_VEC(struct pw_channel) channels;
 	struct pw_addr_map channel_at;
-	uint64_t walk_budget;
 
 	struct pw_addr_map semaphore_of; /* g -> semaphores */
 	PW_VEC(uint64_t) semaphores;	 /* addresses, one per waiter */

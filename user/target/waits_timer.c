@@ -111,16 +111,12 @@ static int list_timers(struct pw_waits *waits, uint64_t *addrs, size_t *ret_coun
 /* Of the cases of a select the timer that fires first. */
 static void time_selects(struct pw_waits *waits)
 {
-	if (!waits->timers.count || !waits->any_select)
+	if (!waits->timers.count)
 		return;
-	pw_vec_foreach (&waits->sudogs, sudog) {
-		struct pw_waiter *waiter;
-		uint32_t timer;
+	pw_vec_foreach (&waits->cases, one) {
+		struct pw_waiter *waiter = &waits->waiters.items[one->waiter];
+		uint32_t timer = pw_addr_map_find(&waits->timer_of, one->channel);
 
-		if (!sudog->of_select)
-			continue;
-		waiter = &waits->waiters.items[sudog->waiter];
-		timer = sudog->object ? pw_addr_map_find(&waits->timer_of, sudog->object) : UINT32_MAX;
 		if (timer < waits->timers.count &&
 		    (waiter->timer == UINT32_MAX ||
 		     waits->timers.items[timer].when_ns < waits->timers.items[waiter->timer].when_ns))

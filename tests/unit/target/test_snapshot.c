@@ -66,7 +66,7 @@ static struct world new_world(void)
 	assert_int_equal(pw_symbolizer_new(&world.go->target.symbolizer, reader, fd, "go:fake"), 0);
 	close(fd);
 	fake_mem_add(&world.go->mem, STACKS, COUNT * 0x2000);
-	fake_mem_add(&world.go->mem, OBJECTS, 0x10000);
+	fake_mem_add(&world.go->mem, OBJECTS, 0x20000);
 	for (size_t i = 0; i < COUNT; i++) {
 		fake_go_set(world.go, i, PW_FIELD_G_WAITREASON, RECEIVE, 1);
 		fake_mem_put(&world.go->mem, sp_of(i) + 24, WORK, 8);
@@ -298,6 +298,96 @@ static void channels_are_shown_with_their_queues(void **state)
 	end_world(&world);
 }
 
+/* A select over two channels; the first is shown. */
+static void select_on(struct world *world, size_t i, uint64_t first, uint64_t second)
+{
+	uint64_t sudog = wait_on(world, i, first), other = sudog + 0x4000;
+
+	fake_go_set(world->go, i, PW_FIELD_G_WAITREASON, SELECT, 1);
+	put_field(world, sudog, PW_FIELD_SUDOG_WAITLINK, other);
+	put_field(world, other, PW_FIELD_SUDOG_G, fake_go_g(world->go, i));
+	put_field(world, other, PW_FIELD_SUDOG_C, second);
+}
+
+static void cases_of_selects_count_where_their_channel_has_a_queue(void **state)
+{
+	struct world world = new_world();
+	const uint64_t first = OBJECTS, second = OBJECTS + 0x200, third = OBJECTS + 0x400;
+	const struct pw_snapshot_result *result;
+
+	(void)state;
+	wait_on(&world, 0, first);
+	select_on(&world, 1, first, second);
+	select_on(&world, 2, second, first);
+	select_on(&world, 3, third, third); /* receives from it or sends to it */
+	put_field(&world, first, PW_FIELD_HCHAN_RECVQ_FIRST, OBJECTS + 0x1000);
+	put_field(&world, second, PW_FIELD_HCHAN_SENDQ_FIRST, OBJECTS + 0x1000);
+	put_field(&world, third, PW_FIELD_HCHAN_RECVQ_FIRST, OBJECTS + 0x1000);
+	put_field(&world, third, PW_FIELD_HCHAN_SENDQ_FIRST, OBJECTS + 0x1000);
+	for (int n = 0; n < 2; n++) { /* the second look knows the channel of goroutine 0 */
+		result = look(&world);
+		for (size_t i = 0; i < 2; i++) {
+			assert_int_equal(result->goroutines[i].wait.object, first);
+			assert_int_equal(result->goroutines[i].wait.receivers, 3);
+			assert_int_equal(result->goroutines[i].wait.senders, 0);
+		}
+		assert_int_equal(result->goroutines[2].wait.object, second);
+		assert_int_equal(result->goroutines[2].wait.receivers, 0);
+		assert_int_equal(result->goroutines[2].wait.senders, 2);
+		assert_int_equal(result->goroutines[2].wait.cases, 2);
+		assert_true(result->goroutines[3].wait.known);
+		assert_int_equal(result->goroutines[3].wait.receivers, PW_UNKNOWN);
+		assert_int_equal(result->goroutines[3].wait.senders, PW_UNKNOWN);
+	}
+	end_world(&world);
+}
+
+static void what_one_waits_on_is_asked_again_when_it_has_run(void **state)
+{
+	struct world world = new_world();
+	const uint64_t before = OBJECTS, after = OBJECTS + 0x200;
+	const struct pw_snapshot_result *result;
+
+	(void)state;
+	wait_on(&world, 0, before);
+	wait_on(&world, 1, before);
+	result = look(&world);
+	assert_int_equal(result->goroutines[1].wait.object, before);
+	wait_on(&world, 0, after); /* without having run that cannot be: it is not looked at */
+	wait_on(&world, 1, after);
+	fake_go_set(world.go, 1, PW_FIELD_G_TRACKINGSEQ, 1, 1);
+	result = look(&world);
+	assert_int_equal(result->goroutines[0].wait.object, before);
+	assert_int_equal(result->goroutines[0].wait.receivers, 1);
+	assert_int_equal(result->goroutines[1].wait.object, after);
+	assert_int_equal(result->goroutines[1].wait.receivers, 1);
+	end_world(&world);
+}
+
+static void chains_of_selects_that_are_cycles_end(void **state)
+{
+	struct world world = new_world();
+	const struct pw_snapshot_result *result;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT; i++) { /* 7 sudogs, and the last leads to the third */
+		for (size_t k = 0; k < 7; k++) {
+			uint64_t sudog = OBJECTS + 0x1000 + (i * 7 + k) * 0x60;
+
+			put_field(&world, sudog, PW_FIELD_SUDOG_G, fake_go_g(world.go, i));
+			put_field(&world, sudog, PW_FIELD_SUDOG_C, OBJECTS);
+			put_field(&world, sudog, PW_FIELD_SUDOG_WAITLINK, k < 6 ? sudog + 0x60 : sudog - 4 * 0x60);
+		}
+		fake_go_set(world.go, i, PW_FIELD_G_WAITREASON, SELECT, 1);
+		fake_go_set(world.go, i, PW_FIELD_G_WAITING, OBJECTS + 0x1000 + i * 7 * 0x60, 8);
+	}
+	result = look(&world);
+	for (size_t i = 0; i < COUNT; i++)
+		assert_in_range(result->goroutines[i].wait.cases, 7, 21);
+	assert_true(result->bytes_read < COUNT * 8192);
+	end_world(&world);
+}
+
 static void cycles_and_wild_pointers_end(void **state)
 {
 	struct world world = new_world();
@@ -325,7 +415,9 @@ static void cycles_and_wild_pointers_end(void **state)
 	result = look(&world);
 	assert_int_equal(result->count, COUNT);
 	assert_true(result->goroutines[0].wait.known);
-	assert_int_equal(result->goroutines[0].wait.receivers, PW_UNKNOWN);
+	assert_int_equal(result->goroutines[0].wait.receivers,
+			 1); /* queues are not walked, those in them are counted */
+	assert_int_equal(result->goroutines[0].wait.cases, 1);
 	for (size_t i = 1; i <= 5; i++)
 		assert_false(result->goroutines[i].wait.known);
 	assert_int_equal(result->goroutines[6].label_count, 0);
@@ -380,6 +472,9 @@ int main(void)
 		cmocka_unit_test(a_target_may_die_at_any_moment),
 		cmocka_unit_test(stacks_of_garbage_are_cut),
 		cmocka_unit_test(channels_are_shown_with_their_queues),
+		cmocka_unit_test(cases_of_selects_count_where_their_channel_has_a_queue),
+		cmocka_unit_test(what_one_waits_on_is_asked_again_when_it_has_run),
+		cmocka_unit_test(chains_of_selects_that_are_cycles_end),
 		cmocka_unit_test(cycles_and_wild_pointers_end),
 		cmocka_unit_test(a_semaphore_table_of_cycles_ends),
 	};
