@@ -6,6 +6,7 @@
     goroutines.py dump PROFILE.debug2 DUMP             the runtime's own stack dump: frame by frame, offset by offset
     goroutines.py debug1 BEFORE.json AFTER.json TEXT   /debug/pprof/goroutine?debug=1, asked between two profiles
     goroutines.py schema SCHEMA.json PROFILE.json
+    goroutines.py faults PROFILE.json ANSWER.json      the answer of tests/targets/faults: nothing missing, nothing more
 
 Exit 0 if they agree; else 1 and every difference in a line.
 """
@@ -43,6 +44,29 @@ def groups(profile, answer):
             reason = group["wait_reason"] or group["status"]
             actual[reason, place["function"], place["file"], place["line"]] += group["count"]
     return differences(expected, actual)
+
+
+def faults(profile, answer):
+    """Each fault is named by the rule, verdict, words and line that it should be, and nothing else is accused."""
+    accused = [g for g in load(profile)["groups"] if g["diagnosis"] and not is_system(g)]
+    matched = set()
+    for place in load(answer)["places"]:
+        if not place["rule"]:
+            continue
+        where = place["line"] and f"({place['file'].rsplit('/', 1)[-1]}:{place['line']})"
+        seen = 0
+        for number, group in enumerate(accused):
+            said = group["diagnosis"]
+            if said["rule"] == place["rule"] and (where or "") in said["text"] and place["text"] in said["text"]:
+                matched.add(number)
+                seen += group["count"]
+                if said["verdict"] != place["verdict"]:
+                    yield f"{place['label']}: {said['verdict']}, expected {place['verdict']}"
+        if seen < place["count"]:
+            yield f"{place['label']}: {place['rule']} at {where} says '{place['text']}' of {seen}, expected {place['count']}"
+    for number, group in enumerate(accused):
+        if number not in matched:
+            yield f"{group['count']} {group['wait_reason']} are accused: {group['diagnosis']}"
 
 
 HEADER = re.compile(r"goroutine (\d+)(?: gp=\S+ m=\S+(?: mp=\S+)?)? \[([^],]*)(?:, [^]]*)?\](?: \{.*\})?:$")
@@ -171,7 +195,7 @@ def schema(document, profile):
 
 def main():
     what, *files = sys.argv[1:]
-    found = list({"groups": groups, "dump": dump, "debug1": debug1, "schema": schema}[what](*files))
+    found = list({"groups": groups, "dump": dump, "debug1": debug1, "schema": schema, "faults": faults}[what](*files))
     print("\n".join(found), end="\n" if found else "")
     sys.exit(1 if found else 0)
 

@@ -33,7 +33,7 @@ static void add_members(struct pw_profile *profile, const struct sample_group *f
 		row->goid = profile->goroutine_count;
 		row->parent_goid = group ? 1 : 0;
 		row->group = group;
-		row->runs = from->runs;
+		row->runs = i < from->newcomers ? UINT32_MAX : from->runs;
 		row->parked_ns = from->reason ? from->parked_ns << PW_MIN(i, 3U) : 0;
 		row->parked_at_least = true;
 		row->age_ns = row->parked_ns * 2;
@@ -42,7 +42,9 @@ static void add_members(struct pw_profile *profile, const struct sample_group *f
 						     .receivers = from->receivers,
 						     .senders = from->senders,
 						     .nil = from->nil,
-						     .owner_goid = from->owner};
+						     .owner_goid = from->owner,
+						     .period_ns = from->period_ns,
+						     .counter = -1};
 		if (from->wait) {
 			row->wait.kind = pw_profile_intern(profile, from->wait);
 			row->wait.present = !from->nil;
@@ -59,6 +61,14 @@ static void add_members(struct pw_profile *profile, const struct sample_group *f
 	}
 }
 
+static bool one_look(const struct sample_group *groups, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (groups[i].runs != UINT32_MAX)
+			return false;
+	return true;
+}
+
 struct pw_profile *sample_profile(const struct sample_group *groups, size_t count)
 {
 	struct pw_profile *profile = pw_profile_new();
@@ -71,8 +81,8 @@ struct pw_profile *sample_profile(const struct sample_group *groups, size_t coun
 	snprintf(profile->exe, sizeof(profile->exe), "/usr/bin/orders");
 	profile->taken_wall_ns = 1000 * PW_NS_PER_SEC;
 	profile->duration_ns = 2 * PW_NS_PER_MS;
-	profile->elapsed_ns = PW_NS_PER_SEC;
-	profile->looks = 2;
+	profile->looks = one_look(groups, count) ? 1 : 2;
+	profile->elapsed_ns = profile->looks == 2 ? PW_NS_PER_SEC : 0;
 	profile->text_start = 0x400000;
 	profile->text_end = 0x500000;
 	for (size_t g = 0; g < count; g++) {

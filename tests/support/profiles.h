@@ -26,9 +26,11 @@ struct sample_group {
 	bool nil;
 	bool own_objects; /* each member waits on another one; else all on one */
 	uint64_t owner;
+	uint32_t newcomers; /* so many of them were not there at the first look */
+	int64_t period_ns;
 };
 
-/* goids count up from 1 over all groups. Summarized; two looks a second apart. */
+/* goids count up from 1 over all groups. Summarized; two looks a second apart, one if no runs are known. */
 struct pw_profile *sample_profile(const struct sample_group *groups, size_t count);
 
 /* The group whose innermost frame (or go statement) is that function; fails the test if there is none. */

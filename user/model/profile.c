@@ -178,6 +178,7 @@ static void summarize_runs(struct pw_profile_group *group, const struct pw_profi
 	for (uint32_t i = 0; i < group->count; i++) {
 		uint32_t n = rows[order[i]].runs;
 
+		group->arrived += n == UINT32_MAX && elapsed_ns;
 		if (n == UINT32_MAX)
 			continue;
 		known = true;
@@ -277,7 +278,7 @@ static void summary_reset(struct pw_profile_group *group, uint32_t count)
 	group->age_min_ns = group->age_median_ns = group->age_max_ns = 0;
 	group->age_at_least = false;
 	group->runs_per_second = -1;
-	group->never_ran = 0;
+	group->never_ran = group->arrived = 0;
 	group->waiting_on = (struct pw_profile_wait){.fd = -1, .deadline_ns = INT64_MIN, .counter = -1};
 	group->waiting_on.length = group->waiting_on.capacity = UINT64_MAX;
 	group->waiting_on.receivers = group->waiting_on.senders = UINT64_MAX;

@@ -65,6 +65,7 @@ struct pw_profile_group { /* identical (stack, wait reason, go statement, labels
 	bool age_at_least;				/* the oldest was so before the first look */
 	double runs_per_second;				/* of all of the group; < 0 unknown */
 	uint64_t never_ran;				/* of count: not once between the looks */
+	uint64_t arrived;				/* of count: not there at the first of two looks */
 	uint32_t first_label, label_count;
 	struct pw_profile_wait waiting_on; /* of a typical member: the most common object kind, summed up */
 	uint32_t distinct_objects;	   /* how many different ones the members wait on; 0 unknown */

@@ -74,6 +74,7 @@ int pw_gread_init(struct pw_gread *ret_plan, const struct pw_build_facts *facts,
 	plan.parent_goid = take(&plan, PW_FIELD_G_PARENTGOID, 8);
 	plan.finalizer_wait = reason_code(&facts->wait_reasons, "finalizer wait");
 	plan.cleanup_wait = reason_code(&facts->wait_reasons, "cleanup wait");
+	plan.coroutine = reason_code(&facts->wait_reasons, "coroutine");
 	*ret_plan = plan;
 	return 0;
 }

@@ -20,7 +20,7 @@ struct pw_gread {
 	uint32_t need;	      /* bytes of each g that have to be read */
 	int32_t stack_lo, stack_hi, sched_sp, sched_pc, sched_lr, syscall_sp, syscall_pc, waiting, labels, lockedm,
 		status, goid, wait_reason, tracking_seq, parent_goid, gopc, startpc;
-	uint8_t finalizer_wait, cleanup_wait; /* codes of these wait reasons; UINT8_MAX unknown */
+	uint8_t finalizer_wait, cleanup_wait, coroutine; /* codes of these wait reasons; UINT8_MAX unknown */
 };
 
 /* Offset of a field that may be used: known, not in conflict, below max; else PW_OFFSET_NONE. */

@@ -22,6 +22,13 @@ static void show_stack(struct pw_snapshot *snapshot, const struct pw_look *look,
 	shown->stack_truncated = entry->truncated;
 }
 
+/* A switch between the two sides of iter.Pull changes the status without casgstatus, and so without counting it in
+ * trackingSeq (src/runtime/coro.go:coroswitch_m, go1.23 to 1.27): that it ran cannot be seen. */
+static bool runs_unseen(const struct pw_snapshot *snapshot, const struct pw_goroutine *g)
+{
+	return g->status == PW_GOROUTINE_WAITING && g->wait_reason == snapshot->plan.coroutine;
+}
+
 static void date(struct pw_snapshot *snapshot, const struct pw_look *look, const struct pw_goroutine *g,
 		 struct pw_snapshot_goroutine *shown)
 {
@@ -33,7 +40,7 @@ static void date(struct pw_snapshot *snapshot, const struct pw_look *look, const
 	shown->tracking_seq = g->tracking_seq;
 	shown->depth = (uint32_t)(g->stack_hi - g->sched_sp);
 	shown->stack_bytes = g->stack_hi - g->stack_lo;
-	if (before)
+	if (before && !runs_unseen(snapshot, g))
 		shown->runs = (uint8_t)(g->tracking_seq - before->tracking_seq);
 	*seen = (struct pw_seen){
 		.addr = g->addr,
@@ -44,7 +51,7 @@ static void date(struct pw_snapshot *snapshot, const struct pw_look *look, const
 		.object = look->object,
 		.stack = look->stack,
 		.tracking_seq = g->tracking_seq,
-		.parked = !shown->running,
+		.parked = !shown->running && !runs_unseen(snapshot, g),
 		.at_least = !snapshot->looks,
 	};
 	if (before && before->parked && seen->parked && pw_snapshot_same_park(before, g)) {

@@ -164,10 +164,7 @@ func pair() (client, server net.Conn) {
 	return client, server
 }
 
-var (
-	kept    []any
-	spawned *place
-)
+var kept []any
 
 func spawnSleeper(p *place) {
 	go func() {
@@ -177,8 +174,14 @@ func spawnSleeper(p *place) {
 }
 
 func otherFaults() {
-	spawned = at("sleepers", "PW-G06", "possible", "again and again", 12)
-	spawned.times(func() { spawnSleeper(spawned) })
+	o := at("sleepers", "PW-G06", "possible", "again and again", 12)
+	o.times(func() { spawnSleeper(o) })
+	go func() {
+		for {
+			time.Sleep(200 * time.Millisecond)
+			spawnSleeper(o)
+		}
+	}()
 
 	p := at("read without deadline", "PW-G07", "possible", "without a deadline", 2)
 	p.times(func() {
@@ -198,13 +201,8 @@ func otherFaults() {
 		}()
 	})
 	if ctl.Cgo {
-		r := at("cgo", "PW-D02", "possible", "C function", 1)
-		r.times(func() {
-			go func() {
-				r.here()
-				ctl.CSleep(3600 * 1000)
-			}()
-		})
+		r := at("cgo", "PW-D02", "possible", "C function called at parkwatch.test/targets/internal/ctl.CSleep", 1)
+		r.times(func() { go ctl.CSleep(3600 * 1000) }) // its line is another file's
 	}
 	// Two writers of one connection: the second waits for the first.
 	s := at("semaphore", "PW-D03", "possible", "semaphore", 1)

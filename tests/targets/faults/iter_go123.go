@@ -10,7 +10,7 @@ import (
 )
 
 func iteratorFaults() {
-	p := at("iterator", "PW-G11", "possible", "iter.Pull", 2)
+	p := at("iterator", "PW-G11", "possible", "iter.Pull", 12)
 	p.times(func() {
 		next, _ := iter.Pull(func(yield func(int) bool) {
 			p.here()

@@ -4,7 +4,6 @@
 //
 //	faults      starts the faults; answers what each is, and where it stands
 //	twins       starts the healthy ones
-//	more N      starts N more of those that accumulate
 package main
 
 import (
@@ -22,7 +21,7 @@ type place struct {
 	Verdict string `json:"verdict"` // after a second or two
 	Text    string `json:"text"`    // a part of what is said
 	Line    int    `json:"line"`    // of the statement that blocks
-	Count   int    `json:"count"`
+	Count   int    `json:"count"` // at least
 	File    string `json:"file"`
 }
 
@@ -75,13 +74,6 @@ func main() {
 			otherTwins()
 			iteratorTwins()
 			return answer()
-		},
-		"more": func(args []string) (ctl.Answer, error) {
-			n, err := ctl.Number(args, 1)
-			for i := 0; err == nil && i < n; i++ {
-				spawnSleeper(spawned)
-			}
-			return nil, err
 		},
 	})
 }
