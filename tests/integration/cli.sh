@@ -7,7 +7,7 @@ begin cli
 # ---- help ------------------------------------------------------------------------------------------------------------
 equal "without a command: usage, status 3" 3 "$("$parkwatch" >/dev/null 2>&1; echo $?)"
 help=$("$parkwatch" help)
-for command in daemon ps trace gc stat goroutines heap alerts rules doctor replay check-config version; do
+for command in daemon ps trace gc memory stat goroutines heap alerts rules doctor replay check-config version; do
 	contains "help lists $command" "$help" "^  $command "
 	contains "$command --help explains it" "$("$parkwatch" $command --help)" "^usage: parkwatch $command"
 	equal "help $command says the same" "$("$parkwatch" $command --help)" "$("$parkwatch" help $command)"

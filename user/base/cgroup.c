@@ -112,6 +112,7 @@ static int read_hierarchy(const char *directory, const char *path, int version, 
 					  .max_bytes = UINT64_MAX,
 					  .high_bytes = UINT64_MAX,
 					  .max_used_bytes = UINT64_MAX,
+					  .max_reclaimable_bytes = UINT64_MAX,
 					  .swap_max_bytes = UINT64_MAX};
 	char copy[PW_PROC_PATH_MAX];
 

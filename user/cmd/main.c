@@ -10,9 +10,9 @@
 
 /* parkwatch <command> [options]: a command is a row here and a file cmd_<command>.c. */
 const struct pw_command *const pw_commands[] = {
-	&pw_cmd_daemon, &pw_cmd_ps,	      &pw_cmd_trace,   &pw_cmd_gc,	   &pw_cmd_alerts,
-	&pw_cmd_doctor, &pw_cmd_replay,	      &pw_cmd_rules,   &pw_cmd_goroutines, &pw_cmd_heap,
-	&pw_cmd_stat,	&pw_cmd_check_config, &pw_cmd_version, &pw_cmd_help,
+	&pw_cmd_daemon, &pw_cmd_ps,	&pw_cmd_trace,	      &pw_cmd_gc,      &pw_cmd_memory,
+	&pw_cmd_alerts, &pw_cmd_doctor, &pw_cmd_replay,	      &pw_cmd_rules,   &pw_cmd_goroutines,
+	&pw_cmd_heap,	&pw_cmd_stat,	&pw_cmd_check_config, &pw_cmd_version, &pw_cmd_help,
 };
 const size_t pw_command_count = ARRAY_SIZE(pw_commands);
 

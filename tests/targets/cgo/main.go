@@ -5,6 +5,7 @@
 //
 //	call N      each of the C threads calls back into Go N times; back when all have
 //	sleepers N  N goroutines that sleep in C for a day
+//	malloc N    N MB by C's malloc, written, in pieces of 64 kB and one of the rest
 //	stats       callbacks so far, goroutines
 package main
 
@@ -47,7 +48,7 @@ func goCallback() {
 
 func main() {
 	C.start_threads(threads)
-	ctl.Serve(false, map[string]ctl.Command{"call": call, "sleepers": sleepers, "stats": stats})
+	ctl.Serve(false, map[string]ctl.Command{"call": call, "sleepers": sleepers, "malloc": malloc, "stats": stats})
 }
 
 func call(args []string) (ctl.Answer, error) {
@@ -66,6 +67,17 @@ func sleepers(args []string) (ctl.Answer, error) {
 		go func() { C.sleep_long() }()
 	}
 	return ctl.Answer{"sites": ctl.Sites}, err
+}
+
+func malloc(args []string) (ctl.Answer, error) {
+	n, err := ctl.Number(args, 1)
+	for i := 0; err == nil && i < n*8; i++ { // half of it: below the size that malloc gets by mmap
+		C.hold_memory(64 << 10)
+	}
+	if err == nil {
+		C.hold_memory(C.size_t(n) << 19)
+	}
+	return nil, err
 }
 
 func stats([]string) (ctl.Answer, error) {

@@ -2,6 +2,8 @@
 #include "threads.h"
 
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "_cgo_export.h"
@@ -55,4 +57,13 @@ void call_back(int n)
 void sleep_long(void)
 {
 	sleep(24 * 3600);
+}
+
+static char *volatile held; /* else the compiler sees that nobody reads what is allocated */
+
+void hold_memory(size_t bytes)
+{
+	held = malloc(bytes);
+	if (held)
+		memset(held, 1, bytes);
 }
