@@ -5,25 +5,60 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "base/vec.h"
 #include "model/heap.h"
 #include "model/profile.h"
 #include "observe/profile_names.h"
+#include "target/gather.h"
 #include "target/heap_profile.h"
 #include "target/symbolize.h"
 
-static int ask_names(const struct pw_heap_look *look, struct pw_symbolizer *symbolizer)
-{
+/*
+ * A profile of 50,000 buckets has a million addresses, but few different ones: each is named once, and the frames of a
+ * stack are copies.
+ */
+struct named { /* an address */
+	uint64_t pc;
 	const struct pw_located_frame *frames;
-	bool missing = false;
+	int count;			   /* of frames; 0: it has no name */
+	struct pw_profile_frame innermost; /* addr not yet set */
+	bool hidden;			   /* by runtime/pprof, at the inner end of a stack */
+};
 
+struct naming {
+	struct pw_addr_map map; /* pc -> index in named */
+	PW_VEC(struct named) named;
+	uint32_t *ids; /* parallel to look->pcs */
+};
+
+static void naming_done(struct naming *naming)
+{
+	pw_addr_map_done(&naming->map);
+	pw_vec_done(&naming->named);
+	free(naming->ids);
+}
+
+static int naming_init(struct naming *naming, const struct pw_heap_look *look)
+{
+	naming->ids = malloc((look->pc_count + 1) * sizeof(*naming->ids));
+	if (!naming->ids)
+		return -ENOMEM;
 	for (size_t i = 0; i < look->pc_count; i++) {
-		int r = pw_name_frames(symbolizer, look->pcs[i], true, &frames);
+		uint32_t next = (uint32_t)naming->named.count, id = next;
+		int r = 0;
 
-		if (r < 0 && r != -EAGAIN)
+		id = pw_addr_map_add(&naming->map, look->pcs[i], next);
+		if (id == UINT32_MAX && look->pcs[i])
+			return -ENOMEM;
+		if (id == UINT32_MAX) /* the address 0, which is in no map */
+			id = next;
+		if (id == next)
+			r = pw_vec_push(&naming->named, (struct named){.pc = look->pcs[i]});
+		if (r < 0)
 			return r;
-		missing |= r == -EAGAIN;
+		naming->ids[i] = id;
 	}
-	return missing ? -EAGAIN : 0;
+	return 0;
 }
 
 static bool is_runtime(const char *function)
@@ -31,14 +66,30 @@ static bool is_runtime(const char *function)
 	return !strncmp(function, "runtime.", 8) || !strncmp(function, "internal/runtime/", 17);
 }
 
-/* The first address whose function is not the runtime's; 0 if there is none (src/runtime/pprof/protomem.go). */
-static uint32_t first_shown(struct pw_symbolizer *symbolizer, const uint64_t *pcs, uint32_t count)
+/*
+ * All names, or -EAGAIN. What is hidden goes by runtime.FuncForPC(pc) without the subtraction of 1 that a return
+ * address needs (src/runtime/pprof/protomem.go, go1.19 to go1.27); so here, that stacks begin where those of pprof
+ * begin.
+ */
+static int name_all(struct naming *naming, struct pw_heap_profile *heap, struct pw_symbolizer *symbolizer)
 {
-	const struct pw_located_frame *frames;
+	bool missing = false;
 
-	for (uint32_t i = 0; i < count; i++)
-		if (pw_name_frames(symbolizer, pcs[i], true, &frames) > 0 && !is_runtime(frames[0].function))
-			return i;
+	pw_vec_foreach (&naming->named, named) {
+		const struct pw_located_frame *exact;
+		int r = pw_name_frames(symbolizer, named->pc, false, &exact);
+
+		named->count = pw_name_frames(symbolizer, named->pc, true, &named->frames);
+		if ((r < 0 && r != -EAGAIN) || (named->count < 0 && named->count != -EAGAIN))
+			return r < 0 ? r : named->count;
+		missing |= r < 0 || named->count < 0;
+		named->hidden = r <= 0 || is_runtime(exact[0].function);
+	}
+	if (missing)
+		return -EAGAIN;
+	pw_vec_foreach (&naming->named, named)
+		if (named->count)
+			named->innermost = pw_name_frame(heap->base, &named->frames[0], 0);
 	return 0;
 }
 
@@ -51,43 +102,56 @@ static void drop_goexit(const struct pw_profile *base, struct pw_heap_site *site
 		site->frame_count--;
 }
 
+/* Frame k of an address. */
+static int add_frame(struct pw_heap_profile *heap, const struct named *named, int k, uint64_t addr)
+{
+	struct pw_profile_frame *frame;
+
+	if (!named->count)
+		return pw_name_add_nameless(heap->base, addr);
+	frame = pw_profile_add_frame(heap->base);
+	if (!frame)
+		return -ENOMEM;
+	*frame = k ? pw_name_frame(heap->base, &named->frames[k], addr) : named->innermost;
+	frame->addr = addr;
+	return 0;
+}
+
 /*
  * Each address is one frame, the innermost that stands there: where a call was inlined, the runtime has put an address
  * of its own for what it is inlined into. Only behind the last one, where the stack was cut, there may be more
  * (src/runtime/symtab.go:expandFinalInlineFrame). Frames of one physical function share the address of the innermost.
  */
-static int add_frames(struct pw_heap_profile *heap, struct pw_symbolizer *symbolizer, struct pw_heap_site *site,
-		      const uint64_t *pcs, uint32_t count)
+static int add_frames(struct pw_heap_profile *heap, const struct naming *naming, struct pw_heap_site *site,
+		      const uint32_t *ids, uint32_t count)
 {
 	uint64_t addr = 0;
+	uint32_t first = 0;
 	bool inside = false; /* the frame before is inlined into this one */
 
+	while (first < count && naming->named.items[ids[first]].hidden)
+		first++;
+	if (first == count) /* all of it is the runtime's: then all is shown */
+		first = 0;
 	site->first_frame = (uint32_t)heap->base->frame_count;
-	for (uint32_t i = first_shown(symbolizer, pcs, count); i < count; i++) {
-		const struct pw_located_frame *frames;
-		int n = pw_name_frames(symbolizer, pcs[i], true, &frames), r = 0;
+	for (uint32_t i = first; i < count; i++) {
+		const struct named *named = &naming->named.items[ids[i]];
+		int frames = i + 1 == count ? PW_MAX(named->count, 1) : 1, r = 0;
 
 		if (!inside)
-			addr = pcs[i] - 1;
-		if (n <= 0)
-			r = pw_name_add_nameless(heap->base, addr);
-		for (int k = 0; k < n && (k == 0 || i + 1 == count) && !r; k++) {
-			struct pw_profile_frame *frame = pw_profile_add_frame(heap->base);
-
-			if (!frame)
-				return -ENOMEM;
-			*frame = pw_name_frame(heap->base, &frames[k], addr);
-		}
+			addr = named->pc - 1;
+		for (int k = 0; k < frames && !r; k++)
+			r = add_frame(heap, named, k, addr);
 		if (r)
 			return r;
-		inside = n > 0 && frames[0].inlined;
+		inside = named->count > 0 && named->frames[0].inlined;
 	}
 	site->frame_count = (uint32_t)heap->base->frame_count - site->first_frame;
 	drop_goexit(heap->base, site);
 	return 0;
 }
 
-static int add_site(struct pw_heap_profile *heap, const struct pw_heap_look *look, struct pw_symbolizer *symbolizer,
+static int add_site(struct pw_heap_profile *heap, const struct pw_heap_look *look, const struct naming *naming,
 		    const struct pw_heap_bucket *bucket)
 {
 	struct pw_heap_site *site = pw_heap_add_site(heap);
@@ -99,16 +163,19 @@ static int add_site(struct pw_heap_profile *heap, const struct pw_heap_look *loo
 	pw_heap_scale(bucket->allocs - bucket->frees, bucket->object_bytes, look->rate, &values->inuse_objects,
 		      &values->inuse_bytes);
 	pw_heap_scale(bucket->allocs, bucket->object_bytes, look->rate, &values->alloc_objects, &values->alloc_bytes);
-	return add_frames(heap, symbolizer, site, look->pcs + bucket->first_pc, bucket->pc_count);
+	return add_frames(heap, naming, site, naming->ids + bucket->first_pc, bucket->pc_count);
 }
 
 int pw_heap_build(struct pw_heap_profile *heap, const struct pw_heap_look *look, struct pw_symbolizer *symbolizer)
 {
-	int r = symbolizer ? ask_names(look, symbolizer) : 0;
+	_cleanup_(naming_done) struct naming naming = {0};
+	int r = naming_init(&naming, look);
 
+	if (!r)
+		r = name_all(&naming, heap, symbolizer);
 	for (size_t i = 0; i < look->count && !r; i++)
 		if (look->buckets[i].allocs)
-			r = add_site(heap, look, symbolizer, &look->buckets[i]);
+			r = add_site(heap, look, &naming, &look->buckets[i]);
 	if (r)
 		return r;
 	heap->kind = PW_HEAP_OF_RUNTIME;

@@ -112,7 +112,7 @@ static void write_extras(struct pw_json *json, const struct pw_heap_profile *hea
 	}
 	if (heap->class_count || heap->kind == PW_HEAP_NONE)
 		write_classes(json, heap);
-	if (heap->type_count || heap->kind == PW_HEAP_NONE)
+	if (heap->type_count || heap->no_types[0] || heap->kind == PW_HEAP_NONE)
 		write_types(json, heap);
 }
 

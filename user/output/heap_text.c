@@ -267,7 +267,7 @@ int pw_heap_write_text(struct pw_buf *out, const struct pw_heap_profile *heap, c
 	}
 	if (heap->class_count)
 		pw_heap_put_classes(out, heap, shown->top);
-	if (heap->kind == PW_HEAP_NONE || heap->type_count)
+	if (heap->kind == PW_HEAP_NONE || heap->type_count || heap->no_types[0])
 		pw_heap_put_types(out, heap, shown->top);
 	return pw_buf_error(out);
 }

@@ -129,8 +129,8 @@ const char *pw_heap_absence_text(enum pw_heap_absence absence)
 enum pw_heap_absence pw_heap_absence(struct pw_target *target)
 {
 	uint64_t rate_at = global(target, PW_GLOBAL_MEMPROFILERATE), head_at = global(target, PW_GLOBAL_MBUCKETS);
-	uint64_t rate, head;
 	struct plan plan;
+	uint64_t rate;
 
 	if (!target->memory_ok)
 		return PW_HEAP_NOT_READABLE;
@@ -139,9 +139,9 @@ enum pw_heap_absence pw_heap_absence(struct pw_target *target)
 		return PW_HEAP_LINKED_OUT;
 	if (!rate_at || !head_at || make_plan(&plan, &target->build->facts.layout) < 0)
 		return PW_HEAP_NOT_KNOWN;
-	if (pw_mem_read_u64(&target->mem, rate_at, &rate) < 0 || pw_mem_read_u64(&target->mem, head_at, &head) < 0)
+	if (pw_mem_read_u64(&target->mem, rate_at, &rate) < 0)
 		return PW_HEAP_NOT_READABLE;
-	return rate || head ? PW_HEAP_PRESENT : PW_HEAP_RATE_ZERO; /* a rate set to 0 later keeps what there was */
+	return rate ? PW_HEAP_PRESENT : PW_HEAP_RATE_ZERO; /* what was sampled before somebody set it is no profile */
 }
 
 /* --- one bucket -------------------------------------------------------------------------------------------------- */
