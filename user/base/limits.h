@@ -57,6 +57,12 @@
 #define PW_PCLNTAB_STEPS_MAX	  (1U << 20) /* pc-value pairs decoded for one pc: more than the largest function has */
 #define PW_PCLNTAB_INLINE_MAX	  128U	     /* inlined calls around one pc; the compiler stops far below */
 #define PW_CODE_BYTES_MAX	  (128U << 10) /* of one function; the runtime's largest has 12 kB */
+#define PW_CORE_BYTES_MAX	  (1ULL << 44) /* of a core file: sparse, as large as the address space in use */
+#define PW_CORE_SEGMENTS_MAX	  131072U      /* mappings of a process: twice the default of vm.max_map_count */
+#define PW_CORE_MAPPINGS_MAX	  256U	       /* of its executable: one per segment of the file and protection */
+#define PW_CORE_THREADS_MAX	  65536U       /* Go's own limit is 10,000 (runtime/debug.SetMaxThreads) */
+#define PW_CORE_NOTES_MAX	  (1U << 20)   /* notes looked at: about 6 per thread */
+#define PW_CORE_FILES_BYTES_MAX	  (16U << 20)  /* of NT_FILE; the kernel stops at 4 MB (core_file_note_size_limit) */
 
 /* reader */
 #define PW_READER_PCS_MAX	      1024U	  /* program counters per request: 8 kB, answered within a few ms */

@@ -238,6 +238,8 @@ static void take_setting(struct pw_buildinfo *info, const char *setting, size_t 
 		info->modified = IS(value, value_size, "true");
 	else if (IS(setting, key_size, "CGO_ENABLED"))
 		info->cgo = IS(value, value_size, "1");
+	else if (IS(setting, key_size, "-race") || IS(setting, key_size, "-msan") || IS(setting, key_size, "-asan"))
+		info->instrumented |= IS(value, value_size, "true");
 	else if (IS(setting, key_size, "-buildmode"))
 		copy(info->build_mode, sizeof(info->build_mode), value, value_size);
 	else if (IS(setting, key_size, "GOEXPERIMENT"))

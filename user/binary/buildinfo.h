@@ -18,6 +18,7 @@ struct pw_buildinfo {
 	char revision[64]; /* vcs.revision */
 	bool modified;	   /* vcs.modified=true */
 	bool cgo;	   /* CGO_ENABLED=1 */
+	bool instrumented; /* -race, -msan or -asan */
 	char build_mode[32];
 	char experiments[128]; /* GOEXPERIMENT, from the setting or the X: suffix of the version */
 };

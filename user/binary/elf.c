@@ -49,7 +49,7 @@ struct pw_elf {
 	size_t section_count;
 	uint64_t rela_vaddr, rela_size;
 	struct lazy_relocs *relocs;
-	char build_id[PW_BUILD_ID_SIZE];
+	char build_id[PW_BUILD_ID_SIZE], go_build_id[PW_BUILD_ID_SIZE];
 };
 
 void pw_elf_free(struct pw_elf *elf)
@@ -334,6 +334,7 @@ int pw_elf_open(struct pw_elf **ret_elf, int fd, struct pw_why *reterr_why)
 	if (r < 0)
 		return r;
 	pw_identity_name(&identity, &elf->file, elf->build_id);
+	pw_identity_go_name(&identity, elf->go_build_id);
 	*ret_elf = TAKE_PTR(elf);
 	return 0;
 }
@@ -408,6 +409,11 @@ const struct pw_file *pw_elf_file(const struct pw_elf *elf)
 const char *pw_elf_build_id(const struct pw_elf *elf)
 {
 	return elf->build_id;
+}
+
+const char *pw_elf_go_build_id(const struct pw_elf *elf)
+{
+	return elf->go_build_id;
 }
 
 /* The segment whose file bytes hold [vaddr, vaddr + n), or NULL. */

@@ -73,5 +73,8 @@ int pw_elf_scan(const struct pw_elf *elf, uint32_t mask, uint32_t want, uint64_t
 /* The identity of a build: GNU build ID as hex, else a hash of the Go build ID, else a hash of headers and size; always
  * set, prefixed by its kind ("gnu:", "go:", "hash:"). Owned by elf. */
 const char *pw_elf_build_id(const struct pw_elf *elf);
+/* "go:" and a hash of the Go build ID, or "": Go's linker puts only this one into the segment of notes, which is all
+ * that a core file has. */
+const char *pw_elf_go_build_id(const struct pw_elf *elf);
 
 #endif

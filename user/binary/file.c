@@ -10,13 +10,18 @@
 
 int pw_file_init(struct pw_file *ret_file, int fd, struct pw_why *reterr_why)
 {
+	return pw_file_init_max(ret_file, fd, PW_FILE_BYTES_MAX, reterr_why);
+}
+
+int pw_file_init_max(struct pw_file *ret_file, int fd, uint64_t max_bytes, struct pw_why *reterr_why)
+{
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return pw_why_set(reterr_why, -errno, "cannot stat the file: %m");
 	if (!S_ISREG(st.st_mode) || st.st_size < 0)
 		return pw_why_set(reterr_why, -EBADMSG, "not a regular file");
-	if ((uint64_t)st.st_size > PW_FILE_BYTES_MAX)
+	if ((uint64_t)st.st_size > max_bytes)
 		return pw_why_set(reterr_why, -E2BIG, "the file has %lld bytes", (long long)st.st_size);
 	*ret_file = (struct pw_file){
 		.fd = fd,

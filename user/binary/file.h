@@ -18,6 +18,8 @@ struct pw_file {
 
 /* Looks at the file behind fd. -EBADMSG not a regular file, -E2BIG over PW_FILE_BYTES_MAX. */
 int pw_must_check pw_file_init(struct pw_file *ret_file, int fd, struct pw_why *reterr_why);
+/* The same with another cap. */
+int pw_must_check pw_file_init_max(struct pw_file *ret_file, int fd, uint64_t max_bytes, struct pw_why *reterr_why);
 
 /* True if [offset, offset + size) is inside the file as it was at pw_file_init. */
 bool pw_file_holds(const struct pw_file *file, uint64_t offset, uint64_t size);

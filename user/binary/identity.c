@@ -89,6 +89,13 @@ static void add_samples(struct pw_identity *identity, const struct pw_file *file
 	}
 }
 
+void pw_identity_go_name(const struct pw_identity *identity, char name[PW_BUILD_ID_SIZE])
+{
+	name[0] = '\0';
+	if (identity->has_go)
+		snprintf(name, PW_BUILD_ID_SIZE, "go:%016lx%016lx", identity->go[0], identity->go[1]);
+}
+
 void pw_identity_name(struct pw_identity *identity, const struct pw_file *file, char name[PW_BUILD_ID_SIZE])
 {
 	size_t at = 4;
@@ -99,10 +106,9 @@ void pw_identity_name(struct pw_identity *identity, const struct pw_file *file, 
 			snprintf(name + at, PW_BUILD_ID_SIZE - at, "%02x", identity->gnu[i]);
 		return;
 	}
-	if (identity->has_go) {
-		snprintf(name, PW_BUILD_ID_SIZE, "go:%016lx%016lx", identity->go[0], identity->go[1]);
+	pw_identity_go_name(identity, name);
+	if (name[0])
 		return;
-	}
 	add_samples(identity, file);
 	snprintf(name, PW_BUILD_ID_SIZE, "hash:%016lx%016lx", identity->headers[0], identity->headers[1]);
 }

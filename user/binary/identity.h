@@ -25,3 +25,6 @@ void pw_identity_read_notes(struct pw_identity *identity, const struct pw_file *
 
 /* Writes "gnu:<hex>", else "go:<hash>", else "hash:<hash of tables, size and samples>". */
 void pw_identity_name(struct pw_identity *identity, const struct pw_file *file, char name[PW_BUILD_ID_SIZE]);
+
+/* Writes "go:<hash>" even where there is a GNU build ID; "" if there is no Go build ID. */
+void pw_identity_go_name(const struct pw_identity *identity, char name[PW_BUILD_ID_SIZE]);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "base/time.h"
+#include "base/why.h"
 #include "cmd/answer.h"
 #include "cmd/cmd.h"
 #include "cmd/config.h"
@@ -18,6 +19,7 @@
 #include "cmd/oneshot.h"
 #include "model/profile.h"
 #include "output/profile.h"
+#include "target/core.h"
 #include "target/target.h"
 
 /*
@@ -29,7 +31,9 @@
 
 #define VALUE(name) offsetof(struct pw_goroutines_values, name)
 static const struct pw_option options[] = {
-	{"pid", 'p', "PID|NAME", "the process (required)", PW_OPTION_TEXT, VALUE(pid), NULL},
+	{"pid", 'p', "PID|NAME", "the process", PW_OPTION_TEXT, VALUE(pid), NULL},
+	{"core", 0, "FILE", "a core file instead of a process", PW_OPTION_TEXT, VALUE(core), NULL},
+	{"exe", 0, "FILE", "its executable [the one it names]", PW_OPTION_TEXT, VALUE(exe), NULL},
 	{"by", 0, "WHAT", "site, stack, reason or label:KEY [stack]", PW_OPTION_TEXT, VALUE(by), NULL},
 	{"min-age", 0, "DURATION", "only those parked (or alive) for so long", PW_OPTION_DURATION, VALUE(min_age_ns),
 	 NULL},
@@ -107,13 +111,24 @@ static int write_answer(struct pw_buf *out, const struct pw_profile *profile,
 	return pw_profile_write_text(out, profile, request->values->top);
 }
 
+/* What was asked about, for a sentence. */
+static const char *name_of(const struct pw_goroutines_request *request, int pid, char buffer[64])
+{
+	if (request->values->core)
+		return "the core";
+	snprintf(buffer, 64, "process %d", pid);
+	return buffer;
+}
+
 static enum pw_exit answer(struct pw_profile *profile, const struct pw_goroutines_request *request)
 {
 	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(ANSWER_BYTES_MAX);
+	char name[64];
 	int r = shape_both(profile, request);
 
 	if (r >= 0 && request->values->goid && !profile->goroutine_count) {
-		pw_log_usage(-ESRCH, "process %d has no goroutine %" PRIu64, profile->pid, request->values->goid);
+		pw_log_usage(-ESRCH, "%s has no goroutine %" PRIu64, name_of(request, profile->pid, name),
+			     request->values->goid);
 		return PW_EXIT_UNKNOWN;
 	}
 	if (r >= 0)
@@ -130,21 +145,23 @@ static enum pw_exit look_and_answer(struct pw_target *target, const struct pw_go
 {
 	struct pw_profile *profile = NULL;
 	struct pw_daemon_ages ages;
+	const char *name;
 	enum pw_exit status;
+	char buffer[64];
 	int r;
 
+	name = name_of(request, target->pid, buffer);
 	if (!target->memory_ok) {
-		pw_log_usage(-EACCES, "the goroutines of pid %d cannot be read: %s", target->pid,
-			     target->memory_reason);
+		pw_log_usage(-EACCES, "the goroutines of %s cannot be read: %s", name, target->memory_reason);
 		return PW_EXIT_UNKNOWN;
 	}
 	if (!target->symbols_ok)
-		pw_log_usage(0, "pid %d has no names: %s", target->pid, target->symbols_reason);
-	pw_daemon_ages_ask(request->values->over_ns ? "" : socket, target, &ages);
+		pw_log_usage(0, "%s has no names: %s", name, target->symbols_reason);
+	pw_daemon_ages_ask(request->values->over_ns || target->frozen ? "" : socket, target, &ages);
 	r = pw_goroutines_look(target, request->values, &ages, &profile);
 	pw_daemon_ages_done(&ages);
 	if (r < 0) {
-		pw_log_usage(r, "the goroutines of pid %d could not be read: %s", target->pid,
+		pw_log_usage(r, "the goroutines of %s could not be read: %s", name,
 			     r == -ESRCH ? "it has ended" : strerror(-r));
 		return PW_EXIT_UNKNOWN;
 	}
@@ -153,18 +170,38 @@ static enum pw_exit look_and_answer(struct pw_target *target, const struct pw_go
 	return status;
 }
 
+static enum pw_exit open_core(struct pw_oneshot *oneshot, const struct pw_goroutines_values *values,
+			      struct pw_target **ret_target)
+{
+	struct pw_why why = {};
+	int r = pw_target_open_core(ret_target, values->core, values->exe, oneshot->reader, &why);
+
+	if (!r)
+		return PW_EXIT_OK;
+	pw_log_usage(r, "%s", pw_why_text(&why, r));
+	return r == -EBADMSG || r == -ENOTSUP || r == -ENOEXEC || r == -ENODATA || r == -ESTALE ? PW_EXIT_UNKNOWN
+												: PW_EXIT_USAGE;
+}
+
+static enum pw_exit open_process(struct pw_oneshot *oneshot, const struct pw_goroutines_values *values,
+				 struct pw_target **ret_target)
+{
+	int pid;
+	enum pw_exit status = pw_oneshot_find(oneshot, values->pid, &pid);
+
+	return status == PW_EXIT_OK ? pw_oneshot_target(oneshot, pid, ret_target) : status;
+}
+
 static enum pw_exit open_and_answer(const struct pw_goroutines_request *request, const char *socket)
 {
 	struct pw_oneshot oneshot = {.procfs = PW_PROCFS_INIT};
 	struct pw_target *target = NULL;
 	enum pw_exit status;
-	int pid;
 
 	status = pw_oneshot_open(&oneshot);
 	if (status == PW_EXIT_OK)
-		status = pw_oneshot_find(&oneshot, request->values->pid, &pid);
-	if (status == PW_EXIT_OK)
-		status = pw_oneshot_target(&oneshot, pid, &target);
+		status = request->values->core ? open_core(&oneshot, request->values, &target)
+					       : open_process(&oneshot, request->values, &target);
 	if (status == PW_EXIT_OK)
 		status = look_and_answer(target, request, socket);
 	pw_target_free(target);
@@ -195,8 +232,9 @@ static int run(const struct pw_command *command, int argc, char **argv)
 		return PW_EXIT_OK;
 	if (values.schema)
 		return print_schema(&values);
-	if (!values.pid || parsed.operands) {
-		pw_log_usage(-EINVAL, "usage: parkwatch goroutines -p PID|NAME; see 'parkwatch goroutines --help'");
+	if ((!values.pid && !values.core && !values.exe) || parsed.operands) {
+		pw_log_usage(-EINVAL, "usage: parkwatch goroutines -p PID|NAME or --core FILE; see 'parkwatch "
+				      "goroutines --help'");
 		return PW_EXIT_USAGE;
 	}
 	if (pw_goroutines_request_parse(&request, &values) < 0)
@@ -215,7 +253,7 @@ const struct pw_command pw_cmd_goroutines = {
 	.summary = "Every goroutine of one process by stack, and what it means",
 	.details =
 		"Looks twice, one second apart, without stopping the process: how many, since when, on what, started "
-		"where.\nThe PW_GOROUTINES_JSON of one look is what --diff compares a later one with.",
+		"where.\nThe JSON of one look is what --diff compares a later one with.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.run = run,

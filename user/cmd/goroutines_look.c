@@ -63,7 +63,7 @@ static int look_twice(struct looking *looking, const struct pw_goroutines_values
 	int r;
 
 	looking->profile->duration_ns = look->duration_ns;
-	if (values->once)
+	if (values->once || looking->target->frozen) /* which will not change */
 		return pw_profile_builder_look(looking->builder, look, 0);
 	if (values->min_age_ns > apart && !looking->ages->count) {
 		apart = values->min_age_ns;
@@ -124,7 +124,8 @@ static int take(struct looking *looking, const struct pw_goroutines_values *valu
 		.memory_budget_bytes = MEMORY_BUDGET, .labels = !values->over_ns, .waits = !values->over_ns};
 	struct pw_profile_source source = {.reason_names = facts->wait_reasons.name,
 					   .reason_count = facts->wait_reasons.count,
-					   .over = values->over_ns != 0};
+					   .over = values->over_ns != 0,
+					   .frozen = looking->target->frozen != NULL};
 	int r;
 
 	looking->profile = pw_profile_new();

@@ -99,7 +99,22 @@ static int read_old(struct pw_goroutines_request *request)
 	if (r == -ENOTSUP)
 		return pw_log_usage(r, "'%s' has a schema_version that this parkwatch does not know", path);
 	if (r < 0)
-		return pw_log_usage(r, "'%s' is not the PW_GOROUTINES_JSON of 'parkwatch goroutines'", path);
+		return pw_log_usage(r, "'%s' is not the JSON of 'parkwatch goroutines'", path);
+	return 0;
+}
+
+/* One frozen process has one moment: nothing can be looked at again, and no daemon knows it. */
+static int check_core(const struct pw_goroutines_values *values)
+{
+	const char *other = values->pid		 ? "-p: which of the two?"
+			    : values->over_ns	 ? "--over: nothing in it changes"
+			    : values->min_age_ns ? "--min-age: it does not say since when anything waits"
+						 : NULL;
+
+	if (values->exe && !values->core)
+		return pw_log_usage(-EINVAL, "--exe goes with --core: a process knows its executable");
+	if (values->core && other)
+		return pw_log_usage(-EINVAL, "--core does not go with %s", other);
 	return 0;
 }
 
@@ -109,7 +124,7 @@ int pw_goroutines_request_parse(struct pw_goroutines_request *ret_request, const
 	bool rows;
 
 	*request = (struct pw_goroutines_request){.values = values};
-	if (parse_style(request) < 0 || parse_by(request) < 0 || parse_with(request) < 0 ||
+	if (check_core(values) < 0 || parse_style(request) < 0 || parse_by(request) < 0 || parse_with(request) < 0 ||
 	    pw_answer_regex("blocked", values->blocked, &request->blocked, &request->has_blocked) < 0 ||
 	    pw_answer_regex("created", values->created, &request->created, &request->has_created) < 0)
 		return -EINVAL;

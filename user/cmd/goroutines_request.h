@@ -12,7 +12,7 @@ struct pw_profile;
 
 /* What was given on the command line of `parkwatch goroutines`, as it stands there. */
 struct pw_goroutines_values {
-	const char *pid, *by, *with, *blocked, *created, *diff, *style, *output;
+	const char *pid, *core, *exe, *by, *with, *blocked, *created, *diff, *style, *output;
 	uint64_t min_age_ns, min_count, goid, top, over_ns, every_ns;
 	bool once, json, schema;
 };

@@ -284,7 +284,9 @@
 	X(WORK_PAUSENS, "runtime.workType", "pauseNS")                                          \
 	X(WORK_GOROUTINELEAK_DONE, "runtime.workType", "goroutineLeak.done")                    \
 	X(MODULEDATA_TYPES, "runtime.moduledata", "types")                                      \
-	X(MODULEDATA_ETYPES, "runtime.moduledata", "etypes")
+	X(MODULEDATA_ETYPES, "runtime.moduledata", "etypes")                                    \
+	X(M_VDSOSP, "runtime.m", "vdsoSP")                                                      \
+	X(M_VDSOPC, "runtime.m", "vdsoPC")
 
 enum pw_field {
 #define X(name, type, path) PW_FIELD_##name,

@@ -92,7 +92,8 @@ struct pw_profile {
 	uint64_t ages_wall_ns; /* since when somebody has watched, whose ages these are: the daemon; 0: nobody has */
 	uint64_t total, skipped, torn;
 	bool from_core;
-	bool compared; /* --diff: growth is set, and the rest of this line */
+	uint64_t missing_bytes; /* of memory: the core file is cut */
+	bool compared;		/* --diff: growth is set, and the rest of this line */
 	uint64_t old_total, old_taken_wall_ns, gone_groups, gone_goroutines;
 	uint64_t text_start, text_end, text_offset; /* link-time mapping of the code, for pprof */
 	char exe[256];

@@ -253,6 +253,8 @@ int pw_profile_builder_look(struct pw_profile_builder *builder, const struct pw_
 	builder->taken_ns = look->taken_ns;
 	/* Deadlines of a pollDesc are on the runtime's clock, CLOCK_MONOTONIC, which stands still in suspend. */
 	builder->monotonic_ns = look->taken_ns - PW_MIN(pw_boot_ns() - monotonic_ns, look->taken_ns);
+	if (builder->source.frozen)
+		builder->monotonic_ns = 0;
 	builder->skipped = look->skipped;
 	builder->torn = look->torn;
 	pw_vec_reset(&builder->rows);

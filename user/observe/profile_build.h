@@ -20,7 +20,8 @@ struct pw_profile_builder;
 struct pw_profile_source {
 	const char (*reason_names)[40]; /* of the target's runtime (go/layout.h), by code; borrowed */
 	size_t reason_count;
-	bool over; /* many looks: time per state is summed up, there are no rows */
+	bool over;   /* many looks: time per state is summed up, there are no rows */
+	bool frozen; /* of a core file: what its clock said is not known, so deadlines are not */
 };
 
 int pw_profile_builder_new(struct pw_profile_builder **ret_builder, const struct pw_profile_source *source)

@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "model/profile.h"
 #include "observe/frames.h"
+#include "target/core.h"
 #include "target/symbolize.h"
 #include "target/target.h"
 
@@ -18,7 +19,9 @@ void pw_profile_describe(struct pw_profile *profile, const struct pw_target *tar
 	const struct pw_build_facts *facts = &target->build->facts;
 
 	profile->pid = target->pid;
-	profile->taken_wall_ns = pw_wall_ns();
+	profile->from_core = target->frozen != NULL;
+	profile->missing_bytes = target->frozen ? target->frozen->core.missing_bytes : 0;
+	profile->taken_wall_ns = target->frozen ? (uint64_t)target->frozen->core.written_ns : pw_wall_ns();
 	snprintf(profile->process, sizeof(profile->process), "%s", target->process);
 	snprintf(profile->service, sizeof(profile->service), "%s", target->service);
 	snprintf(profile->exe, sizeof(profile->exe), "%s", target->exe);

@@ -124,18 +124,27 @@ static void write_extras(struct pw_json *json, const struct pw_profile *profile,
 	pw_json_end(json);
 }
 
-static void write_group(struct pw_json *json, const struct pw_profile *profile, const struct pw_profile_group *group)
+static void write_ages(struct pw_json *json, const struct pw_profile *profile, const struct pw_profile_group *group)
 {
-	pw_json_object(json);
-	pw_json_key_u64(json, "count", group->count);
-	pw_json_key_str(json, "status", group->mixed_status ? "mixed" : pw_status_name(group->status));
-	key_text(json, "wait_reason", profile, group->wait_reason);
+	if (profile->from_core) { /* which does not say since when */
+		pw_json_key_null(json, "age_ns");
+		return;
+	}
 	pw_json_key_object(json, "age_ns");
 	pw_json_key_u64(json, "min", group->age_min_ns);
 	pw_json_key_u64(json, "median", group->age_median_ns);
 	pw_json_key_u64(json, "max", group->age_max_ns);
 	pw_json_key_bool(json, "at_least", group->age_at_least);
 	pw_json_end(json);
+}
+
+static void write_group(struct pw_json *json, const struct pw_profile *profile, const struct pw_profile_group *group)
+{
+	pw_json_object(json);
+	pw_json_key_u64(json, "count", group->count);
+	pw_json_key_str(json, "status", group->mixed_status ? "mixed" : pw_status_name(group->status));
+	key_text(json, "wait_reason", profile, group->wait_reason);
+	write_ages(json, profile, group);
 	if (group->runs_per_second >= 0)
 		pw_json_key_double(json, "runs", group->runs_per_second);
 	else
@@ -165,6 +174,10 @@ int pw_profile_write_json(struct pw_buf *out, const struct pw_profile *profile)
 	pw_json_key_u64(&json, "duration_ns", profile->duration_ns);
 	if (profile->ages_wall_ns)
 		pw_json_key_str(&json, "ages_since", pw_time_rfc3339(profile->ages_wall_ns, text));
+	if (profile->from_core)
+		pw_json_key_bool(&json, "from_core", true);
+	if (profile->missing_bytes)
+		pw_json_key_u64(&json, "missing_bytes", profile->missing_bytes);
 	if (profile->over_ns) {
 		pw_json_key_u64(&json, "over_ns", profile->over_ns);
 		pw_json_key_u64(&json, "looks", profile->looks);
@@ -197,6 +210,10 @@ static const char schema[] =
 	"    \"duration_ns\": {\"$ref\": \"#/$defs/count\", \"description\": \"of the first, whole look\"},\n"
 	"    \"ages_since\": {\"type\": \"string\", \"format\": \"date-time\", \"description\": \"a daemon has "
 	"watched since then, and ages are its own\"},\n"
+	"    \"from_core\": {\"const\": true, \"description\": \"of a core file: then taken_at is when that was "
+	"written, and ages and deadlines are unknown\"},\n"
+	"    \"missing_bytes\": {\"$ref\": \"#/$defs/count\", \"description\": \"of memory: the core file is "
+	"cut\"},\n"
 	"    \"over_ns\": {\"$ref\": \"#/$defs/count\", \"description\": \"--over: how long was looked\"},\n"
 	"    \"looks\": {\"$ref\": \"#/$defs/count\", \"description\": \"--over: how often\"},\n"
 	"    \"total\": {\"$ref\": \"#/$defs/count\", \"description\": \"goroutines of all groups\"},\n"
@@ -223,8 +240,9 @@ static const char schema[] =
 	"        \"wait_reason\": {\"type\": \"string\", \"description\": \"the runtime's own words; empty: does not "
 	"wait, or members differ\"},\n"
 	"        \"age_ns\": {\n"
-	"          \"type\": \"object\",\n"
-	"          \"description\": \"lower bounds; of the park if waiting, else of the goroutine\",\n"
+	"          \"type\": [\"object\", \"null\"],\n"
+	"          \"description\": \"lower bounds; of the park if waiting, else of the goroutine; null: from a core "
+	"file\",\n"
 	"          \"required\": [\"min\", \"median\", \"max\", \"at_least\"],\n"
 	"          \"additionalProperties\": false,\n"
 	"          \"properties\": {\n"

@@ -15,7 +15,11 @@ static const struct pw_pprof_type types[] = {{"goroutine", "count"},
 					     {"running", "nanoseconds"},
 					     {"runnable", "nanoseconds"},
 					     {"syscall", "nanoseconds"}};
-#define TYPES_OF_ONE_LOOK 2
+/* A core file does not say how long they have waited. */
+static size_t type_count(const struct pw_profile *profile)
+{
+	return profile->over_ns ? ARRAY_SIZE(types) : profile->from_core ? 1 : 2;
+}
 
 static int add_group(struct pw_pprof *writer, const struct pw_profile *profile, const struct pw_profile_group *group,
 		     uint64_t waiting_ns)
@@ -29,7 +33,7 @@ static int add_group(struct pw_pprof *writer, const struct pw_profile *profile, 
 		.frame_count = pw_profile_shown_frames(profile, group),
 		.stackless = stackless,
 		.values = values,
-		.value_count = profile->over_ns ? ARRAY_SIZE(types) : TYPES_OF_ONE_LOOK,
+		.value_count = type_count(profile),
 		.labels = labels,
 	};
 
@@ -55,7 +59,7 @@ int pw_profile_write_pprof(struct pw_buf *out, const struct pw_profile *profile)
 {
 	const struct pw_pprof_kind kind = {
 		.types = types,
-		.type_count = profile->over_ns ? ARRAY_SIZE(types) : TYPES_OF_ONE_LOOK,
+		.type_count = type_count(profile),
 		.period_type = types[0],
 		.period = 1,
 		.duration_ns = profile->over_ns,

@@ -70,6 +70,17 @@ static bool read_age_member(struct pw_json_reader *reader, void *context)
 	return pw_json_skip(reader);
 }
 
+/* null: from a core file. */
+static bool read_ages(struct pw_json_reader *reader, struct pw_profile_group *group)
+{
+	enum pw_json_token token = pw_json_next(reader);
+
+	if (token == PW_JSON_NULL)
+		return true;
+	return token == PW_JSON_OBJECT ? pw_json_read_members(reader, group, read_age_member)
+				       : pw_json_fail(reader, -EBADMSG);
+}
+
 static bool read_group_member(struct pw_json_reader *reader, void *context)
 {
 	struct input *input = context;
@@ -91,8 +102,7 @@ static bool read_group_member(struct pw_json_reader *reader, void *context)
 	if (pw_json_is_key(reader, "created_by"))
 		return read_created_by(reader, input);
 	if (pw_json_is_key(reader, "age_ns"))
-		return pw_json_next(reader) == PW_JSON_OBJECT ? pw_json_read_members(reader, group, read_age_member)
-							      : pw_json_fail(reader, -EBADMSG);
+		return read_ages(reader, group);
 	return pw_json_skip(reader);
 }
 

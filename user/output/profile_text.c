@@ -51,27 +51,40 @@ static const char *since(const struct pw_profile *profile, char text[PW_RFC3339_
 		 then + DATE_SIZE + 1);
 	return text;
 }
+/* " (pid 12, go1.24.4)", or when and of whom the core was left. */
+static void put_whose(struct pw_buf *out, const struct pw_profile *profile)
+{
+	char when[PW_RFC3339_SIZE];
+
+	pw_buf_printf(out, " (%spid %d, ", profile->from_core ? "core of " : "", profile->pid);
+	pw_put_foreign(out, profile->go_version);
+	if (profile->from_core)
+		pw_buf_printf(out, ", written %s", pw_time_rfc3339(profile->taken_wall_ns, when));
+	pw_buf_putc(out, ')');
+}
 
 static void put_head(struct pw_buf *out, const struct pw_profile *profile)
 {
 	char number[PW_GROUPED_SIZE], duration[PW_DURATION_SIZE], clock[PW_RFC3339_SIZE + 4];
 
 	pw_put_foreign(out, profile->process);
-	pw_buf_printf(out, " (pid %d, ", profile->pid);
-	pw_put_foreign(out, profile->go_version);
-	pw_buf_printf(out, "): %s goroutine%s in %zu group%s", pw_grouped(profile->total, number),
+	put_whose(out, profile);
+	pw_buf_printf(out, ": %s goroutine%s in %zu group%s", pw_grouped(profile->total, number),
 		      profile->total == 1 ? "" : "s", profile->group_count, profile->group_count == 1 ? "" : "s");
 	if (profile->over_ns)
 		pw_buf_printf(out, "; %" PRIu64 " looks in %s", profile->looks,
 			      pw_time_duration(profile->over_ns, duration));
 	else if (profile->elapsed_ns)
 		pw_buf_printf(out, "; two looks %s apart", pw_time_duration(profile->elapsed_ns, duration));
-	else
+	else if (!profile->from_core)
 		pw_buf_puts(out, "; one look");
-	if (profile->duration_ns)
+	if (profile->duration_ns && !profile->from_core)
 		pw_buf_printf(out, ", the first took %s", pw_time_duration(profile->duration_ns, duration));
 	if (profile->ages_wall_ns)
 		pw_buf_printf(out, "; ages since %s from the daemon", since(profile, clock));
+	if (profile->missing_bytes)
+		pw_buf_printf(out, "; the core is cut: %s bytes of memory are missing",
+			      pw_grouped(profile->missing_bytes, number));
 	if (profile->skipped)
 		pw_buf_printf(out, "; %s skipped: over the budget, or unreadable",
 			      pw_grouped(profile->skipped, number));
@@ -371,33 +384,53 @@ int pw_profile_write_text(struct pw_buf *out, const struct pw_profile *profile, 
 	return pw_buf_error(out);
 }
 
+/* Born when, by whom; how often it ran; whose it is. A core file knows little of it. */
+static void put_life(struct pw_buf *out, const struct pw_profile_goroutine *row, const struct pw_profile_group *group)
+{
+	const char *separator = "    ";
+	char age[PW_DURATION_SIZE];
+
+	if (row->age_ns || row->parent_goid) {
+		pw_buf_printf(out, "%sborn", separator);
+		separator = "; ";
+	}
+	if (row->age_ns)
+		pw_buf_printf(out, " %s%s ago", row->age_at_least ? "at least " : "",
+			      pw_time_duration(row->age_ns, age));
+	if (row->parent_goid)
+		pw_buf_printf(out, " by goroutine %" PRIu64, row->parent_goid);
+	if (row->runs != UINT32_MAX) {
+		pw_buf_printf(out, "%sran %u times between the looks", separator, row->runs);
+		separator = "; ";
+	}
+	if (row->locked_to_thread) {
+		pw_buf_printf(out, "%slocked to its thread", separator);
+		separator = "; ";
+	}
+	if (group->system) {
+		pw_buf_printf(out, "%sthe runtime's own", separator);
+		separator = "; ";
+	}
+	if (separator[0] == ';')
+		pw_buf_putc(out, '\n');
+}
+
 int pw_profile_write_goroutine(struct pw_buf *out, const struct pw_profile *profile)
 {
 	const struct pw_profile_goroutine *row = profile->goroutines;
 	const struct pw_profile_group *group;
-	char age[PW_DURATION_SIZE];
 
 	if (profile->goroutine_count != 1 || row->group >= profile->group_count)
 		return -ENODATA;
 	group = &profile->groups[row->group];
 	pw_buf_printf(out, "goroutine %" PRIu64 " of ", row->goid);
 	pw_put_foreign(out, profile->process);
-	pw_buf_printf(out, " (pid %d, ", profile->pid);
-	pw_put_foreign(out, profile->go_version);
-	pw_buf_puts(out, "): ");
+	put_whose(out, profile);
+	pw_buf_puts(out, ": ");
 	pw_put_foreign(out, state_of(profile, group));
 	put_ages(out, group);
-	pw_buf_printf(out, "\n    born %s%s ago", row->age_at_least ? "at least " : "",
-		      pw_time_duration(row->age_ns, age));
-	if (row->parent_goid)
-		pw_buf_printf(out, " by goroutine %" PRIu64, row->parent_goid);
-	if (row->runs != UINT32_MAX)
-		pw_buf_printf(out, "; ran %u times between the looks", row->runs);
-	if (row->locked_to_thread)
-		pw_buf_puts(out, "; locked to its thread");
-	if (group->system)
-		pw_buf_puts(out, "; the runtime's own");
 	pw_buf_putc(out, '\n');
+	put_life(out, row, group);
 	put_wait(out, profile, &row->wait, 1);
 	put_labels(out, profile, row->first_label, row->label_count);
 	put_stack(out, profile, group);

@@ -230,10 +230,12 @@ void pw_facts_assemble(struct pw_build_facts *ret_facts, const struct pw_opened 
 	memset(facts, 0, sizeof(*facts)); /* padding included: it goes over a socket */
 	facts->arch = pw_elf_arch(elf);
 	facts->file_size = (uint64_t)opened->size;
+	facts->entry = pw_elf_entry(elf);
 	facts->pie = pw_elf_is_pie(elf);
 	facts->shared_library = pw_elf_is_shared_library(elf);
 	facts->stripped = !pw_elf_has_symtab(elf) && !pw_elf_has_dwarf(elf);
 	SAY(facts->build_id, "%s", pw_elf_build_id(elf));
+	SAY(facts->go_build_id, "%s", pw_elf_go_build_id(elf));
 	if (opened->buildinfo_error) {
 		SAY(facts->why_not_go, "%s", opened->buildinfo_why);
 		return;

@@ -25,7 +25,8 @@ struct pw_address_range {
  * mapping of a file offset) - (link-time address of that offset).
  */
 struct pw_build_facts {
-	char build_id[96]; /* "gnu:...", "go:...", "hash:..." */
+	char build_id[96];    /* "gnu:...", "go:...", "hash:..." */
+	char go_build_id[96]; /* "go:...", or "" */
 	enum pw_arch arch;
 	bool is_go; /* false: the rest is not set, and why_not_go says why */
 	bool pie, stripped, shared_library, cgo;
@@ -34,6 +35,7 @@ struct pw_build_facts {
 
 	uint64_t text, etext; /* moduledata.text, .etext */
 	uint64_t moduledata;
+	uint64_t entry;			    /* of the ELF file */
 	struct pw_elf_segment text_segment; /* the PT_LOAD that holds text: ties mappings to link-time addresses */
 
 	struct pw_layout layout;

@@ -60,6 +60,7 @@ static void check_info(struct check *check, const struct pw_buildinfo *info)
 	CHECK_TEXT(check, info->experiments);
 	CHECK_BOOL(check, info->modified);
 	CHECK_BOOL(check, info->cgo);
+	CHECK_BOOL(check, info->instrumented);
 	if (info->go_minor < -1 || info->go_minor > 9999)
 		fail(check, "info->go_minor");
 }
@@ -141,6 +142,7 @@ int pw_facts_read(struct pw_build_facts *ret_facts, const void *data, size_t siz
 	memcpy(&arch, &facts->arch, sizeof(arch));
 	check_max(&check, arch, PW_ARCH_ARM64, "arch");
 	CHECK_TEXT(&check, facts->build_id);
+	CHECK_TEXT(&check, facts->go_build_id);
 	CHECK_BOOL(&check, facts->is_go);
 	CHECK_BOOL(&check, facts->pie);
 	CHECK_BOOL(&check, facts->stripped);

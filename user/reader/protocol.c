@@ -33,7 +33,7 @@ int pw_message_read(struct pw_message *ret_message, const void *data, size_t siz
 
 	if (!pw_bytes_ok(&bytes) || magic != MESSAGE_MAGIC)
 		return -EBADMSG;
-	if (message.kind != PW_REQUEST_FACTS && message.kind != PW_REQUEST_SYMBOLS)
+	if (message.kind < PW_REQUEST_FACTS || message.kind > PW_REQUEST_CORE)
 		return -EBADMSG;
 	if (message.id <= 0 || message.result > 0 || message.result < -4095 || message.size > body_max)
 		return -EBADMSG;

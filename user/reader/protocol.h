@@ -10,6 +10,7 @@
 #include "reader/reader.h"
 
 struct pw_buf;
+struct pw_core;
 struct pw_why;
 
 /*
@@ -17,7 +18,7 @@ struct pw_why;
  * body; a request carries one open file descriptor. Both sides treat what arrives as foreign: the reader has parsed
  * hostile files and may be theirs by now.
  */
-enum pw_request_kind { PW_REQUEST_FACTS = 1, PW_REQUEST_SYMBOLS = 2 };
+enum pw_request_kind { PW_REQUEST_FACTS = 1, PW_REQUEST_SYMBOLS = 2, PW_REQUEST_CORE = 3 };
 
 #define PW_MESSAGE_HEADER_SIZE 24
 
@@ -50,6 +51,12 @@ int pw_symbols_write_count(struct pw_buf *out, size_t count) __attribute__((warn
 int pw_symbols_write(struct pw_buf *out, const struct pw_symbol *symbol) __attribute__((warn_unused_result));
 /* The answer must hold exactly the pcs that were asked, in that order. -EBADMSG, -ENOMEM. */
 int pw_symbols_read(struct pw_symbols *ret_symbols, const void *data, size_t size, const uint64_t *pcs, size_t count)
+	__attribute__((warn_unused_result));
+
+/* Body of an answer with a core file: the fixed part, then segments, mappings and threads. -EBADMSG: reterr_why says
+ * what makes no sense. */
+int pw_core_write(struct pw_buf *out, const struct pw_core *core) __attribute__((warn_unused_result));
+int pw_core_parse(struct pw_core *ret_core, const void *data, size_t size, struct pw_why *reterr_why)
 	__attribute__((warn_unused_result));
 
 /* Body of an answer that says no: a sentence. Cut at size, always terminated; "" if it is not text. */

@@ -43,6 +43,7 @@ struct request {
 	size_t count;
 	pw_reader_facts_fn facts_fn;
 	pw_reader_symbols_fn symbols_fn;
+	pw_reader_core_fn core_fn;
 	void *context;
 	bool cancelled;
 };
@@ -172,18 +173,26 @@ void pw_reader_stats(const struct pw_reader *reader, struct pw_reader_stats *ret
 
 /* ---- answers ---- */
 
+/* What an answer may be: one of them. */
+struct answer {
+	const struct pw_build_facts *facts;
+	const struct pw_symbols *symbols;
+	struct pw_core *core;
+};
+
 /* Gives the answer to who asked, and forgets the request. */
-static void finish(struct request *request, int r, const struct pw_build_facts *facts, const struct pw_symbols *symbols,
-		   const char *why)
+static void finish(struct request *request, int r, const struct answer *answer, const char *why)
 {
 	_cleanup_(request_freep) struct request *owned = request;
 
 	if (owned->cancelled)
 		return;
 	if (owned->kind == PW_REQUEST_FACTS)
-		owned->facts_fn(owned->context, r, r < 0 ? NULL : facts, why);
+		owned->facts_fn(owned->context, r, r < 0 ? NULL : answer->facts, why);
+	else if (owned->kind == PW_REQUEST_SYMBOLS)
+		owned->symbols_fn(owned->context, r, r < 0 ? NULL : answer->symbols, why);
 	else
-		owned->symbols_fn(owned->context, r, r < 0 ? NULL : symbols, why);
+		owned->core_fn(owned->context, r, r < 0 ? NULL : answer->core, why);
 }
 
 static uintptr_t strikes_of(struct pw_reader *reader, const struct file_key *key)
@@ -206,7 +215,7 @@ static void fail_current(struct pw_reader *reader, int r, const char *why)
 		reader->stats.barred_builds++;
 	if (pw_table_put(&reader->strikes, &request->key, sizeof(request->key), (void *)strikes))
 		pw_log_debug(0, "cannot remember a file that killed the reader");
-	finish(request, r, NULL, NULL, why);
+	finish(request, r, NULL, why);
 }
 
 static void fail_protocol(struct pw_reader *reader, const char *why)
@@ -218,6 +227,8 @@ static void fail_protocol(struct pw_reader *reader, const char *why)
 static void deliver(struct pw_reader *reader, const struct pw_message *message, const uint8_t *body)
 {
 	struct pw_symbols symbols = {};
+	struct pw_core core = {};
+	struct answer answer = {.facts = &reader->facts, .symbols = &symbols, .core = &core};
 	struct pw_why why = {};
 	struct request *request = reader->current;
 	char refusal[192];
@@ -226,20 +237,23 @@ static void deliver(struct pw_reader *reader, const struct pw_message *message, 
 	if (message->result < 0) {
 		pw_refusal_read(body, message->size, refusal, sizeof(refusal));
 		reader->current = NULL;
-		finish(request, message->result, NULL, NULL, refusal[0] ? refusal : pw_why_text(NULL, message->result));
+		finish(request, message->result, NULL, refusal[0] ? refusal : pw_why_text(NULL, message->result));
 		return;
 	}
 	if (request->kind == PW_REQUEST_FACTS)
 		r = pw_facts_read(&reader->facts, body, message->size, &why);
-	else
+	else if (request->kind == PW_REQUEST_SYMBOLS)
 		r = pw_symbols_read(&symbols, body, message->size, request->pcs, request->count);
+	else
+		r = pw_core_parse(&core, body, message->size, &why);
 	if (r == -EBADMSG) {
 		fail_protocol(reader, pw_why_text(&why, r));
 		return;
 	}
 	reader->current = NULL;
-	finish(request, r, &reader->facts, &symbols, r < 0 ? pw_why_text(&why, r) : NULL);
+	finish(request, r, &answer, r < 0 ? pw_why_text(&why, r) : NULL);
 	pw_symbols_done(&symbols);
+	pw_core_done(&core);
 }
 
 /* Takes a complete message from what has arrived. 1 one was handled, 0 not complete yet. */
@@ -348,7 +362,7 @@ static void start_next(struct pw_reader *reader)
 			continue;
 		}
 		if (strikes_of(reader, &request->key) >= PW_READER_STRIKES_TO_BAR) {
-			finish(request, -EACCES, NULL, NULL,
+			finish(request, -EACCES, NULL,
 			       "this file has killed the reader process twice and is not read again");
 			continue;
 		}
@@ -361,12 +375,12 @@ static void start_next(struct pw_reader *reader)
 			stop_worker(reader);
 		}
 		if (r) {
-			finish(request, r, NULL, NULL, "the process that reads files cannot be started");
+			finish(request, r, NULL, "the process that reads files cannot be started");
 			continue;
 		}
 		reader->current = request;
-		reader->deadline_ns = pw_now_ns() + (request->kind == PW_REQUEST_FACTS ? PW_READER_FACTS_DEADLINE_NS
-										       : PW_READER_SYMBOLS_DEADLINE_NS);
+		reader->deadline_ns = pw_now_ns() + (request->kind == PW_REQUEST_SYMBOLS ? PW_READER_SYMBOLS_DEADLINE_NS
+											 : PW_READER_FACTS_DEADLINE_NS);
 	}
 }
 
@@ -486,6 +500,19 @@ int64_t pw_reader_ask_symbols(struct pw_reader *reader, int exe_fd, const char *
 	return enqueue(reader, TAKE_PTR(request));
 }
 
+int64_t pw_reader_ask_core(struct pw_reader *reader, int core_fd, pw_reader_core_fn callback, void *context)
+{
+	int r;
+	struct request *request = request_new(reader, core_fd, &r);
+
+	if (!request)
+		return r;
+	request->kind = PW_REQUEST_CORE;
+	request->core_fn = callback;
+	request->context = context;
+	return enqueue(reader, request);
+}
+
 static struct request *find(const struct pw_reader *reader, int64_t id)
 {
 	if (reader->current && reader->current->id == id)
@@ -524,12 +551,12 @@ void pw_reader_free(struct pw_reader *reader)
 		return;
 	reader->dead = true;
 	if (reader->current)
-		finish(TAKE_PTR(reader->current), -ECANCELED, NULL, NULL, "parkwatch is ending");
+		finish(TAKE_PTR(reader->current), -ECANCELED, NULL, "parkwatch is ending");
 	while (reader->first) {
 		struct request *request = reader->first;
 
 		reader->first = request->next;
-		finish(request, -ECANCELED, NULL, NULL, "parkwatch is ending");
+		finish(request, -ECANCELED, NULL, "parkwatch is ending");
 	}
 	stop_worker(reader);
 	pw_nursery_done(&reader->nursery);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "binary/core.h"
 #include "reader/facts.h"
 
 struct pw_why;
@@ -46,6 +47,8 @@ void pw_symbols_done(struct pw_symbols *symbols);
  * -ECONNRESET (the reader died on it), -EBADMSG (the file lies), -EACCES (barred). */
 typedef void (*pw_reader_facts_fn)(void *context, int r, const struct pw_build_facts *facts, const char *why);
 typedef void (*pw_reader_symbols_fn)(void *context, int r, const struct pw_symbols *symbols, const char *why);
+/* The core is the callback's to take (pw_core_done). */
+typedef void (*pw_reader_core_fn)(void *context, int r, struct pw_core *core, const char *why);
 
 /* Forks the process. Call before any thread exists. -errno, one message logged. */
 int pw_reader_start(struct pw_reader **ret_reader) __attribute__((warn_unused_result));
@@ -64,6 +67,7 @@ int pw_reader_expire(struct pw_reader *reader, uint64_t now_ns);
 int64_t pw_reader_ask_facts(struct pw_reader *reader, int exe_fd, pw_reader_facts_fn callback, void *context);
 int64_t pw_reader_ask_symbols(struct pw_reader *reader, int exe_fd, const char *build_id, const uint64_t *pcs,
 			      size_t count, pw_reader_symbols_fn callback, void *context);
+int64_t pw_reader_ask_core(struct pw_reader *reader, int core_fd, pw_reader_core_fn callback, void *context);
 /* Forgets a request: its callback will not be called. */
 void pw_reader_cancel(struct pw_reader *reader, int64_t id);
 /* For one-shot commands: dispatches until the request is answered or expired (0 either way: the callback knows). */

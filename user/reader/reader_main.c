@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/macros.h"
 #include "base/why.h"
+#include "binary/core.h"
 #include "binary/elf.h"
 #include "binary/pclntab.h"
 #include "reader/assemble.h"
@@ -129,6 +130,32 @@ static int answer_facts(struct reader_process *self, int fd, struct pw_why *rete
 	return pw_facts_write(&self->answer, &self->facts);
 }
 
+/* A core file is asked about once: nothing of it is kept. */
+static int answer_core(struct reader_process *self, int core_fd, struct pw_why *reterr_why)
+{
+	_cleanup_fd_ int fd = core_fd;
+	struct pw_core core;
+	int r = pw_core_read(&core, fd, reterr_why);
+
+	if (r)
+		return r;
+	r = pw_core_write(&self->answer, &core);
+	pw_core_done(&core);
+	return r;
+}
+
+static int answer_one(struct reader_process *self, uint32_t kind, int fd, struct pw_why *reterr_why)
+{
+	switch (kind) {
+	case PW_REQUEST_FACTS:
+		return answer_facts(self, fd, reterr_why);
+	case PW_REQUEST_SYMBOLS:
+		return answer_symbols(self, fd, reterr_why);
+	default:
+		return answer_core(self, fd, reterr_why);
+	}
+}
+
 /* fd is owned here. */
 static int answer(struct reader_process *self, const struct pw_message *request, int fd)
 {
@@ -141,7 +168,7 @@ static int answer(struct reader_process *self, const struct pw_message *request,
 	if (fd < 0)
 		r = pw_why_set(&why, -EBADF, "the request came without a file");
 	else
-		r = request->kind == PW_REQUEST_FACTS ? answer_facts(self, fd, &why) : answer_symbols(self, fd, &why);
+		r = answer_one(self, request->kind, fd, &why);
 	if (r < 0) {
 		pw_buf_reset(&self->answer);
 		header.result = r;

@@ -18,7 +18,9 @@ struct pw_goroutine {
 	uint8_t wait_reason; /* the target's own code; meaningful only while waiting */
 	uint8_t tracking_seq;
 	bool system; /* runtime.isSystemGoroutine */
-	bool locked_to_thread;
+	bool locked_to_thread : 1;
+	bool placed : 1;	    /* running, in a core file (core.h): sched_sp is where it stood */
+	bool exact : 1;		    /* then: sched_pc is no return address */
 	uint64_t sched_lr;	    /* arm64: return address of a function without a frame; else 0 */
 	uint64_t goid, parent_goid; /* parent 0: unknown on that version */
 	uint64_t gopc, startpc;	    /* live addresses; gopc 0: started by the runtime */

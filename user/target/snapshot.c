@@ -122,7 +122,8 @@ int pw_snapshot_begin(struct pw_snapshot *snapshot)
 		r = pw_census_begin(snapshot->census, target);
 	if (r)
 		return r;
-	pw_swapped_open(&snapshot->swapped, target->pid);
+	if (!target->frozen)
+		pw_swapped_open(&snapshot->swapped, target->pid);
 	pw_waits_begin(snapshot->waits);
 	pw_label_set_begin(snapshot->labels);
 	snapshot->position = snapshot->rounds = 0;

@@ -9,8 +9,10 @@
 
 #include "base/huge.h"
 #include "model/record.h"
+#include "target/core.h"
 #include "target/snapshot_state.h"
 #include "target/sort.h"
+#include "target/target.h"
 
 #define SPAN_MAX (1ULL << (64 - PW_SNAPSHOT_INDEX)) /* of goids, or of addresses / 8, beside an index */
 #define BYTES_PER_ONE                                                                                 \
@@ -36,8 +38,16 @@ int pw_snapshot_sort(struct pw_snapshot *snapshot, uint64_t *keys, size_t count)
 
 static bool has_stack(const struct pw_goroutine *g)
 {
-	return g->status != PW_GOROUTINE_RUNNING && g->sched_sp >= g->stack_lo && g->sched_sp < g->stack_hi &&
-	       g->sched_sp % 8 == 0;
+	return (g->status != PW_GOROUTINE_RUNNING || g->placed) && g->sched_sp >= g->stack_lo &&
+	       g->sched_sp < g->stack_hi && g->sched_sp % 8 == 0;
+}
+
+/* In a core file nothing moves: running goroutines have a place, too. */
+static void place_running(struct pw_snapshot *snapshot, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (snapshot->goroutines[i].status == PW_GOROUTINE_RUNNING)
+			pw_frozen_place(snapshot->target, &snapshot->goroutines[i]);
 }
 
 static void recall(struct pw_snapshot *snapshot, size_t i, uint32_t before)
@@ -176,7 +186,7 @@ static int list_stacks(struct pw_snapshot *snapshot, size_t count)
 			continue;
 		if (look->stack != PW_STACK_NONE)
 			snapshot->result.stacks_kept++;
-		else if (g->status == PW_GOROUTINE_RUNNING)
+		else if (g->status == PW_GOROUTINE_RUNNING && !g->placed)
 			continue;
 		else if (!has_stack(g) || (g->sched_sp - snapshot->base) / 8 >= SPAN_MAX)
 			snapshot->result.skipped++;
@@ -208,6 +218,8 @@ int pw_snapshot_list(struct pw_snapshot *snapshot)
 	snapshot->goroutines = (struct pw_goroutine *)census->goroutines;
 	snapshot->shown.count = snapshot->look.count = snapshot->todo.count = snapshot->gaps = 0;
 	snapshot->any_read = snapshot->any_torn = false;
+	if (snapshot->target->frozen)
+		place_running(snapshot, count);
 	r = pw_vec_reserve(&snapshot->shown, count);
 	if (!r)
 		r = pw_vec_reserve(&snapshot->look, count);

@@ -55,6 +55,7 @@ static struct pw_unwind_start start_of(const struct pw_snapshot *snapshot, const
 		.pc = g->sched_pc,
 		.sp = g->sched_sp,
 		.lr = g->sched_lr,
+		.exact = g->exact,
 		.hi = g->stack_hi,
 		.bytes = bytes,
 		.size = size,
@@ -109,17 +110,20 @@ static int take_stack(struct pw_snapshot *snapshot, uint64_t key, const uint8_t 
 	struct pw_unwind_start start = start_of(snapshot, g, bytes, (size_t)pw_snapshot_stack_size(g));
 	int r;
 
-	look->read = snapshot->any_read = true;
-	look->stack = pw_stack_memo_find(&snapshot->memo, &start);
+	look->read = !snapshot->target->frozen; /* which need not be looked at again */
+	snapshot->any_read |= look->read;
+	look->stack = g->placed ? PW_STACK_NONE : pw_stack_memo_find(&snapshot->memo, &start);
 	if (look->stack != PW_STACK_NONE) {
 		snapshot->result.stacks_read++;
 	} else {
 		if (unwind(snapshot, &start) == -EAGAIN)
 			return pw_vec_push(&snapshot->missed, key);
+		if (g->placed && snapshot->unwound.lost)
+			return 0; /* not where we thought it was: "running" is all that is sure */
 		r = pw_snapshot_keep_stack(snapshot, index);
 		if (r)
 			return r;
-		if (look->stack != PW_STACK_NONE)
+		if (look->stack != PW_STACK_NONE && !g->placed)
 			pw_stack_memo_keep(&snapshot->memo, &start, &snapshot->unwound, look->stack);
 	}
 	if (snapshot->options.waits)

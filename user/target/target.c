@@ -11,7 +11,7 @@
 #include "base/macros.h"
 #include "base/procfs.h"
 #include "base/why.h"
-#include "reader/reader.h"
+#include "target/core.h"
 #include "target/service.h"
 #include "target/symbolize.h"
 
@@ -24,6 +24,7 @@ void pw_target_free(struct pw_target *target)
 	pw_build_unref(target->build);
 	pw_closep(&target->pidfd);
 	pw_closep(&target->exe_fd);
+	pw_frozen_free(target->frozen);
 	free(target);
 }
 PW_DEFINE_CLEANUP(struct pw_target *, pw_target_free);
@@ -142,31 +143,11 @@ int pw_target_new(struct pw_target **ret_target, uint64_t id, int pid, const str
 
 /* ---- one target now ---- */
 
-struct facts_answer {
-	int r;
-	struct pw_build *build;
-	char why[256];
-};
-
-static void on_facts(void *context, int r, const struct pw_build_facts *facts, const char *why)
-{
-	struct facts_answer *answer = context;
-
-	answer->r = r;
-	snprintf(answer->why, sizeof(answer->why), "%s", why ? why : "");
-	if (r < 0)
-		return;
-	answer->build = pw_build_new(facts);
-	if (!answer->build)
-		answer->r = -ENOMEM;
-}
-
-static int ask_facts(int pid, const struct pw_procfs *procfs, struct pw_reader *reader, struct facts_answer *answer,
+static int ask_facts(int pid, const struct pw_procfs *procfs, struct pw_reader *reader, struct pw_build **ret_build,
 		     struct pw_why *reterr_why)
 {
 	_cleanup_fd_ int exe_fd = pw_procfs_open_exe(procfs, pid);
-	int64_t id;
-	int r;
+	char whose[32];
 
 	if (exe_fd == -ESRCH)
 		return pw_why_set(reterr_why, -ESRCH, "no process %d", pid);
@@ -183,32 +164,20 @@ static int ask_facts(int pid, const struct pw_procfs *procfs, struct pw_reader *
 	if (exe_fd < 0)
 		return pw_why_set(reterr_why, exe_fd, "cannot open the executable of process %d: %s", pid,
 				  pw_why_text(NULL, exe_fd));
-	id = pw_reader_ask_facts(reader, exe_fd, on_facts, answer);
-	if (id < 0)
-		return (int)id;
-	r = pw_reader_wait(reader, id);
-	if (!r)
-		r = answer->r;
-	if (r == -EBADMSG || r == -ENOTSUP || r == -E2BIG)
-		return pw_why_set(reterr_why, -ENOEXEC, "process %d is not a Go program: %s", pid, answer->why);
-	if (r)
-		return pw_why_set(reterr_why, r, "cannot read the executable of process %d: %s", pid, answer->why);
-	if (!answer->build->facts.is_go)
-		return pw_why_set(reterr_why, -ENOEXEC, "process %d is not a Go program: %s", pid,
-				  answer->build->facts.why_not_go);
-	return 0;
+	snprintf(whose, sizeof(whose), "process %d", pid);
+	return pw_build_ask(ret_build, reader, exe_fd, whose, reterr_why);
 }
 
 int pw_target_open(struct pw_target **ret_target, int pid, const struct pw_procfs *procfs, struct pw_reader *reader,
 		   struct pw_why *reterr_why)
 {
 	_cleanup_(pw_target_freep) struct pw_target *target = NULL;
-	struct facts_answer answer = {};
-	int r = ask_facts(pid, procfs, reader, &answer, reterr_why);
+	struct pw_build *build = NULL;
+	int r = ask_facts(pid, procfs, reader, &build, reterr_why);
 
 	if (!r)
-		r = pw_target_new(&target, 1, pid, procfs, answer.build, reader);
-	pw_build_unref(answer.build);
+		r = pw_target_new(&target, 1, pid, procfs, build, reader);
+	pw_build_unref(build);
 	if (!r && target->opted_out)
 		return pw_why_set(reterr_why, -EPERM,
 				  target->wish_unread

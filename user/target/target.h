@@ -11,12 +11,14 @@
 #include "target/mem.h"
 
 struct pw_why;
+struct pw_frozen;
 struct pw_procfs;
 struct pw_symbolizer;
 
 enum pw_target_state { PW_TARGET_FOUND, PW_TARGET_READABLE, PW_TARGET_ATTACHED, PW_TARGET_DEGRADED, PW_TARGET_GONE };
 
-/* One live Go process. Owned by the table in discover.h; id is never reused by one daemon. */
+/* One live Go process, or one that a core file is left of. Owned by the table in discover.h; id is never reused by one
+ * daemon. */
 struct pw_target {
 	uint64_t id;
 	int32_t pid;
@@ -38,9 +40,10 @@ struct pw_target {
 	uint64_t bias; /* live = link-time + bias */
 	bool bias_known;
 	struct pw_mem mem;
-	bool memory_ok;		 /* layout validated on the live process */
-	bool starting;		 /* not validated because its runtime was not yet up: try again soon */
-	char memory_reason[256]; /* why not, and what to do; or a remark */
+	struct pw_frozen *frozen; /* a core file instead of a process (core.h), owned; NULL: live */
+	bool memory_ok;		  /* layout validated on the live process */
+	bool starting;		  /* not validated because its runtime was not yet up: try again soon */
+	char memory_reason[256];  /* why not, and what to do; or a remark */
 	bool symbols_ok;
 	char symbols_reason[256];
 	bool events_ok; /* set by the owner of collect */
@@ -61,6 +64,10 @@ int pw_target_new(struct pw_target **ret_target, uint64_t id, int pid, const str
  * allglen <= cap. Sets memory_ok/memory_reason, symbols_ok/..; 0 even when closed, -ESRCH gone, -ESTALE exec'd
  * meanwhile. */
 int pw_target_validate(struct pw_target *target, const struct pw_procfs *procfs) __attribute__((warn_unused_result));
+
+/* The same over a core file, for the first of these biases that fits. */
+int pw_target_validate_frozen(struct pw_target *target, const uint64_t *biases, size_t count)
+	__attribute__((warn_unused_result));
 
 /* Are the bytes at each found probe site in memory still those of the file (no debugger's breakpoint, no packer)?
  * 0 yes, -EBUSY no (named in reterr_why), -ESRCH, -EPERM (memory closed: then nobody can tell, attach anyway). */

@@ -133,11 +133,11 @@ static bool step_out(struct walk *walk, const struct pw_frame_info *info, struct
 void pw_unwind(const struct pw_unwind_start *start, const struct pw_frame_table *frames,
 	       struct pw_unwind_stack *ret_stack)
 {
-	struct walk walk = {.start = start, .pc = start->pc - start->bias, .lr = start->lr};
+	struct walk walk = {.start = start, .pc = start->pc - start->bias, .lr = start->lr, .exact = start->exact};
 
 	ret_stack->missing = ret_stack->missing_at = 0;
 	ret_stack->count = ret_stack->read_count = 0;
-	ret_stack->truncated = true;
+	ret_stack->truncated = ret_stack->lost = true;
 	if (start->pc < start->text || start->pc > start->etext)
 		return;
 	while (ret_stack->count < PW_UNWIND_DEPTH_MAX) {
@@ -152,10 +152,13 @@ void pw_unwind(const struct pw_unwind_start *start, const struct pw_frame_table 
 			return;
 		ret_stack->packed[ret_stack->count++] = PW_PACK_PC(walk.pc, !walk.exact && !info->at_entry);
 		if (info->top) {
-			ret_stack->truncated = false;
+			ret_stack->truncated = ret_stack->lost = false;
 			return;
 		}
-		if ((info->writes_sp && ret_stack->count > 1) || !step_out(&walk, info, ret_stack))
+		if ((info->writes_sp && ret_stack->count > 1) || !step_out(&walk, info, ret_stack)) {
+			ret_stack->lost = start->size >= start->hi - start->sp || walk.at < start->size;
 			return;
+		}
 	}
+	ret_stack->lost = false;
 }

@@ -40,6 +40,7 @@ void pw_frame_table_done(struct pw_frame_table *table);
 struct pw_unwind_start {
 	enum pw_arch arch;
 	uint64_t pc, sp, lr; /* lr: arm64 only */
+	bool exact;	     /* pc is where it stood, not where a call returns to */
 	uint64_t hi;	     /* end of the stack */
 	const uint8_t *bytes;
 	size_t size; /* bytes from sp on; less than hi - sp if the stack is deeper than what was read */
@@ -52,6 +53,7 @@ struct pw_unwind_stack {
 	uint64_t missing;  /* != 0: this link-time pc has to be asked for first; nothing else is of use */
 	size_t missing_at; /* offset in bytes behind which return addresses are still unknown */
 	bool truncated;	   /* deeper than the cap or than what was read, or something the unwinder does not know */
+	bool lost;	   /* then: it is the latter, or stands where no stack can */
 	uint32_t count;
 	uint32_t read_count; /* words of the stack that it depends on, by their offset, ascending */
 	uint64_t packed[PW_UNWIND_DEPTH_MAX];

@@ -315,6 +315,17 @@ static int check_identity(const struct pw_target *target, const struct pw_procfs
 	return file.dev == target->exe_dev && file.inode == target->exe_inode ? 0 : -ESTALE;
 }
 
+/* Nothing is known of the memory yet. */
+static void begin_validation(struct pw_target *target)
+{
+	const struct pw_build_facts *facts = &target->build->facts;
+
+	target->symbols_ok = !facts->why_no_symbols[0];
+	snprintf(target->symbols_reason, sizeof(target->symbols_reason), "%s", facts->why_no_symbols);
+	target->memory_ok = target->bias_known = target->starting = false;
+	target->memory_reason[0] = '\0';
+}
+
 int pw_target_validate(struct pw_target *target, const struct pw_procfs *procfs)
 {
 	const struct pw_build_facts *facts = &target->build->facts;
@@ -322,10 +333,7 @@ int pw_target_validate(struct pw_target *target, const struct pw_procfs *procfs)
 
 	if (r)
 		return r;
-	target->symbols_ok = !facts->why_no_symbols[0];
-	snprintf(target->symbols_reason, sizeof(target->symbols_reason), "%s", facts->why_no_symbols);
-	target->memory_ok = target->bias_known = target->starting = false;
-	target->memory_reason[0] = '\0';
+	begin_validation(target);
 	r = facts->text_segment.memsz ? find_bias(target, procfs) : -ENODATA;
 	if (facts->why_no_memory[0])
 		closed(target, "%s", facts->why_no_memory);
@@ -349,6 +357,39 @@ int pw_target_validate(struct pw_target *target, const struct pw_procfs *procfs)
 	r = check_identity(target, procfs);
 	if (r)
 		return r;
+	target->state = target->memory_ok ? PW_TARGET_READABLE : PW_TARGET_DEGRADED;
+	return 0;
+}
+
+int pw_target_validate_frozen(struct pw_target *target, const uint64_t *biases, size_t count)
+{
+	const struct pw_build_facts *facts = &target->build->facts;
+	int r = -EFAULT;
+
+	begin_validation(target);
+	for (size_t i = 0; i < count && !target->bias_known; i++) {
+		int error = check_moduledata(target, biases[i]);
+
+		r = error == -EFAULT ? r : error;
+		target->bias = biases[i];
+		target->bias_known = !error;
+	}
+	if (facts->why_no_memory[0] || r) {
+		closed(target, "%s",
+		       facts->why_no_memory[0] ? facts->why_no_memory
+		       : r == -EFAULT	       ? "the data of its runtime is not in the core: it is cut, or was made "
+						 "without it (see coredump_filter in core(5))"
+					       : "the executable does not fit the core: give the right one with --exe");
+		return 0;
+	}
+	r = check_memory(target);
+	if (r == -ENOMEM)
+		return r;
+	target->memory_ok = !r;
+	if (target->starting)
+		closed(target, "its runtime had not started yet");
+	else if (r && !target->memory_reason[0])
+		closed(target, "its goroutines are not in the core: it is cut, or was made without them");
 	target->state = target->memory_ok ? PW_TARGET_READABLE : PW_TARGET_DEGRADED;
 	return 0;
 }
