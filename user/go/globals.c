@@ -40,7 +40,7 @@ struct rule {
 	enum pw_func_id func;
 	enum pattern pattern;
 	uint8_t n;
-	int8_t since, until;	      /* minors; 0: no bound */
+	uint8_t since, until;	      /* minors; 0: no bound */
 	const char *callee;	      /* "(*T).*": any method of T */
 	int64_t subtract;	      /* from the address found */
 	enum pw_field subtract_field; /* the offset of this field too, unless it is _PW_FIELD_MAX */

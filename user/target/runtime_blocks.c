@@ -79,20 +79,26 @@ static const uint8_t *slot(const struct pw_blocks *blocks, enum pw_block block, 
 	return first ? first + (size_t)size * (n % SLOTS) : NULL;
 }
 
+void pw_blocks_sum_slots(struct pw_blocks *blocks)
+{
+	const uint8_t *slots[SLOTS];
+	size_t size = 0;
+
+	for (unsigned int n = 0; n < SLOTS; n++)
+		slots[n] = slot(blocks, PW_BLOCK_MEMSTATS, n, &size);
+	blocks->heap_words = slots[0] && size <= sizeof(blocks->heap) ? size / 8 : 0;
+	for (size_t i = 0; i < blocks->heap_words; i++)
+		blocks->heap[i] = pw_word_at(slots[0] + i * 8, 8) + pw_word_at(slots[1] + i * 8, 8) +
+				  pw_word_at(slots[2] + i * 8, 8);
+}
+
 uint64_t pw_block_heap(const struct pw_blocks *blocks, enum pw_field field, size_t index)
 {
-	uint64_t sum = 0;
+	int32_t offset = pw_field_offset(blocks->layout, field, (int32_t)(blocks->heap_words * 8));
 
-	for (unsigned int n = 0; n < SLOTS; n++) {
-		size_t size = 0;
-		const uint8_t *bytes = slot(blocks, PW_BLOCK_MEMSTATS, n, &size);
-		int32_t offset = pw_field_offset(blocks->layout, field, (int32_t)size);
-
-		if (!bytes || offset < 0 || size - (size_t)offset < (index + 1) * 8)
-			return PW_UNKNOWN;
-		sum += pw_word_at(bytes + offset + index * 8, 8);
-	}
-	return sum;
+	if (offset < 0 || offset % 8 || (size_t)offset / 8 + index >= blocks->heap_words)
+		return PW_UNKNOWN;
+	return blocks->heap[(size_t)offset / 8 + index];
 }
 
 /* ---- what changed, and what cannot be ---- */

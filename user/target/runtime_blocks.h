@@ -51,6 +51,8 @@ struct pw_p_words {
 	uint64_t cleanups_queued; /* 0 before 1.25 */
 };
 
+#define PW_HEAP_WORDS_MAX 256 /* of runtime.heapStatsDelta; 148 in Go 1.18 */
+
 struct pw_blocks {
 	const struct pw_layout *layout;
 	struct {
@@ -59,6 +61,8 @@ struct pw_blocks {
 		uint8_t *bytes; /* of the last read */
 	} block[_PW_BLOCK_MAX];
 	uint8_t *storage;
+	uint64_t heap[PW_HEAP_WORDS_MAX]; /* the sum of memstats.heapStats' slots, word by word */
+	size_t heap_words;		  /* 0: where they are is not known */
 
 	uint64_t ps[PW_PS_MAX];
 	size_t p_count;
@@ -72,7 +76,10 @@ uint64_t pw_word_at(const uint8_t *bytes, unsigned int width); /* 1, 4 or 8 byte
 uint64_t pw_block_word(const struct pw_blocks *blocks, enum pw_block block, enum pw_field field, unsigned int width);
 /* The first word of a block that is one variable. */
 uint64_t pw_block_first(const struct pw_blocks *blocks, enum pw_block block, unsigned int width);
-/* The sum of the three slots of memstats.heapStats (src/runtime/mstats.go:consistentHeapStats), modulo 2^64. */
+/* To be called after each read: sums the three slots of memstats.heapStats, modulo 2^64
+ * (src/runtime/mstats.go:consistentHeapStats). */
+void pw_blocks_sum_slots(struct pw_blocks *blocks);
+/* Word `index` of a field of that sum. */
 uint64_t pw_block_heap(const struct pw_blocks *blocks, enum pw_field field, size_t index);
 
 #define PW_PAUSES    256 /* entries of memstats.pause_ns and pause_end */

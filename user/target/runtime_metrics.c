@@ -305,6 +305,7 @@ static int read_whole(struct pw_runtime_metrics *metrics, bool patient, struct p
 			r = read_ps(metrics, reterr_why);
 		if (r)
 			return r;
+		pw_blocks_sum_slots(&metrics->blocks);
 		torn = pw_blocks_torn(&metrics->blocks);
 		wrong = torn ? NULL : pw_blocks_wrong(&metrics->blocks, !metrics->believed);
 		if (!torn && !wrong) {
