@@ -146,6 +146,8 @@ static bool gc_torn(const struct pw_blocks *blocks)
 	};
 	uint64_t cycles = pw_block_word(blocks, PW_BLOCK_MEMSTATS, PW_FIELD_MSTATS_NUMGC, 4), end;
 
+	if (cycles != pw_block_first(blocks, PW_BLOCK_CYCLES_AGAIN, 4)) /* one ended under the other blocks */
+		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (pw_block_word(blocks, PW_BLOCK_MEMSTATS, words[i].field, words[i].width) !=
 		    pw_block_word(blocks, PW_BLOCK_MEMSTATS_AGAIN, words[i].field, words[i].width))

@@ -19,7 +19,8 @@ struct pw_target;
  * and runtime_sums.c (which works the numbers out of them; pure).
  */
 enum pw_block {
-	PW_BLOCK_MEMSTATS, /* first, and again as the last: what is equal in both did not change in between */
+	PW_BLOCK_MEMSTATS,
+	PW_BLOCK_MEMSTATS_AGAIN, /* right behind: what is equal in both did not change in between */
 	PW_BLOCK_GCCONTROLLER,
 	PW_BLOCK_SCHED,
 	PW_BLOCK_WORK,
@@ -39,7 +40,7 @@ enum pw_block {
 	PW_BLOCK_CLEANUPS,
 	PW_BLOCK_EXTRA_IN_USE,
 	PW_BLOCK_EXTRA_LENGTH,
-	PW_BLOCK_MEMSTATS_AGAIN,
+	PW_BLOCK_CYCLES_AGAIN, /* memstats.numgc, as the last */
 	_PW_BLOCK_MAX,
 };
 

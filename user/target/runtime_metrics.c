@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * One read: a batch of all variables with fixed addresses, memstats first and again last; the list of Ps; a batch with
- * what is wanted of each P. If it was torn (runtime_blocks.c), it is done again at once: what can tear it lasts
+ * One read: a batch of all variables with fixed addresses, memstats twice in a row; the list of Ps; a batch with what
+ * is wanted of each P. If it was torn (runtime_blocks.c), it is done again at once: what can tear it lasts
  * microseconds. Until the numbers have once been seen to fit together in every way, they are not believed.
  */
 #include "target/runtime_metrics.h"
@@ -19,9 +19,9 @@
 #include "target/runtime_lists.h"
 #include "target/target.h"
 
-#define TRIES	      64
-#define TRIES_AT_ONCE 16     /* then a pause between two: a stopped world may last */
-#define PAUSE_NS      200000 /* 48 of them: 10 ms */
+#define TRIES	      116
+#define TRIES_AT_ONCE 16	   /* then a pause between two */
+#define PAUSE_NS      PW_NS_PER_MS /* 100 of them: who stops the world or merges statistics may wait for a CPU himself */
 #define RANGES_PER_P  4
 
 struct pw_runtime_metrics {
@@ -71,12 +71,15 @@ static void place_structs(struct pw_runtime_metrics *metrics)
 	const struct pw_layout *layout = metrics->blocks.layout;
 	uint64_t memstats = global(metrics->target, PW_GLOBAL_MEMSTATS),
 		 heap = global(metrics->target, PW_GLOBAL_MHEAP);
+	int32_t cycles = pw_field_offset(layout, PW_FIELD_MSTATS_NUMGC, PW_MSTATS_SIZE_MAX);
 	int32_t pauses = pw_field_offset(layout, PW_FIELD_MSTATS_GCPAUSEDIST, PW_MSTATS_SIZE_MAX);
 	int32_t spans = pw_field_offset(layout, PW_FIELD_MHEAP_SPANALLOC_INUSE, PW_MHEAP_SIZE_MAX);
 	int32_t caches = pw_field_offset(layout, PW_FIELD_MHEAP_CACHEALLOC_INUSE, PW_MHEAP_SIZE_MAX);
 
 	set_block(metrics, PW_BLOCK_MEMSTATS, memstats, memstats_size(layout));
 	set_block(metrics, PW_BLOCK_MEMSTATS_AGAIN, memstats, memstats_size(layout));
+	if (memstats && cycles >= 0)
+		set_block(metrics, PW_BLOCK_CYCLES_AGAIN, memstats + (uint64_t)cycles, 4);
 	if (memstats && pauses >= 0)
 		set_block(metrics, PW_BLOCK_PAUSES, memstats + (uint64_t)pauses,
 			  pw_field_offset(layout, PW_FIELD_TIMEHISTOGRAM_SIZE, PW_SCHED_SIZE_MAX));
@@ -284,7 +287,7 @@ static int read_ps(struct pw_runtime_metrics *metrics, struct pw_why *reterr_why
 static void pause_between(unsigned int tries)
 {
 	if (tries >= TRIES_AT_ONCE)
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = (long)PAUSE_NS}, NULL);
 }
 
 /* Until a read is whole and right, or nothing but a wrong or torn one was to be had. */

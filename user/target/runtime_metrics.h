@@ -25,7 +25,7 @@ void pw_runtime_metrics_free(struct pw_runtime_metrics *metrics);
 #define PW_READ_THREADS 1U /* cgo_calls and the runtime's locks in mutex_wait_ns: one more call, one per new thread */
 #define PW_READ_QUEUES	2U /* finalizers_waiting: one call per block of 100 finalizers */
 #define PW_READ_ALL	(PW_READ_THREADS | PW_READ_QUEUES)
-/* Waits up to 10 ms for a stopped world to go on; without it a read that is torn 16 times in a row is given up. */
+/* Waits up to 0.1 s for a stopped world to go on; without it a read that is torn 16 times in a row is given up. */
 #define PW_READ_PATIENT 4U
 
 /*

@@ -5,7 +5,7 @@
 //
 //	stats      all numbers as one JSON object: "MemStats.X", "GCStats.X", "/path:unit", and "buckets /path:unit"
 //	work N     allocates, collects, contends for a mutex and passes values between goroutines, N rounds
-//	load       the same without end, in goroutines of its own; rest ends it
+//	load       allocates, contends and reads metrics without end, in goroutines of its own; rest ends it
 //	queue N    N objects get finalizers (and, from Go 1.24, cleanups) behind one that does not return
 //	off        debug.SetGCPercent(-1); limit: a memory limit of 64 MB
 package main
@@ -80,6 +80,8 @@ func answer(text string) {
 			running.Add(1)
 			go load()
 		}
+		running.Add(1)
+		go readers()
 	case "rest":
 		loading.Store(false)
 		running.Wait()
@@ -289,6 +291,18 @@ func load() {
 		mutex.Lock()
 		kept = append(kept[:0:0], make([]byte, 1000))
 		mutex.Unlock()
+	}
+}
+
+// readers merges the slots of the runtime's heap statistics, as reading them does, half of the time.
+func readers() {
+	defer running.Done()
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	for loading.Load() {
+		for i := 0; i < 50; i++ {
+			metrics.Read(sample)
+		}
+		time.Sleep(100 * time.Microsecond)
 	}
 }
 

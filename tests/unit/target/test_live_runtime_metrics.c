@@ -282,9 +282,11 @@ static unsigned int compare_all(const char *path, const char *answer, const stru
 	return wrong;
 }
 
-static void for_each(void (*check)(struct go_target *go, struct pw_target *target))
+static const char *const all_flavours[] = {"plain", "stripped", "pie-external-stripped", NULL};
+static const char *const one_flavour[] = {"stripped", NULL};
+
+static void for_each(const char *const *flavours, void (*check)(struct go_target *go, struct pw_target *target))
 {
-	static const char *const flavours[] = {"plain", "stripped", "pie-external-stripped", NULL};
 	size_t seen = 0;
 
 	if (geteuid() != 0)
@@ -337,7 +339,173 @@ static void check_equal(struct go_target *go, struct pw_target *target)
 static void numbers_at_rest_are_those_of_the_program_itself(void **state)
 {
 	(void)state;
-	for_each(check_equal);
+	for_each(all_flavours, check_equal);
+}
+
+/* ---- under load ---- */
+
+static double value_of(const char *answer, const char *key)
+{
+	const char *text = text_behind(answer, "", key);
+
+	return text ? strtod(text, NULL) : NAN;
+}
+
+static bool lies_between(const char *path, const char *key, double low, double mine, double high)
+{
+	if (mine >= low * (1 - 1e-12) - 1e-9 && mine <= high * (1 + 1e-12) + 1e-9)
+		return true;
+	print_error("%s: %s: %.9f, then ours %.9f, then %.9f\n", path, key, low, mine, high);
+	return false;
+}
+
+static unsigned int counters_between(const char *path, const char *first, const struct pw_runtime_numbers *numbers,
+				     const char *second)
+{
+	static const struct {
+		const char *key;
+		size_t number;
+	} counters[] = {
+		{"/gc/heap/allocs:bytes", N(alloc_bytes)},	  {"/gc/heap/allocs:objects", N(allocs)},
+		{"/gc/heap/frees:bytes", N(freed_bytes)},	  {"/gc/heap/frees:objects", N(frees)},
+		{"/gc/heap/tiny/allocs:objects", N(tiny_allocs)}, {"MemStats.NumGC", N(gc_cycles)},
+		{"MemStats.PauseTotalNs", N(gc_pause_total_ns)},  {"MemStats.LastGC", N(gc_last_unix_ns)},
+	};
+	unsigned int wrong = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+		wrong += !lies_between(path, counters[i].key, value_of(first, counters[i].key),
+				       (double)number_at(numbers, counters[i].number),
+				       value_of(second, counters[i].key));
+	for (size_t i = 0; i < ARRAY_SIZE(seconds); i++)
+		if (text_behind(first, "", seconds[i].key))
+			wrong += !lies_between(path, seconds[i].key, value_of(first, seconds[i].key),
+					       (double)number_at(numbers, seconds[i].number) / 1e9,
+					       value_of(second, seconds[i].key));
+	return wrong;
+}
+
+static unsigned int buckets_between(const char *path, const char *first, const char *second, size_t which)
+{
+	enum pw_histogram_scale scale = ours.scale[histograms[which].histogram];
+	const char *low = text_behind(first, "", histograms[which].key);
+	const char *high = text_behind(second, "", histograms[which].key);
+	unsigned int wrong = 0;
+
+	for (size_t i = scale == PW_SCALE_SIZE ? 1 : 0; low && i < pw_scale_buckets(scale); i++) {
+		char *low_end, *high_end;
+		double least = strtod(low + 1, &low_end), most = strtod(high + 1, &high_end);
+
+		wrong += !lies_between(path, histograms[which].key, least,
+				       (double)ours.count[histograms[which].histogram][i], most);
+		low = low_end;
+		high = high_end;
+	}
+	return wrong;
+}
+
+static uint64_t torn_reads;
+
+/* The program allocates, collects and merges its own statistics all the time. */
+static void check_load(struct go_target *go, struct pw_target *target)
+{
+	struct pw_runtime_numbers numbers;
+	struct pw_runtime_metrics *metrics;
+	uint64_t repeats = 0;
+	char *first = NULL;
+
+	assert_int_equal(pw_runtime_metrics_new(&metrics, target, NULL), 0);
+	go_target_ask(go, "load");
+	for (unsigned int round = 0; round < 8; round++) {
+		const char *second;
+		unsigned int wrong;
+
+		free(first);
+		first = strdup(go_target_ask(go, "stats"));
+		for (unsigned int i = 0; i < 200; i++) /* one of them lands in a merge */
+			read_all(metrics, go->path, &numbers);
+		second = go_target_ask(go, "stats");
+		wrong = counters_between(go->path, first, &numbers, second);
+		for (size_t i = 0; i < ARRAY_SIZE(histograms); i++)
+			wrong += buckets_between(go->path, first, second, i);
+		if (wrong)
+			fail_msg("%s: %u counters are not between two of the program's own", go->path, wrong);
+	}
+	repeats = pw_runtime_metrics_repeats(metrics);
+	go_target_ask(go, "rest");
+	torn_reads += repeats;
+	free(first);
+	pw_runtime_metrics_free(metrics);
+}
+
+static void counters_under_load_lie_between_two_of_the_programs_own(void **state)
+{
+	(void)state;
+	torn_reads = 0;
+	for_each(one_flavour, check_load);
+	assert_true(torn_reads > 0); /* or nothing was put to the test */
+}
+
+/* ---- what has no number in runtime/metrics ---- */
+
+static void check_queue(struct go_target *go, struct pw_target *target)
+{
+	struct pw_runtime_numbers numbers;
+	struct pw_runtime_metrics *metrics;
+
+	assert_int_equal(pw_runtime_metrics_new(&metrics, target, NULL), 0);
+	go_target_ask(go, "queue 250"); /* behind one that does not return */
+	read_all(metrics, go->path, &numbers);
+	if (numbers.finalizers_waiting !=
+	    (target->build->facts.layout.go_minor == 24 ? 500 : 250)) /* 1.24: cleanups too */
+		fail_msg("%s: %llu finalizers wait", go->path, (unsigned long long)numbers.finalizers_waiting);
+	assert_int_equal(numbers.gc_phase, 0);
+	assert_in_range(numbers.threads, 3, 20);
+	assert_int_equal(numbers.threads, numbers.threads_created - numbers.threads_exited);
+	assert_in_range(numbers.goroutines_system, 2, 12);
+	pw_runtime_metrics_free(metrics);
+}
+
+static void finalizers_in_the_queue_are_counted(void **state)
+{
+	(void)state;
+	for_each(one_flavour, check_queue);
+}
+
+/* ---- another version's layout ---- */
+
+/* Every table that differs from the right one where it matters is refused, or what it gives is right all the same. */
+static void check_other_layouts(struct go_target *go, struct pw_target *target)
+{
+	struct pw_layout right = target->build->facts.layout, *used = &target->build->facts.layout;
+	const char *answer;
+
+	for (int minor = pw_layout_oldest(); minor <= pw_layout_newest(); minor++) {
+		struct pw_runtime_numbers numbers;
+		struct pw_runtime_metrics *metrics;
+		struct pw_why why = {};
+		int r;
+
+		assert_int_equal(pw_layout_for(used, PW_ARCH_AMD64, minor), 0);
+		used->go_minor = right.go_minor; /* what it is called is not what gives it away */
+		r = pw_runtime_metrics_new(&metrics, target, &why);
+		if (!r) {
+			answer = go_target_ask(go, "stats");
+			r = pw_runtime_metrics_read(metrics, PW_READ_ALL, &numbers, &ours, &why);
+			if (!r && (double)numbers.alloc_bytes != value_of(answer, "/gc/heap/allocs:bytes"))
+				fail_msg("%s: the layout of Go 1.%d is believed", go->path, minor);
+			pw_runtime_metrics_free(metrics);
+		}
+		if (r && (r != -EBADMSG || !strstr(why.text, "laid out")) && r != -EAGAIN && r != -EFAULT)
+			fail_msg("%s with the layout of Go 1.%d: %s", go->path, minor, pw_why_text(&why, r));
+		*used = right;
+	}
+}
+
+static void the_layout_of_another_version_is_refused(void **state)
+{
+	(void)state;
+	for_each(one_flavour, check_other_layouts);
 }
 
 static int start_reader(void **state)
@@ -359,6 +527,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_at_rest_are_those_of_the_program_itself),
+		cmocka_unit_test(counters_under_load_lie_between_two_of_the_programs_own),
+		cmocka_unit_test(finalizers_in_the_queue_are_counted),
+		cmocka_unit_test(the_layout_of_another_version_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, start_reader, stop_reader);
