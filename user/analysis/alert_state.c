@@ -85,6 +85,7 @@ void pw_incident_end(struct pw_incidents *incidents, struct pw_incident *inciden
 		     uint64_t wall_ns)
 {
 	incident->open = false;
+	incident->condition = NULL;
 	incident->alert.state = state;
 	incident->alert.resolved_wall_ns = wall_ns;
 	incidents->open--;

@@ -14,8 +14,14 @@
  * for as long as `clear` demands ends it; high again while clearing goes back to firing without a word. The same
  * statement of the same target gives the same id again.
  */
+struct pw_condition;
+struct pw_words;
+
 struct pw_incident {
 	struct pw_alert alert;
+	struct pw_condition *condition; /* borrowed; NULL once it has ended */
+	const struct pw_words *words;
+	uint64_t gopc;	/* of the go statement it is about; 0: the process */
 	uint64_t order; /* counts up with each start: newest is highest */
 	uint64_t peak;
 	double baseline;	  /* at the start: what it must come down to */

@@ -53,7 +53,7 @@ void pw_pileup_observe(struct pw_site *site, const struct pw_site_sample *sample
 		site->tick_count = 0;
 		now.arrivals = 0;
 	} else if (sample->parked_old > before) {
-		if (!site->rising++ && !site->incident) {
+		if (!site->rising++ && !site->condition.incident) {
 			site->onset_ns = tick->before_ns;
 			site->onset_wall_ns = tick->before_wall_ns;
 			site->onset_parked = site->has_last ? site->last.parked : sample->parked;
@@ -138,7 +138,7 @@ void pw_pileup_learn(struct pw_site *site, const struct pw_rules_config *config,
 	uint32_t lag = PW_MIN(config->g08_rising_ticks + 1, PW_SITE_TICKS - 1U);
 	const struct pw_site_tick *learned;
 
-	if (site->incident) {
+	if (site->condition.incident) {
 		site->learn_after = lag;
 		pw_baseline_absorb(&site->held, site->last.parked_old, 1);
 		site->held_ns += tick_back(site, 0)->elapsed_ns;

@@ -24,6 +24,15 @@ static void copy_frame(struct pw_alert_frame *to, const struct pw_record *record
 	pw_evidence_text(to->file, sizeof(to->file), record, frame->file);
 }
 
+void pw_evidence_statement(struct pw_alert *alert, const struct pw_record *record, uint32_t statement)
+{
+	const struct pw_record_statement *from = &record->statements[statement];
+
+	pw_evidence_text(alert->statement.function, sizeof(alert->statement.function), record, from->function);
+	pw_evidence_text(alert->statement.file, sizeof(alert->statement.file), record, from->file);
+	alert->statement.line = from->line;
+}
+
 void pw_evidence_creation(struct pw_alert *alert, const struct pw_record *record, uint32_t statement)
 {
 	const struct pw_record_stack *stack = NULL;

@@ -12,6 +12,8 @@ struct pw_alert;
 /* What a record has to show for an alert about one of its go statements, copied into the alert. */
 
 void pw_evidence_text(char *to, size_t size, const struct pw_record *record, pw_string string);
+/* The go statement: function, file, line. */
+void pw_evidence_statement(struct pw_alert *alert, const struct pw_record *record, uint32_t statement);
 /* The stack on which goroutines of the statement are mostly started. */
 void pw_evidence_creation(struct pw_alert *alert, const struct pw_record *record, uint32_t statement);
 /* The stack on which they are mostly parked, what they wait on there, and since when the oldest is. */

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #include "analysis/baseline.h"
+#include "analysis/condition.h"
 
-struct pw_incident;
 struct pw_rules_config;
 
 /*
@@ -36,14 +36,6 @@ struct pw_site_tick {
 	uint64_t elapsed_ns; /* since the tick before; 0 after a gap */
 };
 
-struct pw_tick { /* one judgement of one target */
-	uint64_t number;
-	uint64_t taken_ns, wall_ns; /* of this census */
-	uint64_t before_ns,
-		before_wall_ns; /* of the tick before; 0: none, or the data in between is not to be trusted */
-	uint64_t uptime_ns;	/* of the process */
-};
-
 struct pw_site {
 	uint64_t gopc;
 	struct pw_site_sample last; /* the newest tick */
@@ -53,12 +45,11 @@ struct pw_site {
 	uint32_t rising;					   /* ticks in a row in which parked_old rose */
 	uint64_t onset_ns, onset_wall_ns, onset_parked, onset_old; /* the tick before the first of them */
 	struct pw_baseline baseline;
-	uint64_t baseline_ns;	      /* healthy time behind the baseline */
-	uint64_t drained;	      /* highest peak that has gone down by itself */
-	uint32_t learn_after;	      /* ticks until one is reached that was not part of an alert */
-	struct pw_incident *incident; /* open one, or NULL */
-	struct pw_tick fired;	      /* at which that began */
-	struct pw_baseline held;      /* what a cold alert has seen so far: normal after all, if it drains */
+	uint64_t baseline_ns; /* healthy time behind the baseline */
+	uint64_t drained;     /* highest peak that has gone down by itself */
+	uint32_t learn_after; /* ticks until one is reached that was not part of an alert */
+	struct pw_condition condition;
+	struct pw_baseline held; /* what a cold alert has seen so far: normal after all, if it drains */
 	uint64_t held_ns;
 	uint64_t seen_tick;
 };

@@ -62,11 +62,12 @@ static double all_slopes(const double *values, size_t count, double *ret_slopes)
 
 bool pw_trend_test(const double *values, size_t count, struct pw_trend *ret_trend)
 {
-	double slopes[PAIRS_MAX], scratch[PW_TREND_MAX], s, v, reach, pairs = (double)PW_ROBUST_PAIRS(count);
+	double slopes[PAIRS_MAX], scratch[PW_TREND_MAX], s, v, reach, pairs;
 	struct pw_trend trend;
 
 	if (count < 4 || count > PW_TREND_MAX)
 		return false;
+	pairs = (double)count * (double)(count - 1) / 2;
 	trend.slope = all_slopes(values, count, slopes);
 	trend.variance_factor = correction(values, count, trend.slope);
 	s = (double)pw_robust_kendall_s(values, count);

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "analysis/detect_heap.h"
+
+#include <math.h>
+
+#include "analysis/trend.h"
+#include "base/macros.h"
+#include "base/robust.h"
+
+#define NS_PER_HOUR	   (3600.0 * (double)PW_NS_PER_SEC)
+#define FILLED_AT_LEAST	   0.6	/* GCs of an idle program come every 2 min: empty buckets are carried */
+#define ENDS		   6	/* floors whose median stands for the beginning and the end of a window */
+#define NOVEL_SHARE	   0.10 /* above what is normal */
+#define NOISE_FACTOR	   4	/* of the spread around the slope */
+#define STILL_GROWS	   0.5	/* second half against the first: a cache that fills up slows down */
+#define EXHAUSTION_BUCKETS 15
+
+/* Spread around the slope, as a standard deviation. */
+static double noise(const double *values, size_t count, double slope)
+{
+	double rest[PW_TREND_MAX], scratch[PW_TREND_MAX];
+
+	for (size_t i = 0; i < count; i++)
+		rest[i] = values[i] - slope * (double)i;
+	return PW_ROBUST_MAD_TO_SIGMA * pw_robust_mad(rest, count, pw_robust_median(rest, count, scratch), scratch);
+}
+
+static double slope_of(const double *values, size_t count)
+{
+	struct pw_trend trend;
+
+	return pw_trend_test(values, count, &trend) ? trend.slope : 0;
+}
+
+static double lowest(const double *values, size_t count)
+{
+	double least = values[0];
+
+	for (size_t i = 1; i < count; i++)
+		least = PW_MIN(least, values[i]);
+	return least;
+}
+
+bool pw_heap_judge(const struct pw_floors *live, size_t scale, const struct pw_heap_limits *limits,
+		   struct pw_heap_verdict *ret_verdict)
+{
+	double floors[PW_FLOORS_BUCKETS], scratch[PW_FLOORS_BUCKETS], filled, per_hour, median, first_half, second_half;
+	size_t count = PW_FLOORS_BUCKETS, half = count / 2, third = count / 3;
+	struct pw_heap_verdict verdict = {0};
+	struct pw_trend trend;
+	bool novel, effect, going_on, no_return;
+
+	if (pw_floors_copy(live, scale, floors, count, &filled) < count || filled < FILLED_AT_LEAST ||
+	    !pw_trend_test(floors, count, &trend))
+		return false;
+	per_hour = NS_PER_HOUR / (double)pw_floors_width_ns(live, scale);
+	median = pw_robust_median(floors, count, scratch);
+	verdict.window_ns = pw_floors_width_ns(live, scale) * count;
+	verdict.z = trend.z;
+	verdict.growth_bytes = trend.slope * (double)(count - 1);
+	verdict.slope_per_hour = trend.slope * per_hour;
+	verdict.slope_low_per_hour = trend.slope_low * per_hour;
+	verdict.slope_high_per_hour = trend.slope_high * per_hour;
+	verdict.first = pw_robust_median(floors, ENDS, scratch);
+	verdict.last = pw_robust_median(floors + count - ENDS, ENDS, scratch);
+	first_half = slope_of(floors, half);
+	second_half = slope_of(floors + half, half);
+	novel = limits->baseline < 0 ||
+		verdict.last >= limits->baseline + PW_MAX(NOVEL_SHARE * limits->baseline, limits->novel_bytes);
+	effect = verdict.growth_bytes >= PW_MAX(limits->min_growth_bytes, limits->relative[scale] * median) &&
+		 verdict.growth_bytes >= NOISE_FACTOR * noise(floors, count, trend.slope);
+	going_on = second_half > 0 && second_half >= STILL_GROWS * first_half;
+	no_return = lowest(floors + count - third, third) > pw_robust_median(floors, third, scratch);
+	verdict.grows = trend.z >= pw_trend_z_needed(1) && novel && effect && going_on && no_return;
+	*ret_verdict = verdict;
+	return true;
+}
+
+bool pw_exhaustion_judge(const struct pw_floors *used, double limit_bytes, double share, double eta_ns, double clear_ns,
+			 struct pw_exhaustion *ret_exhaustion)
+{
+	double floors[PW_FLOORS_BUCKETS], filled, per_hour, left;
+	struct pw_exhaustion out = {.limit = limit_bytes};
+	struct pw_trend trend;
+	size_t count = EXHAUSTION_BUCKETS;
+
+	if (!(limit_bytes > 0) || !isfinite(limit_bytes) || pw_floors_copy(used, 0, floors, count, &filled) < count ||
+	    filled < FILLED_AT_LEAST || !pw_trend_test(floors, count, &trend))
+		return false;
+	per_hour = NS_PER_HOUR / (double)pw_floors_width_ns(used, 0);
+	out.used = floors[count - 1];
+	out.slope_per_hour = trend.slope * per_hour;
+	left = PW_MAX(0.0, limit_bytes - out.used);
+	out.eta_ns = trend.slope > 0 ? left / (trend.slope * per_hour) * NS_PER_HOUR : INFINITY;
+	out.eta_low_ns = trend.slope_high > 0 ? left / (trend.slope_high * per_hour) * NS_PER_HOUR : INFINITY;
+	out.eta_high_ns = trend.slope_low > 0 ? left / (trend.slope_low * per_hour) * NS_PER_HOUR : INFINITY;
+	out.near = out.used >= share * limit_bytes && trend.z >= pw_trend_z_needed(1) && out.eta_high_ns < eta_ns;
+	out.far = out.eta_ns > clear_ns;
+	*ret_exhaustion = out;
+	return true;
+}

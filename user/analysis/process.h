@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_ANALYSIS_PROCESS_H
+#define PW_ANALYSIS_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "analysis/analysis.h"
+#include "analysis/condition.h"
+#include "analysis/site.h"
+#include "base/table.h"
+
+struct pw_record;
+
+/*
+ * What is remembered of one process between its records, and the detectors that judge it. Each detector has its own
+ * part, and its own time: the ones by go statement judge at each tick of PW-G08, those by stack at each snapshot, those
+ * of memory at each record. Internal to analysis.
+ */
+struct pw_samples { /* of all go statements of one record; reused */
+	struct pw_site_sample *items;
+	size_t capacity;
+};
+
+struct pw_pileups {	       /* pileups.c */
+	struct pw_table sites; /* gopc -> struct pw_site */
+	uint64_t tick, tick_index;
+	uint64_t taken_ns, wall_ns;	    /* last tick */
+	uint64_t usual_ns;		    /* last accepted time between ticks */
+	uint64_t healthy_ns, healthy_ticks; /* behind which a new statement is known to have had nothing parked */
+	bool sites_lost;
+};
+
+struct pw_process {
+	uint64_t id;
+	struct pw_pileups pileups;
+};
+
+struct pw_judge { /* who judges: what is the same for all processes */
+	struct pw_conditions *conditions;
+	const struct pw_rules_config *rules; /* in force for this process */
+	struct pw_samples *samples;
+	struct pw_analysis_stats *stats;
+};
+
+#define PW_PROCESS_SITES_MAX 1000U /* go statements, DETECTORS 12; about 3 kB each */
+
+void pw_pileups_init(struct pw_pileups *pileups);
+void pw_pileups_done(struct pw_pileups *pileups);
+/* PW-G08. 0 or -ENOMEM. */
+int pw_pileups_judge(const struct pw_judge *judge, struct pw_pileups *pileups, const struct pw_record *record);
+
+#endif
