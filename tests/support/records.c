@@ -462,23 +462,64 @@ static void program_group(const struct program *program, struct pw_record_builde
 		add_step(builder, group, step_ns, step_count);
 }
 
+static void add_birth(struct pw_record_builder *builder, struct pw_record_park *park, uint64_t born_ns, uint32_t count)
+{
+	struct pw_record_age *age;
+	uint32_t index;
+
+	if (!count)
+		return;
+	age = pw_record_builder_park_age(builder, &index);
+	if (!park->birth_count)
+		park->first_birth = index;
+	park->birth_count++;
+	*age = (struct pw_record_age){.born_before_ns = born_ns, .count = count};
+}
+
+static void program_births(const struct program *program, struct pw_record_builder *builder,
+			   struct pw_record_park *park, const struct program_statement *from, uint64_t taken_ns)
+{
+	uint64_t step_ns = 0;
+	uint32_t count = 0;
+
+	for (uint32_t i = from->oldest; i < PROGRAM_SECONDS; i++) {
+		uint64_t born_ns = pw_age_step(program->epoch_ns + i * PW_NS_PER_SEC, taken_ns);
+
+		if (!from->born[i])
+			continue;
+		if (born_ns != step_ns) {
+			add_birth(builder, park, step_ns, count);
+			count = 0;
+		}
+		step_ns = born_ns;
+		count += from->born[i];
+	}
+	add_birth(builder, park, step_ns, count);
+}
+
 /* All of a statement parked on one stack since the snapshot before, each sending on one unbuffered channel. */
 static void program_park(const struct program *program, struct pw_record *draft, struct pw_record_builder *builder,
 			 uint32_t index)
 {
-	static const char *const functions[] = {"runtime.gopark", "main.publish", "main.handle"};
+	const struct program_statement *from = program->statements[index];
+	const char *const functions[] = {"runtime.gopark", from->caller ? from->caller : "main.publish", "main.handle"};
+	uint64_t taken_ns = draft->snapshot.section.taken_ns;
 	struct pw_record_park *park = pw_record_builder_park(builder, NULL);
 	uint32_t first = 0;
 
 	park->statement = index;
+	park->count_initial = from->initial;
+	program_births(program, builder, park, from, taken_ns);
+	park->runs = from->runs_each * program_live(from);
 	park->status = PW_GOROUTINE_WAITING;
 	park->reason = pw_record_builder_string(builder, program->statements[index]->reason);
-	park->count = park->never_ran = program_live(program->statements[index]);
+	park->count = program_live(from);
+	park->never_ran = from->runs_each ? 0 : park->count;
 	park->stacks = 1;
 	park->oldest_since_ns = draft->snapshot.section.taken_ns - 10 * PW_NS_PER_SEC;
 	park->wait = (struct pw_record_wait){.kind = pw_record_builder_string(builder, "channel"),
 					     .known = true,
-					     .objects = 1,
+					     .objects = from->objects ? from->objects : 1,
 					     .length = 0,
 					     .senders = park->count};
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
@@ -487,6 +528,7 @@ static void program_park(const struct program *program, struct pw_record *draft,
 		frame->function = pw_record_builder_string(builder, functions[i]);
 		frame->file = pw_record_builder_string(builder, "/src/bus.go");
 		frame->line = 40 + (uint32_t)i;
+		frame->addr = from->gopc + i;
 	}
 	*pw_record_builder_stack(builder, &park->stack) = (struct pw_record_stack){first - 2, 3};
 }
@@ -511,6 +553,7 @@ struct pw_record *program_record(const struct program *program, struct pw_record
 	if (program->snapshots) {
 		draft->snapshot.section = draft->census.section;
 		draft->snapshot.section.taken_ns = program->epoch_ns + program->snapshot_second * PW_NS_PER_SEC;
+		draft->snapshot.interval_ns = 10 * PW_NS_PER_SEC;
 	}
 	for (uint32_t i = 0; i < program->count; i++) {
 		const struct program_statement *from = program->statements[i];

@@ -23,6 +23,7 @@ static void process_free(void *value)
 	struct pw_process *process = value;
 
 	pw_pileups_done(&process->pileups);
+	pw_growth_done(&process->growth);
 	free(process);
 }
 
@@ -67,6 +68,7 @@ static struct pw_process *process_of(struct pw_analysis *analysis, uint64_t id)
 		return NULL;
 	process->id = id;
 	pw_pileups_init(&process->pileups);
+	pw_growth_init(&process->growth);
 	if (pw_table_put_u64(&analysis->processes, id, process) < 0) {
 		process_free(process);
 		return NULL;
@@ -81,11 +83,13 @@ int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *recor
 				       .rules = &analysis->config,
 				       .samples = &analysis->samples,
 				       .stats = &analysis->stats};
+	int r;
 
 	if (!process)
 		return -ENOMEM;
 	pw_conditions_say_pending(&analysis->conditions, record);
-	return pw_pileups_judge(&judge, &process->pileups, record);
+	r = pw_pileups_judge(&judge, &process->pileups, record);
+	return r < 0 ? r : pw_growth_judge(&judge, &process->growth, record);
 }
 
 bool pw_analysis_wants_stacks(const struct pw_analysis *analysis, uint64_t target_id)

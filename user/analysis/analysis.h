@@ -14,7 +14,7 @@ struct pw_why;
  * Judgement: pure functions of records. No clock, no I/O, no global; the same records and rules give the same alerts,
  * bit for bit, in the daemon and in replay. Time comes only from record->boot_ns and ->wall_ns.
  */
-struct pw_rules_config { /* rule PW-G08, DETECTORS 7.4 fast path; every threshold configurable */
+struct pw_rules_config { /* every threshold is configurable; rule PW-G08, DETECTORS 7.4 fast path */
 	bool g08_enabled;
 	uint64_t g08_tick_ns;	      /* 10 s */
 	uint64_t g08_age_ns;	      /* 30 s: only goroutines at least this old count */
@@ -27,6 +27,20 @@ struct pw_rules_config { /* rule PW-G08, DETECTORS 7.4 fast path; every threshol
 	uint64_t g08_baseline_ns; /* 2 h of healthy observation make a baseline; before that alerts are "cold", level
 				     info */
 	uint64_t g08_clear_ns;	  /* 5 min below the clear line */
+
+	/* Growth by survivors, DETECTORS 7.4: PW-G10, and those that it is called by what the goroutines wait for. */
+	bool g01_enabled, g03_enabled, g05_enabled, g06_enabled, g10_enabled, g11_enabled;
+	uint64_t g10_age_ns;	      /* 10 min: old from there on */
+	uint64_t g10_bucket_ns;	      /* 1 min: windows are 15, 60, 360 and 1,440 of it */
+	uint64_t g10_life_ns;	      /* 6 h: old ones surely live that long */
+	uint32_t g10_min_added;	      /* 50 more old ones within the window */
+	uint32_t g10_min_slope;	      /* 25 more by the slope alone */
+	double g10_baseline_factor;   /* 1.25 */
+	uint32_t g10_baseline_margin; /* 50 */
+	uint32_t g10_pool_margin;     /* 1,000: a pool of workers that wait on few objects needs 4 times that */
+	uint32_t g10_confirm;	      /* 3 buckets in a row */
+	uint64_t g10_clear_ns;	      /* 15 min without arrivals */
+	uint64_t g10_warmup_ns;	      /* 10 min: a process that is younger still fills up */
 };
 void pw_rules_config_default(struct pw_rules_config *ret_config);
 

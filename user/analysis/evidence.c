@@ -89,6 +89,26 @@ static void set_wait(struct pw_alert *alert, const struct pw_record *record, con
 	pw_evidence_text(to->kind, sizeof(to->kind), record, wait->kind);
 }
 
+static uint64_t snapshot_wall_ns(const struct pw_record *record)
+{
+	uint64_t taken_ns = record->snapshot.section.taken_ns;
+
+	return record->wall_ns - PW_MIN(record->boot_ns - PW_MIN(taken_ns, record->boot_ns), record->wall_ns);
+}
+
+void pw_evidence_park(struct pw_alert *alert, const struct pw_record *record, const struct pw_record_park *park)
+{
+	uint64_t taken_ns = record->snapshot.section.taken_ns;
+
+	alert->stacks_wall_ns = snapshot_wall_ns(record);
+	alert->oldest_park_ns = park->oldest_since_ns ? taken_ns - PW_MIN(park->oldest_since_ns, taken_ns) : 0;
+	alert->oldest_at_least = park->oldest_at_least;
+	alert->parked_there = park->count;
+	alert->never_ran = park->never_ran;
+	set_stack(alert, record, park);
+	set_wait(alert, record, &park->wait);
+}
+
 /* One with a stack rather than one without, then the larger. */
 static bool says_more(const struct pw_record_park *park, const struct pw_record_park *best)
 {
@@ -101,6 +121,7 @@ void pw_evidence_parked(struct pw_alert *alert, const struct pw_record *record, 
 {
 	uint64_t taken_ns = record->snapshot.section.taken_ns, oldest_ns = UINT64_MAX;
 	const struct pw_record_park *best = NULL;
+	bool at_least;
 
 	for (size_t i = 0; record->snapshot.section.present && i < record->snapshot.park_count; i++) {
 		const struct pw_record_park *park = &record->snapshot.parks[i];
@@ -116,11 +137,8 @@ void pw_evidence_parked(struct pw_alert *alert, const struct pw_record *record, 
 	}
 	if (!best)
 		return; /* none of them was there then: what is known from before stays */
-	alert->stacks_wall_ns =
-		record->wall_ns - PW_MIN(record->boot_ns - PW_MIN(taken_ns, record->boot_ns), record->wall_ns);
+	at_least = alert->oldest_at_least;
+	pw_evidence_park(alert, record, best);
+	alert->oldest_at_least = at_least;
 	alert->oldest_park_ns = taken_ns - PW_MIN(oldest_ns, taken_ns);
-	alert->parked_there = best->count;
-	alert->never_ran = best->never_ran;
-	set_stack(alert, record, best);
-	set_wait(alert, record, &best->wait);
 }

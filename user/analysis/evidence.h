@@ -19,4 +19,7 @@ void pw_evidence_creation(struct pw_alert *alert, const struct pw_record *record
 /* The stack on which they are mostly parked, what they wait on there, and since when the oldest is. */
 void pw_evidence_parked(struct pw_alert *alert, const struct pw_record *record, uint32_t statement);
 
+/* The same of one group of them. */
+void pw_evidence_park(struct pw_alert *alert, const struct pw_record *record, const struct pw_record_park *park);
+
 #endif

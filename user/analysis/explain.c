@@ -129,3 +129,55 @@ void pw_explain_pileup(struct pw_alert *alert, const struct pw_pileup_evidence *
 	snprintf(alert->hint, sizeof(alert->hint), "%s", hint(alert));
 	snprintf(alert->reproduce, sizeof(alert->reproduce), "parkwatch trace -p %" PRId32 " -d 10s", alert->pid);
 }
+
+static const char *growth_hint(const struct pw_alert *alert)
+{
+	if (!strcmp(alert->rule, "PW-G06"))
+		return "Each start adds a loop that never ends: start it once, or tie it to a context that ends with "
+		       "what started it, and stop its ticker.";
+	if (!strcmp(alert->rule, "PW-G11"))
+		return "Iterators made by iter.Pull are left without a call of stop: defer it where they are made.";
+	if (!strcmp(alert->rule, "PW-G05"))
+		return "Something they wait for never calls Done or Signal: look for an early return or a panic "
+		       "between "
+		       "Add and Done.";
+	return hint(alert);
+}
+
+void pw_explain_growth(struct pw_alert *alert, uint64_t peak)
+{
+	char where[PLACE_SIZE], parked[NUMBER_SIZE], top[NUMBER_SIZE], pace[NUMBER_SIZE], window[PW_DURATION_SIZE],
+		life[PW_DURATION_SIZE];
+	const char *reason = alert->wait_reason[0] ? alert->wait_reason : "an unknown wait";
+	double pace_per_hour = PW_MIN(PW_MAX(alert->growth_per_hour, 0.0), 1e15);
+
+	place(&alert->statement, where);
+	grouped(alert->parked, parked);
+	grouped(peak, top);
+	switch (alert->state) {
+	case PW_ALERT_RESOLVED:
+		snprintf(alert->text, sizeof(alert->text),
+			 "resolved: goroutines started at %s no longer pile up in %s: %s now (peak %s)", where, reason,
+			 parked, top);
+		break;
+	case PW_ALERT_GONE:
+		snprintf(alert->text, sizeof(alert->text),
+			 "unresolved when the process ended: %s goroutines started at %s were parked in %s (peak %s)",
+			 parked, where, reason, top);
+		break;
+	case PW_ALERT_PENDING:
+	case PW_ALERT_FIRING:
+	case PW_ALERT_CLEARING:
+		snprintf(
+			alert->text, sizeof(alert->text),
+			"%s goroutines started at %s are parked in %s: +%s/h over %s, %.0f/h of the old ones end; they "
+			"surely live on for %s",
+			parked, where, reason, grouped((uint64_t)pace_per_hour, pace),
+			pw_time_duration(alert->window_ns, window), alert->exits_per_hour,
+			pw_time_duration(alert->life_ns, life));
+		break;
+	}
+	snprintf(alert->hint, sizeof(alert->hint), "%s", growth_hint(alert));
+	snprintf(alert->reproduce, sizeof(alert->reproduce), "parkwatch goroutines -p %" PRId32 " --min-age 30s",
+		 alert->pid);
+}

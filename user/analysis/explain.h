@@ -16,4 +16,7 @@ struct pw_pileup_evidence {
 /* Writes alert->text, ->hint and ->reproduce from what else is in it, for its state. Pure: times are shown in UTC. */
 void pw_explain_pileup(struct pw_alert *alert, const struct pw_pileup_evidence *evidence);
 
+/* The same for growth by survivors: from what is in the alert alone. peak: of its goroutines. */
+void pw_explain_growth(struct pw_alert *alert, uint64_t peak);
+
 #endif

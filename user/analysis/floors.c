@@ -83,3 +83,12 @@ size_t pw_floors_copy(const struct pw_floors *floors, size_t scale, double *ret_
 	*ret_filled = count ? (double)filled / (double)count : 0;
 	return count;
 }
+
+double pw_floors_oldest(const struct pw_floors *floors, size_t scale)
+{
+	size_t place = floors->bucket[scale] % PW_FLOORS_BUCKETS;
+
+	if (floors->count[scale] < PW_FLOORS_BUCKETS || !(floors->filled[scale] >> place & 1))
+		return -1;
+	return (double)floors->ring[scale][place];
+}

@@ -38,4 +38,7 @@ unsigned int pw_floors_add(struct pw_floors *floors, uint64_t base_ns, uint64_t 
  */
 size_t pw_floors_copy(const struct pw_floors *floors, size_t scale, double *ret_values, size_t max, double *ret_filled);
 
+/* The value of the bucket that leaves the ring of a scale when the next one closes; < 0: none does, or it is empty. */
+double pw_floors_oldest(const struct pw_floors *floors, size_t scale);
+
 #endif

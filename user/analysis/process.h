@@ -8,6 +8,7 @@
 
 #include "analysis/analysis.h"
 #include "analysis/condition.h"
+#include "analysis/growth.h"
 #include "analysis/site.h"
 #include "base/table.h"
 
@@ -35,6 +36,7 @@ struct pw_pileups {	       /* pileups.c */
 struct pw_process {
 	uint64_t id;
 	struct pw_pileups pileups;
+	struct pw_growth growth;
 };
 
 struct pw_judge { /* who judges: what is the same for all processes */

@@ -25,7 +25,7 @@ struct pw_why;
 #define PW_CONFIG_BYTES_MAX (1U << 20) /* of the file: a thousand services fit in 64 kB */
 #define PW_CONFIG_LIST_MAX  256	       /* entries of include, exclude, services */
 #define PW_CONFIG_TEXT_MAX  256
-#define PW_SETTINGS_MAX	    96
+#define PW_SETTINGS_MAX	    192
 
 enum pw_config_source { PW_SOURCE_DEFAULT, PW_SOURCE_FILE, PW_SOURCE_ENVIRONMENT, PW_SOURCE_FLAG };
 

@@ -41,6 +41,11 @@ struct pw_alert {
 	uint64_t parked, parked_onset;	 /* now; when the growth began */
 	double baseline;		 /* < 0: none yet */
 	double growth_per_hour;
+	/* Of growth over a window; window_ns 0: of no window, and none of this is known. */
+	uint64_t window_ns;
+	double growth_low_per_hour, growth_high_per_hour; /* 95% bounds */
+	double arrivals_per_hour, exits_per_hour;	  /* that became old; old ones that ended */
+	uint64_t life_ns; /* how long old ones surely live on, 95% lower bound of the mean */
 	struct pw_alert_frame creation[PW_ALERT_FRAMES_MAX];
 	size_t creation_count;
 	/* By the last snapshot: the stack that most of them are parked on, innermost first, without the runtime's own
