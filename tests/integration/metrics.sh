@@ -21,6 +21,7 @@ tell counts "leak 40" >/dev/null
 last=$(tell counts stats)
 spawned=$(jq -n --argjson a "$first" --argjson b "$(jq -c .totals <<<"$last")" '$b.spawned - $a.spawned')
 site_sum() { metrics | grep "^$1{" | grep "$mine" | grep 'function="main\.\|function="iter\.' | awk '{ n += $NF } END { print n + 0 }'; }
+check "snapshots are in it" wait_until 15 eval '[ -n "$(metric parkwatch_snapshot_cpu_seconds "$mine")" ]'
 check "spawns by go statement" wait_until 5 eval "[ \$(site_sum parkwatch_spawned_total) = $spawned ]" ||
 	site_sum parkwatch_spawned_total
 equal "exits by go statement" $((spawned - 40)) "$(site_sum parkwatch_exited_total)"
@@ -74,8 +75,12 @@ start_daemon --budget none -c "$tmp/few.yaml"
 check "attached again" wait_until 10 attached "${target_pid_of[counts]}"
 tell counts "run 10" >/dev/null
 check "go statements beyond metrics_sites are summed" wait_until 5 eval \
-	"metrics | grep '^parkwatch_spawned_total{' | grep '$mine' | grep -q 'site=\"other\"'"
-between "and there are so many and one at most" 2 "$(metrics | grep '^parkwatch_spawned_total{' | grep -c "$mine")" 4
+	"metrics | grep '^parkwatch_goroutines{' | grep '$mine' | grep -q 'site=\"other\"'"
+between "and there are so many and one at most" 2 "$(metrics | grep '^parkwatch_goroutines_aged_30s{' | grep -c "$mine")" 4
+equal "but not in counters, which must not fall" 0 "$(metrics | grep -E '^parkwatch_[a-z_]*_total\{' | grep -c 'site="other"')"
+total=$(metric parkwatch_goroutines_spawned_total "$mine")
+tell counts "run 5" >/dev/null
+check "those are counted together" wait_until 5 eval '[ "$(metric parkwatch_goroutines_spawned_total "$mine")" -gt "$total" ]'
 stop_daemon
 
 pass
