@@ -65,6 +65,17 @@ static void touch(const struct pw_record *record)
 		sink += pw_group_older_than(record, group, 30000000000ULL, true) +
 			record->statements[group->statement].gopc;
 	}
+	for (size_t i = 0; i < record->snapshot.park_count; i++) {
+		const struct pw_record_park *park = &record->snapshot.parks[i];
+
+		sink += record->statements[park->statement].gopc + strlen(pw_record_string(record, park->wait.kind));
+		for (uint32_t k = 0; k < park->age_count; k++)
+			sink += record->snapshot.ages[park->first_age + k].count;
+		for (uint32_t k = 0; park->stack != UINT32_MAX && k < record->stacks[park->stack].count; k++)
+			sink += record->frames[record->stacks[park->stack].first + k].addr;
+	}
+	for (size_t i = 0; i < record->snapshot.row_count; i++)
+		sink += record->snapshot.parks[record->snapshot.rows[i].park].count;
 	for (size_t i = 0; i < pw_record_bytes(record); i += 64)
 		sink += bytes[i];
 }

@@ -168,11 +168,12 @@ const char *pw_record_string(const struct pw_record *record, pw_string string)
 }
 
 /* Steps are sorted, oldest first. */
-static uint64_t older_than(const struct pw_record_age *ages, uint32_t count, uint64_t taken_ns, uint64_t age_ns)
+static uint64_t older_than(const struct pw_record_age *ages, uint32_t first, uint32_t count, uint64_t taken_ns,
+			   uint64_t age_ns)
 {
 	uint64_t total = 0;
 
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = first; i < first + count; i++) {
 		if (ages[i].born_before_ns > taken_ns || taken_ns - ages[i].born_before_ns < age_ns)
 			break;
 		total += ages[i].count;
@@ -183,7 +184,7 @@ static uint64_t older_than(const struct pw_record_age *ages, uint32_t count, uin
 uint64_t pw_park_older_than(const struct pw_record *record, const struct pw_record_park *park, uint64_t age_ns,
 			    bool with_initial)
 {
-	uint64_t total = older_than(record->snapshot.ages + park->first_birth, park->birth_count,
+	uint64_t total = older_than(record->snapshot.ages, park->first_birth, park->birth_count,
 				    record->snapshot.section.taken_ns, age_ns);
 
 	return with_initial ? total + park->count_initial : total;
@@ -192,7 +193,7 @@ uint64_t pw_park_older_than(const struct pw_record *record, const struct pw_reco
 uint64_t pw_group_older_than(const struct pw_record *record, const struct pw_record_group *group, uint64_t age_ns,
 			     bool with_initial)
 {
-	uint64_t total = older_than(record->census.ages + group->first_age, group->age_count,
+	uint64_t total = older_than(record->census.ages, group->first_age, group->age_count,
 				    record->census.section.taken_ns, age_ns);
 
 	if (with_initial && pw_group_oldest_age_ns(record, group) >= age_ns)
