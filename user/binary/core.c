@@ -101,7 +101,7 @@ static int add_segment(struct pw_core *core, const struct pw_file *file, const E
 	struct pw_core_segment segment = {
 		.start = program->p_vaddr,
 		.size = program->p_memsz,
-		.offset = program->p_offset,
+		.offset = held ? program->p_offset : 0,
 		.held = held,
 		.writable = (program->p_flags & PF_W) != 0,
 		.cut = program->p_filesz > left,
