@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/macros.h"
+#include "base/size.h"
 #include "base/time.h"
 #include "model/alert.h"
 #include "model/record.h"
@@ -99,6 +100,15 @@ static void ps_sites(struct pw_buf *out, const struct pw_record *record)
 	pw_text_table_done(&table);
 }
 
+/* Bytes of heap objects, as runtime.MemStats.HeapAlloc. */
+static void ps_heap(struct pw_text_table *table, const struct pw_record *record)
+{
+	uint64_t bytes = record->runtime.section.present ? record->runtime.numbers.heap_objects_bytes : PW_UNKNOWN;
+	char text[PW_SIZE_TEXT_SIZE];
+
+	pw_text_table_cell(table, bytes == PW_UNKNOWN ? "-" : pw_size_text(bytes, text), 16);
+}
+
 void pw_report_ps(struct pw_buf *out, const struct pw_record *const *records, size_t count, bool sites)
 {
 	static const char *const titles[] = {"EVENTS", "MEMORY", "SYMBOLS"};
@@ -116,6 +126,7 @@ void pw_report_ps(struct pw_buf *out, const struct pw_record *const *records, si
 	pw_text_table_column(&table, "MODULE", false);
 	pw_text_table_column(&table, "REVISION", false);
 	pw_text_table_column(&table, "GOROUTINES", true);
+	pw_text_table_column(&table, "HEAP", true);
 	for (size_t i = 0; i < ARRAY_SIZE(titles); i++)
 		pw_text_table_column(&table, titles[i], false);
 	for (size_t i = 0; i < count; i++) {
@@ -135,6 +146,7 @@ void pw_report_ps(struct pw_buf *out, const struct pw_record *const *records, si
 		pw_text_table_number(&table, record->runtime.numbers.goroutines,
 				     record->runtime.section.present &&
 					     record->runtime.numbers.goroutines != PW_UNKNOWN);
+		ps_heap(&table, record);
 		for (size_t a = 0; a < _PW_ABILITY_MAX; a++)
 			pw_text_table_cell(&table, record->abilities[a].ok ? "yes" : "no", 8);
 	}

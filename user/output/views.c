@@ -90,6 +90,8 @@ void pw_view_ps(struct pw_buf *out, const struct pw_record *const *records, size
 		pw_json_key_bool(&json, "stripped", identity->stripped);
 		key_number(&json, "goroutines",
 			   record->runtime.section.present ? record->runtime.numbers.goroutines : PW_UNKNOWN);
+		key_number(&json, "heap_bytes",
+			   record->runtime.section.present ? record->runtime.numbers.heap_objects_bytes : PW_UNKNOWN);
 		ps_abilities(&json, record);
 		ps_sites(&json, record);
 		pw_json_end(&json);

@@ -61,6 +61,7 @@ static void json_of_ps_is_as_documented(void **state)
 					       "      \"revision\": \"0123456789abcdef\",\n"
 					       "      \"stripped\": true,\n"
 					       "      \"goroutines\": 0,\n"
+					       "      \"heap_bytes\": null,\n"
 					       "      \"abilities\": {\n"
 					       "        \"events\": {\n"
 					       "          \"ok\": true,\n"
@@ -115,11 +116,14 @@ static void a_table_says_why_not_in_a_sentence(void **state)
 	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 16);
 
 	(void)state;
+	record->runtime.numbers.heap_objects_bytes = 12900000;
 	pw_report_ps(&out, records, 1, false);
 	assert_string_equal(
 		pw_buf_text(&out),
-		"PID  SERVICE  PROCESS  GO      MODULE            REVISION      GOROUTINES  EVENTS  MEMORY  SYMBOLS\n"
-		" 42  shop     shop     1.24.4  example.org/shop  0123456789ab           0  yes     yes     no\n"
+		"PID  SERVICE  PROCESS  GO      MODULE            REVISION      GOROUTINES      HEAP  EVENTS  MEMORY  "
+		"SYMBOLS\n"
+		" 42  shop     shop     1.24.4  example.org/shop  0123456789ab           0  12.3 MiB  yes     yes     "
+		"no\n"
 		"\n"
 		"42 shop, no symbols: no table: \\x1b[31mred\n");
 	pw_buf_reset(&out);
