@@ -38,6 +38,7 @@ struct pw_record_park *pw_record_builder_park(struct pw_record_builder *builder,
 struct pw_record_age *pw_record_builder_park_age(struct pw_record_builder *builder, uint32_t *ret_index);
 struct pw_record_row *pw_record_builder_row(struct pw_record_builder *builder, uint32_t *ret_index);
 struct pw_record_bucket *pw_record_builder_bucket(struct pw_record_builder *builder, uint32_t *ret_index);
+struct pw_record_gc_cycle *pw_record_builder_gc_cycle(struct pw_record_builder *builder, uint32_t *ret_index);
 struct pw_record_frame *pw_record_builder_frame(struct pw_record_builder *builder, uint32_t *ret_index);
 struct pw_record_stack *pw_record_builder_stack(struct pw_record_builder *builder, uint32_t *ret_index);
 

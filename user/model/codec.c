@@ -160,6 +160,7 @@ static void draft_done(struct pw_record *draft)
 	free(draft->census.groups);
 	free(draft->census.ages);
 	free(draft->runtime.buckets);
+	free(draft->gc.cycles);
 	free(draft->snapshot.parks);
 	free(draft->snapshot.ages);
 	free(draft->snapshot.rows);

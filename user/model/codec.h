@@ -15,8 +15,9 @@ struct pw_why;
  * field needs a rule of its own. Encoding and decoding are one walk over the fields: what is written is what is read.
  */
 
-/* Of the format. 2: snapshot, drift by go statement; 3: all numbers of the runtime, and its histograms. */
-#define PW_CODEC_VERSION 3U
+/* Of the format. 2: snapshot, drift by go statement; 3: all numbers of the runtime, and its histograms;
+ * 4: GC cycles, and where the RSS goes. */
+#define PW_CODEC_VERSION 4U
 
 /* Appends the difference of record to before (NULL: to nothing). 0 or the error of out. */
 int pw_codec_encode(struct pw_buf *out, const struct pw_record *record, const struct pw_record *before);

@@ -8,20 +8,6 @@
 
 /* Every field of a record, in the order of the format. */
 
-/* The record that is encoded is immutable and shared with other threads: nothing is stored into it, not even the same.
- */
-#define WALK(field, type, max)                                                                          \
-	do {                                                                                            \
-		uint64_t value_ = pw_walk_value(walk, (uint64_t)now->field, (uint64_t)old->field, max); \
-		if (!walk->encoding)                                                                    \
-			now->field = (type)value_;                                                      \
-	} while (0)
-#define U64(field)  WALK(field, uint64_t, UINT64_MAX)
-#define U32(field)  WALK(field, uint32_t, UINT32_MAX)
-#define U8(field)   WALK(field, uint8_t, UINT8_MAX)
-#define BOOL(field) WALK(field, bool, 1)
-#define I64(field)  WALK(field, int64_t, UINT64_MAX)
-
 static void walk_i32(struct pw_walk *walk, int32_t *now, int32_t old)
 {
 	uint64_t value = pw_walk_value(walk, (uint32_t)*now, (uint32_t)old, UINT32_MAX);
@@ -30,7 +16,7 @@ static void walk_i32(struct pw_walk *walk, int32_t *now, int32_t old)
 		*now = (int32_t)(uint32_t)value;
 }
 
-static void walk_double(struct pw_walk *walk, double *now, double old)
+void pw_walk_double(struct pw_walk *walk, double *now, double old)
 {
 	uint64_t now_bits, old_bits;
 
@@ -58,7 +44,7 @@ static void walk_range(struct pw_walk *walk, uint32_t *first, uint32_t *count, u
 		*next = first_now + count_now;
 }
 
-static void walk_section(struct pw_walk *walk, struct pw_section *now, const struct pw_section *old)
+void pw_walk_section(struct pw_walk *walk, struct pw_section *now, const struct pw_section *old)
 {
 	BOOL(present);
 	U8(version);
@@ -211,7 +197,7 @@ _Static_assert(sizeof(struct pw_record_bucket) == 16, "walk_bucket");
 _Static_assert(sizeof(struct pw_record_frame) == 24, "walk_frame");
 _Static_assert(sizeof(struct pw_record_stack) == 8, "walk_stack");
 _Static_assert(sizeof(struct pw_record_identity) == 80, "walk_identity");
-_Static_assert(sizeof(struct pw_record) == 1392, "walk_record");
+_Static_assert(sizeof(struct pw_record) == 2120, "walk_record");
 
 static void walk_identity(struct pw_walk *walk, struct pw_record_identity *now, const struct pw_record_identity *old)
 {
@@ -237,10 +223,10 @@ static void walk_identity(struct pw_walk *walk, struct pw_record_identity *now, 
 
 static void walk_cost(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old)
 {
-	walk_section(walk, &now->cost.section, &old->cost.section);
+	pw_walk_section(walk, &now->cost.section, &old->cost.section);
 	U64(cost.hits);
-	walk_double(walk, &now->cost.cpu_percent, old->cost.cpu_percent);
-	walk_double(walk, &now->cost.budget_percent, old->cost.budget_percent);
+	pw_walk_double(walk, &now->cost.cpu_percent, old->cost.cpu_percent);
+	pw_walk_double(walk, &now->cost.budget_percent, old->cost.budget_percent);
 	U32(cost.guard_state);
 	U64(cost.census_ns);
 	U64(cost.bytes_read);
@@ -248,7 +234,7 @@ static void walk_cost(struct pw_walk *walk, struct pw_record *now, const struct 
 
 static void walk_events(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old)
 {
-	walk_section(walk, &now->events.section, &old->events.section);
+	pw_walk_section(walk, &now->events.section, &old->events.section);
 	U64(events.spawned);
 	U64(events.exited);
 	U64(events.parked);
@@ -294,25 +280,25 @@ static void walk_runtime(struct pw_walk *walk, struct pw_record *now, const stru
 #undef X
 	for (size_t i = 0; i < PW_PAUSE_QUANTILES; i++)
 		U64(runtime.numbers.gc_pause_quantiles_ns[i]);
-	walk_double(walk, &now->runtime.numbers.gc_cpu_fraction, old->runtime.numbers.gc_cpu_fraction);
+	pw_walk_double(walk, &now->runtime.numbers.gc_cpu_fraction, old->runtime.numbers.gc_cpu_fraction);
 	for (size_t i = 0; i < _PW_HISTOGRAM_MAX; i++)
 		U8(runtime.scale[i]);
 }
 
 static void walk_numbers(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old)
 {
-	walk_section(walk, &now->census.section, &old->census.section);
+	pw_walk_section(walk, &now->census.section, &old->census.section);
 	U64(census.total);
 	U64(census.system);
 	U64(census.skipped);
 	U64(census.torn);
-	walk_section(walk, &now->drift.section, &old->drift.section);
+	pw_walk_section(walk, &now->drift.section, &old->drift.section);
 	U64(drift.live_by_events);
 	U64(drift.live_by_census);
 	I64(drift.difference);
-	walk_section(walk, &now->runtime.section, &old->runtime.section);
+	pw_walk_section(walk, &now->runtime.section, &old->runtime.section);
 	walk_runtime(walk, now, old);
-	walk_section(walk, &now->kernel.section, &old->kernel.section);
+	pw_walk_section(walk, &now->kernel.section, &old->kernel.section);
 	U64(kernel.rss_bytes);
 	U64(kernel.threads);
 	U64(kernel.open_files);
@@ -452,7 +438,7 @@ DEFINE_WALK_LIST(walk_stacks, struct pw_record_stack, stacks, stack_count, PW_RE
 
 static void walk_snapshot(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old)
 {
-	walk_section(walk, &now->snapshot.section, &old->snapshot.section);
+	pw_walk_section(walk, &now->snapshot.section, &old->snapshot.section);
 	U64(snapshot.total);
 	U64(snapshot.skipped);
 	U64(snapshot.torn);
@@ -481,8 +467,8 @@ void pw_walk_record(struct pw_walk *walk, struct pw_record *now, const struct pw
 	walk_cost(walk, now, old);
 	walk_events(walk, now, old);
 	walk_numbers(walk, now, old);
-	walk_section(walk, &now->sites_section, &old->sites_section);
-	walk_section(walk, &now->drops_section, &old->drops_section);
+	pw_walk_section(walk, &now->sites_section, &old->sites_section);
+	pw_walk_section(walk, &now->drops_section, &old->drops_section);
 	walk_sites(walk, now, old);
 	walk_drops(walk, now, old);
 	walk_statements(walk, now, old);
@@ -498,4 +484,6 @@ void pw_walk_record(struct pw_walk *walk, struct pw_record *now, const struct pw
 		walk_snapshot(walk, now, old);
 	if (walk->version >= 3)
 		walk_buckets(walk, now, old);
+	if (walk->version >= 4)
+		pw_walk_memory(walk, now, old);
 }

@@ -8,6 +8,7 @@
 struct pw_buf;
 struct pw_bytes;
 struct pw_record;
+struct pw_section;
 
 /*
  * The walk: pw_walk_record() (codec_fields.c) visits every field of a record in one order. Encoding, `now` is the
@@ -27,6 +28,24 @@ struct pw_walk {
 
 /* One number: returns what it is now. */
 uint64_t pw_walk_value(struct pw_walk *walk, uint64_t now, uint64_t old, uint64_t max);
+/* The record that is encoded is immutable and shared with other threads: nothing is stored into it, not even the same.
+ */
+#define WALK(field, type, max)                                                                          \
+	do {                                                                                            \
+		uint64_t value_ = pw_walk_value(walk, (uint64_t)now->field, (uint64_t)old->field, max); \
+		if (!walk->encoding)                                                                    \
+			now->field = (type)value_;                                                      \
+	} while (0)
+#define U64(field)  WALK(field, uint64_t, UINT64_MAX)
+#define U32(field)  WALK(field, uint32_t, UINT32_MAX)
+#define U8(field)   WALK(field, uint8_t, UINT8_MAX)
+#define BOOL(field) WALK(field, bool, 1)
+#define I64(field)  WALK(field, int64_t, UINT64_MAX)
+
+void pw_walk_double(struct pw_walk *walk, double *now, double old);
+void pw_walk_section(struct pw_walk *walk, struct pw_section *now, const struct pw_section *old);
+/* GC cycles and the memory table (codec_memory.c). */
+void pw_walk_memory(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old);
 /* Everything but the strings, which come first because all else points into them. */
 void pw_walk_record(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old);
 

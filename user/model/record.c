@@ -43,6 +43,7 @@ static const struct array arrays[] = {
 	ARRAY(snapshot.rows, snapshot.row_count),
 	ARRAY(reasons, reason_count),
 	ARRAY(runtime.buckets, runtime.bucket_count),
+	ARRAY(gc.cycles, gc.cycle_count),
 	ARRAY(frames, frame_count),
 	ARRAY(stacks, stack_count),
 };
@@ -240,7 +241,9 @@ static bool identity_ok(const struct pw_record *record)
 				     id->module_version,
 				     id->revision,
 				     id->state,
-				     record->cost.guard_state};
+				     record->cost.guard_state,
+				     record->memory.max_path,
+				     record->memory.high_path};
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		if (strings[i] >= record->string_count)
@@ -278,6 +281,20 @@ static bool lists_ok(const struct pw_record *record)
 		if (!range_ok(record->stacks[i].first, record->stacks[i].count, record->frame_count))
 			return false;
 	return true;
+}
+
+/* Cycles follow each other, and their phases too: who reads them subtracts. */
+static bool cycles_ok(const struct pw_record *record)
+{
+	for (size_t i = 0; i < record->gc.cycle_count; i++) {
+		const struct pw_record_gc_cycle *cycle = &record->gc.cycles[i];
+
+		if (cycle->mark_ns < cycle->start_ns || cycle->mark_termination_ns < cycle->mark_ns ||
+		    cycle->end_ns < cycle->mark_termination_ns || !isfinite(cycle->cpu_fraction) ||
+		    cycle->cpu_fraction < 0 || cycle->cpu_fraction > 1 || (i && cycle->number <= cycle[-1].number))
+			return false;
+	}
+	return isfinite(record->gc.sums.assist_share);
 }
 
 static bool counts_ok(const struct pw_record *record)
@@ -345,6 +362,8 @@ int pw_record_check(const struct pw_record *record, struct pw_why *reterr_why)
 		return pw_why_set(reterr_why, -EBADMSG, "the string table of a record does not begin with \"\"");
 	if (!identity_ok(record))
 		return pw_why_set(reterr_why, -EBADMSG, "the identity of a record points outside of its strings");
+	if (!cycles_ok(record))
+		return pw_why_set(reterr_why, -EBADMSG, "the GC cycles of a record are in no order");
 	if (!lists_ok(record) || !counts_ok(record) || !census_ok(record) || !snapshot_ok(record) ||
 	    !runtime_ok(record))
 		return pw_why_set(reterr_why, -EBADMSG, "an index in a record points outside of its table");

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/gc.h"
+#include "model/memory.h"
 #include "model/runtime_numbers.h"
 
 struct pw_why;
@@ -265,6 +267,19 @@ struct pw_record {
 		struct pw_record_bucket *buckets; /* those that are not empty, by histogram and place */
 		size_t bucket_count;
 	} runtime;
+
+	struct {
+		struct pw_section section; /* quality exact: by probes; sampled: by polls, of some cycles only */
+		struct pw_record_gc_cycle *cycles; /* the last PW_GC_RING_MAX, oldest first */
+		size_t cycle_count;
+		struct pw_gc_sums sums; /* since we look */
+	} gc;
+
+	struct {
+		struct pw_section section;
+		struct pw_memory_table table;
+		pw_string max_path, high_path; /* cgroups whose limits these are */
+	} memory;
 
 	struct {
 		struct pw_section section;

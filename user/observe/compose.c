@@ -167,6 +167,9 @@ static void write_drops(struct pw_record *draft, const struct pw_observation *ob
 	write_drop(observation->builder, "runtime_numbers_failed", observation->numbers.failures);
 	write_drop(observation->builder, "snapshot_failed", observation->snapshot_failures);
 	write_drop(observation->builder, "statements_full", observation->statements.refused);
+	write_drop(observation->builder, "gc_cycles_missed", observation->cycles.history.sums.missed);
+	write_drop(observation->builder, "gc_cycles_refused", observation->cycles.history.sums.refused);
+	write_drop(observation->builder, "memory_failed", observation->residency.failures);
 }
 
 static void write_cost(struct pw_record *draft, const struct pw_observation *observation,
@@ -429,6 +432,8 @@ int pw_observation_record(struct pw_observation *observation, uint64_t boot_ns, 
 	if (observation->has_parks)
 		write_snapshot(draft, observation);
 	write_numbers(draft, observation);
+	pw_cycles_write(&observation->cycles, draft, builder);
+	pw_residency_write(&observation->residency, draft, builder);
 	r = pw_record_builder_finish(builder, ret_record);
 	if (r < 0)
 		return r;

@@ -5,6 +5,7 @@
 
 #include "base/time.h"
 #include "collect/collect.h"
+#include "model/builder.h"
 #include "target/gc.h"
 
 #define POLL_TRIES 3 /* what is under way is there at the next poll */
@@ -52,6 +53,23 @@ int pw_cycles_poll(struct pw_cycles *cycles, struct pw_target *target, const str
 	if (r == -EBADMSG)
 		cycles->history.sums.refused++;
 	return r == -ESRCH || r == -EPERM || r == -ENOTSUP ? r : 0;
+}
+
+void pw_cycles_write(const struct pw_cycles *cycles, struct pw_record *draft, struct pw_record_builder *builder)
+{
+	if (!cycles->seen_ns)
+		return;
+	draft->gc.section = (struct pw_section){.present = true,
+						.version = 1,
+						.quality = (uint8_t)(cycles->by_probes ? PW_EXACT : PW_SAMPLED),
+						.taken_ns = cycles->seen_ns};
+	draft->gc.sums = cycles->history.sums;
+	for (size_t i = 0; i < cycles->history.count; i++) {
+		struct pw_record_gc_cycle *cycle = pw_record_builder_gc_cycle(builder, NULL);
+
+		if (cycle)
+			*cycle = cycles->history.cycles[i];
+	}
 }
 
 void pw_cycles_done(struct pw_cycles *cycles)

@@ -28,6 +28,10 @@ void pw_cycles_take(struct pw_cycles *cycles, struct pw_target *target, const st
  * -EPERM. */
 int pw_cycles_poll(struct pw_cycles *cycles, struct pw_target *target, const struct pw_target_counts *counts,
 		   uint64_t boot_ns) __attribute__((warn_unused_result));
+/* Everything that is known of them, into the draft's section. */
+struct pw_record;
+struct pw_record_builder;
+void pw_cycles_write(const struct pw_cycles *cycles, struct pw_record *draft, struct pw_record_builder *builder);
 void pw_cycles_done(struct pw_cycles *cycles);
 
 #endif

@@ -57,6 +57,7 @@ void pw_observation_free(struct pw_observation *observation)
 	pw_statements_done(&observation->statements);
 	pw_record_builder_free(observation->builder);
 	pw_cycles_done(&observation->cycles);
+	pw_residency_done(&observation->residency);
 	pw_observed_numbers_done(&observation->numbers);
 	free(observation);
 }
@@ -273,6 +274,18 @@ static void ask_names(struct pw_observation *observation)
 		(void)pw_symbolizer_flush(observation->target->symbolizer); /* what fails is asked again */
 }
 
+/* With what is left of the slice, when nothing else is under way. */
+static int look_at_memory(struct pw_observation *observation, uint64_t boot_ns, uint64_t end_ns)
+{
+	uint64_t now_ns = pw_boot_ns();
+
+	if (!observation->options.memory_interval_ns || !observation->procfs)
+		return 0;
+	return pw_residency_work(&observation->residency, observation->target, observation->procfs,
+				 &observation->numbers, observation->options.memory_interval_ns, boot_ns,
+				 now_ns < end_ns ? end_ns - now_ns : 0);
+}
+
 int pw_observation_work(struct pw_observation *observation, uint64_t boot_ns)
 {
 	uint64_t end_ns = pw_boot_ns() + observation->options.slice_ns, now_ns;
@@ -299,6 +312,9 @@ int pw_observation_work(struct pw_observation *observation, uint64_t boot_ns)
 		if (observation->phase == PW_OBSERVE_SNAPSHOT && pw_snapshot_asking(observation->snapshot))
 			return -EAGAIN;
 	}
+	r = look_at_memory(observation, boot_ns, end_ns);
+	if (r < 0)
+		return r;
 	ask_names(observation);
 	return 0;
 }

@@ -23,6 +23,7 @@ struct pw_observe_options {
 					a CPU */
 	uint64_t snapshot_interval_ns; /* the same for snapshots, with stacks: 10 s; 0: none */
 	uint64_t slice_ns;	       /* work per call: 5 ms */
+	uint64_t memory_interval_ns;   /* between two looks at where its RSS goes, at least: 60 s; 0: none */
 	bool kernel_figures;
 	double budget_percent; /* as given to collect, to be shown; < 0: none */
 	bool runs;	       /* collect counts runs (trace --runs) */

@@ -11,6 +11,7 @@
 #include "observe/numbers.h"
 #include "observe/observe.h"
 #include "observe/parks.h"
+#include "observe/residency.h"
 #include "observe/statements.h"
 #include "target/goroutines.h"
 #include "target/kernel.h"
@@ -86,6 +87,7 @@ struct pw_observation {
 	uint64_t drift_by_events, drift_by_census;
 
 	struct pw_cycles cycles; /* GC cycles with their numbers */
+	struct pw_residency residency;
 
 	/* GC cycles out of events. */
 	uint64_t events_polled_ns; /* the poll whose events were taken in */

@@ -278,7 +278,8 @@ static void data_age(struct pw_writer *w, const struct pw_metric_target *t)
 	} sections[] = {
 		{"section=\"events\"", &record->events.section},     {"section=\"census\"", &record->census.section},
 		{"section=\"snapshot\"", &record->snapshot.section}, {"section=\"runtime\"", &record->runtime.section},
-		{"section=\"kernel\"", &record->kernel.section},
+		{"section=\"kernel\"", &record->kernel.section},     {"section=\"gc\"", &record->gc.section},
+		{"section=\"memory\"", &record->memory.section},
 	};
 	uint64_t now = pw_writer_boot_ns(w);
 

@@ -15,6 +15,7 @@
 #include "model/record.h"
 #include "observe/observe.h"
 #include "support/fake_mem.h"
+#include "target/gc.h"
 #include "target/births.h"
 #include "target/kernel.h"
 #include "target/target.h"
@@ -159,7 +160,7 @@ static void all_sources_meet_in_one_record(void **state)
 	assert_int_equal(record->events.counts[0].statement, record->census.groups[0].statement);
 	assert_int_equal(record->events.counts[0].reason_count, 2);
 	assert_true(record->events.counts[0].ran == PW_UNKNOWN);
-	assert_int_equal(record->drop_count, 6);
+	assert_int_equal(record->drop_count, 9);
 	assert_string_equal(pw_record_string(record, record->drops[1].name), "second");
 	assert_int_equal(record->drops[1].count, 22);
 	pw_record_unref(record);
@@ -441,6 +442,52 @@ static void gc_events_of_one_poll_are_taken_in_once(void **state)
 	world_done(&world);
 }
 
+static struct pw_gc_words cycle_words(uint64_t number)
+{
+	struct pw_gc_words words = {.read_ns = 0};
+
+	words.word[PW_GC_NUMGC] = number;
+	words.word[PW_GC_PROCS] = 2ULL << 32 | 2;
+	for (int i = PW_GC_SWEEP_TERM; i <= PW_GC_END; i++)
+		words.word[i] = number * PW_NS_PER_MS + (uint64_t)i * 1000;
+	words.word[PW_GC_HEAP_LIVE] = 77;
+	return words;
+}
+
+static void cycles_that_probes_copied_are_in_the_record_with_what_was_missed(void **state)
+{
+	const struct pw_gc_words words[] = {cycle_words(5), cycle_words(6), cycle_words(9), {.missing = 1}};
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 1);
+	fake_mem_add(&world.go->mem, 0x950000, 8);
+	fake_mem_put(&world.go->mem, 0x950000, 1000, 8); /* runtimeInitTime */
+	world.go->build.facts.globals.addr[PW_GLOBAL_RUNTIMEINITTIME] = 0x950000;
+	record = tick(&world);
+	assert_false(record->gc.section.present); /* neither probes nor a runtime that could be asked */
+	pw_record_unref(record);
+	counts.gc_cycles_told = true;
+	counts.gc_cycles = words;
+	counts.gc_cycle_count = ARRAY_SIZE(words);
+	record = tick(&world);
+	assert_int_equal(record->gc.section.quality, PW_EXACT);
+	assert_int_equal(record->gc.cycle_count, 3);
+	assert_int_equal(record->gc.cycles[2].number, 9);
+	assert_int_equal(record->gc.cycles[2].heap_live_bytes, 77);
+	assert_int_equal(record->gc.sums.seen, 3);
+	assert_int_equal(record->gc.sums.missed, 2);
+	assert_int_equal(record->gc.sums.refused, 1);
+	assert_int_equal(record->events.last_cycle.start_ns, record->gc.cycles[2].start_ns);
+	pw_record_unref(record);
+	counts.gc_cycle_count = 0;
+	record = tick(&world);
+	assert_int_equal(record->gc.cycle_count, 3); /* the ring stays */
+	pw_record_unref(record);
+	world_done(&world);
+}
+
 static void new_options_hold_for_a_target_that_is_observed_already(void **state)
 {
 	struct pw_record *record;
@@ -520,6 +567,7 @@ int main(void)
 		cmocka_unit_test(before_memory_is_readable_nothing_is_said_of_the_runtime),
 		cmocka_unit_test(a_target_that_is_gone_ends_the_work),
 		cmocka_unit_test(gc_events_of_one_poll_are_taken_in_once),
+		cmocka_unit_test(cycles_that_probes_copied_are_in_the_record_with_what_was_missed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
