@@ -286,7 +286,8 @@
 	X(MODULEDATA_TYPES, "runtime.moduledata", "types")                                      \
 	X(MODULEDATA_ETYPES, "runtime.moduledata", "etypes")                                    \
 	X(M_VDSOSP, "runtime.m", "vdsoSP")                                                      \
-	X(M_VDSOPC, "runtime.m", "vdsoPC")
+	X(M_VDSOPC, "runtime.m", "vdsoPC")                                                      \
+	X(POLLDESC_SELF, "runtime.pollDesc", "self")
 
 enum pw_field {
 #define X(name, type, path) PW_FIELD_##name,

@@ -108,6 +108,7 @@ static void set_fields(struct pw_waits *waits)
 		.wg = FIELD(POLLDESC_WG),
 		.rd = FIELD(POLLDESC_RD),
 		.wd = FIELD(POLLDESC_WD),
+		.self = FIELD(POLLDESC_SELF),
 		.poll_size = FIELD(POLLDESC_SIZE),
 		.p_timers = pw_field_offset(layout, PW_FIELD_P_TIMERS, PW_P_SIZE_MAX),
 		.timers_heap = FIELD(TIMERS_HEAP),

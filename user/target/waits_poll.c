@@ -4,7 +4,8 @@
  * A goroutine that waits for the network is parked in runtime.netpollblock, called with the pollDesc of its file, which
  * runtime.poll_runtime_pollWait keeps on the stack because it looks at it afterwards. So one of the first words of the
  * stack is its address, and it is the right one if its rg or wg (who waits to read, to write) is this very goroutine
- * (src/runtime/netpoll.go). Where the word stands is the same for all goroutines of a build: it is learnt.
+ * and its self is itself (src/runtime/netpoll.go): other structures have a g at that place, too. Where the word stands
+ * is the same for all goroutines of a build: it is learnt.
  */
 #include <errno.h>
 #include <string.h>
@@ -26,7 +27,7 @@ static void take_poll(void *context, uint32_t item, uint64_t addr, const uint8_t
 	bool reads = pw_waits_word(bytes, field->rg) == word.g, writes = pw_waits_word(bytes, field->wg) == word.g;
 	struct pw_poll poll = {.object = addr, .fd = (int32_t)fd};
 
-	if ((!reads && !writes) || fd > INT32_MAX)
+	if ((!reads && !writes) || fd > INT32_MAX || pw_waits_word(bytes, field->self) != addr)
 		return;
 	poll.deadline_ns = (int64_t)pw_waits_word(bytes, reads ? field->rd : field->wd);
 	if (pw_addr_map_add(&waits->poll_of, word.g, (uint32_t)waits->polls.count) != waits->polls.count)
@@ -49,7 +50,7 @@ int pw_waits_read_polls(struct pw_waits *waits)
 	for (size_t i = 0; i < count; i++)
 		addrs[i] = waits->words.items[i].addr;
 	if (field->fd >= 0 && field->rg >= 0 && field->wg >= 0 && field->rd >= 0 && field->wd >= 0 &&
-	    field->poll_size > 0)
+	    field->self >= 0 && field->poll_size > 0)
 		r = pw_gather(&waits->target->mem, addrs, count, (uint32_t)field->poll_size, take_poll, waits);
 	pw_vec_reset(&waits->words);
 	return r;

@@ -72,7 +72,7 @@ struct pw_waits_fields { /* PW_OFFSET_NONE: unknown */
 	int32_t sudog_g, sudog_next, sudog_prev, sudog_elem, sudog_waitlink, sudog_c, sudog_size;
 	int32_t qcount, dataqsiz, closed, recvq, sendq, hchan_size;
 	int32_t treap;
-	int32_t fd, rg, wg, rd, wd, poll_size;
+	int32_t fd, rg, wg, rd, wd, self, poll_size;
 	int32_t p_timers, timers_heap, when, period, arg, nextwhen, timer_state, timer_size;
 };
 

@@ -13,6 +13,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"runtime/pprof"
 	"sync"
@@ -217,6 +218,7 @@ func kernel() {
 		s.Next()
 		go func() { client.Read(make([]byte, 1)) }()
 	})
+	deadlines(listener.Addr().String(), conns)
 	var pipe [2]int
 	check(syscall.Pipe(pipe[:]))
 	site("syscall", "syscall", 2, func(s *ctl.Site) {
@@ -229,6 +231,61 @@ func kernel() {
 			go func() { ctl.CSleep(24 * 3600 * 1000) }()
 		})
 	}
+}
+
+// deadlines: the network with deadlines, in both directions, and what is not the network but polled as well.
+func deadlines(address string, conns chan net.Conn) {
+	connect := func() net.Conn {
+		client, err := net.Dial("tcp", address)
+		check(err)
+		kept = append(kept, client, <-conns)
+		return client
+	}
+	site("read_deadline", "IO wait", 2, func(s *ctl.Site) {
+		client := connect()
+		client.SetReadDeadline(time.Now().Add(12 * time.Hour))
+		s.Next()
+		go func() { client.Read(make([]byte, 1)) }()
+	})
+	site("write", "IO wait", 1, func(s *ctl.Site) {
+		client := connect()
+		s.Next()
+		go func() { client.Write(make([]byte, 64<<20)) }()
+	})
+	site("write_deadline", "IO wait", 2, func(s *ctl.Site) {
+		client := connect()
+		client.SetReadDeadline(time.Now().Add(6 * time.Hour))
+		client.SetWriteDeadline(time.Now().Add(24 * time.Hour))
+		s.Next()
+		go func() { client.Write(make([]byte, 64<<20)) }()
+	})
+	site("both_deadlines", "IO wait", 1, func(s *ctl.Site) {
+		client := connect()
+		client.SetDeadline(time.Now().Add(12 * time.Hour))
+		s.Next()
+		go func() { client.Read(make([]byte, 1)) }()
+	})
+	site("accept_deadline", "IO wait", 1, func(s *ctl.Site) {
+		listener, err := net.ListenTCP("tcp", nil)
+		check(err)
+		listener.SetDeadline(time.Now().Add(12 * time.Hour))
+		kept = append(kept, listener)
+		s.Next()
+		go func() { listener.Accept() }()
+	})
+	site("pipe", "IO wait", 1, func(s *ctl.Site) {
+		r, w, err := os.Pipe()
+		check(err)
+		kept = append(kept, w)
+		s.Next()
+		go func() { r.Read(make([]byte, 1)) }()
+	})
+	site("packet", "IO wait", 1, func(s *ctl.Site) {
+		conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+		check(err)
+		s.Next()
+		go func() { conn.ReadFrom(make([]byte, 1)) }()
+	})
 }
 
 var kept []io.Closer

@@ -321,6 +321,13 @@ static const struct {
 	{"select", 4, {.kind = PW_WAIT_SELECT, .known = true, .cases = 2}},
 	{"accept", 1, {.kind = PW_WAIT_NETWORK, .known = true}},
 	{"read", 3, {.kind = PW_WAIT_NETWORK, .known = true}},
+	{"read_deadline", 2, {.kind = PW_WAIT_NETWORK, .known = true, .deadline_ns = DAY / 2}},
+	{"write", 1, {.kind = PW_WAIT_NETWORK, .known = true}},
+	{"write_deadline", 2, {.kind = PW_WAIT_NETWORK, .known = true, .deadline_ns = DAY}},
+	{"both_deadlines", 1, {.kind = PW_WAIT_NETWORK, .known = true, .deadline_ns = DAY / 2}},
+	{"accept_deadline", 1, {.kind = PW_WAIT_NETWORK, .known = true, .deadline_ns = DAY / 2}},
+	{"pipe", 1, {.kind = PW_WAIT_NETWORK, .known = true}},
+	{"packet", 1, {.kind = PW_WAIT_NETWORK, .known = true}},
 };
 
 static void check_channel(const struct go_target *go, const char *label, const struct pw_wait *ours,
@@ -342,21 +349,23 @@ static void check_timer(const struct go_target *go, const char *label, const str
 {
 	int64_t left = ours->deadline_ns - (int64_t)pw_now_ns();
 
-	if (ours->kind == PW_WAIT_NETWORK || ours->kind == PW_WAIT_SEMAPHORE || ours->nil)
+	if (ours->kind == PW_WAIT_SEMAPHORE || ours->nil)
 		return;
-	if (wanted->deadline_ns ? left > wanted->deadline_ns || left < wanted->deadline_ns - DAY / 24
-				: ours->deadline_ns > 0)
+	if (wanted->deadline_ns		    ? left > wanted->deadline_ns || left < wanted->deadline_ns - DAY / 24
+	    : ours->kind == PW_WAIT_NETWORK ? ours->deadline_ns != 0
+					    : ours->deadline_ns > 0)
 		fail_msg("%s: %s: fires in %lld s", go->path, label, (long long)left / (long long)PW_NS_PER_SEC);
-	if (ours->period_ns != wanted->period_ns || ours->cases != wanted->cases)
+	if ((ours->kind != PW_WAIT_NETWORK && ours->period_ns != wanted->period_ns) || ours->cases != wanted->cases)
 		fail_msg("%s: %s: every %lld ns, %u cases", go->path, label, (long long)ours->period_ns, ours->cases);
 }
 
-static bool is_socket(int pid, int32_t fd)
+static bool is_polled(int pid, int32_t fd)
 {
 	char path[64], text[64] = "";
 
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
-	return readlink(path, text, sizeof(text) - 1) > 0 && !strncmp(text, "socket:", 7);
+	return readlink(path, text, sizeof(text) - 1) > 0 &&
+	       (!strncmp(text, "socket:", 7) || !strncmp(text, "pipe:", 5));
 }
 
 static void check_objects(struct go_target *go, struct pw_target *target)
@@ -382,10 +391,8 @@ static void check_objects(struct go_target *go, struct pw_target *target)
 						 ours->kind, ours->known, ours->nil);
 				check_channel(go, label, ours, wanted);
 				check_timer(go, label, ours, wanted);
-				if (wanted->kind == PW_WAIT_NETWORK &&
-				    (!is_socket(go->pid, ours->fd) || ours->deadline_ns))
-					fail_msg("%s: %s: fd %d, deadline %lld", go->path, label, ours->fd,
-						 (long long)ours->deadline_ns);
+				if (wanted->kind == PW_WAIT_NETWORK && !is_polled(go->pid, ours->fd))
+					fail_msg("%s: %s: fd %d", go->path, label, ours->fd);
 			}
 		}
 		result = look(snapshot); /* and the same from what is kept */
