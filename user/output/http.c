@@ -13,10 +13,14 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/buf.h"
 #include "base/macros.h"
 #include "base/parse.h"
 #include "base/why.h"
 #include "model/ages.h"
+#include "model/profile.h"
+#include "model/profile_record.h"
+#include "output/profile.h"
 #include "output/publish.h"
 
 /*
@@ -24,11 +28,13 @@
  * reference until its last byte is sent, so that a slow reader never makes us copy and never sees half of the next
  * picture.
  */
-#define CONNECTIONS_MAX	   64
-#define CONNECTION_BYTES   (16U << 10) /* request line and headers; more is refused by the library */
-#define REQUEST_SECONDS	   2	       /* of silence between requests or amid one: nobody else is held up for longer */
-#define RESPONSE_SECONDS   10	       /* of silence of who reads the answer */
-#define THREAD_STACK_BYTES (256U << 10)
+#define CONNECTIONS_MAX	     64
+#define CONNECTION_BYTES     (16U << 10) /* request line and headers; more is refused by the library */
+#define REQUEST_SECONDS	     2	/* of silence between requests or amid one: nobody else is held up for longer */
+#define RESPONSE_SECONDS     10 /* of silence of who reads the answer */
+#define THREAD_STACK_BYTES   (256U << 10)
+#define GOROUTINES_BYTES_MAX (64U << 20)
+#define NO_STACKS	     "no stacks of that process have been read yet\n"
 
 struct pw_http {
 	struct pw_board *board; /* borrowed; locks itself */
@@ -134,16 +140,12 @@ static enum MHD_Result send_page(struct pw_http *http, struct MHD_Connection *co
 }
 
 /* ?pid=N: what the last snapshot of that process knows of the ages of its goroutines (model/ages.h). */
-static enum MHD_Result send_ages(struct pw_http *http, struct MHD_Connection *connection)
+static enum MHD_Result send_ages(struct pw_http *http, struct MHD_Connection *connection, int pid)
 {
-	const char *text = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "pid");
 	const struct pw_ages_image *image;
 	struct MHD_Response *response;
 	struct body *body;
-	int pid;
 
-	if (!text || pw_parse_pid(text, &pid) < 0)
-		return send_text(connection, MHD_HTTP_BAD_REQUEST, "which process? ?pid=N\n");
 	body = calloc(1, sizeof(*body));
 	if (!body)
 		return MHD_NO;
@@ -151,7 +153,7 @@ static enum MHD_Result send_ages(struct pw_http *http, struct MHD_Connection *co
 	image = body->published ? pw_published_ages(body->published, pid) : NULL;
 	if (!image) {
 		body_free(body);
-		return send_text(connection, MHD_HTTP_NOT_FOUND, "no stacks of that process have been read yet\n");
+		return send_text(connection, MHD_HTTP_NOT_FOUND, NO_STACKS);
 	}
 	body->text = image->bytes;
 	body->size = image->size;
@@ -159,6 +161,50 @@ static enum MHD_Result send_ages(struct pw_http *http, struct MHD_Connection *co
 	if (!response)
 		body_free(body);
 	return send_response(connection, MHD_HTTP_OK, "application/octet-stream", response);
+}
+
+/* ?pid=N: the goroutine profile of that process by its last snapshot, as `parkwatch goroutines --json` writes it. */
+static enum MHD_Result send_goroutines(struct pw_http *http, struct MHD_Connection *connection, int pid)
+{
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(GOROUTINES_BYTES_MAX);
+	struct pw_published *published = pw_board_get(http->board);
+	const struct pw_record *record = published ? pw_published_record(published, pid) : NULL;
+	struct pw_profile *profile = NULL;
+	int r = record ? pw_profile_from_record(record, &profile) : -ENODATA;
+	size_t size;
+	char *text;
+
+	if (r >= 0)
+		r = pw_profile_write_json(&out, profile);
+	pw_profile_free(profile);
+	pw_published_unref(published);
+	if (r == -ENODATA)
+		return send_text(connection, MHD_HTTP_NOT_FOUND, NO_STACKS);
+	text = r < 0 ? NULL : pw_buf_take(&out, &size);
+	if (!text)
+		return send_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
+	return send_response(connection, MHD_HTTP_OK, "application/json",
+			     MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE));
+}
+
+/* What is asked of one process. */
+static const struct process_route {
+	const char *path;
+	enum MHD_Result (*send)(struct pw_http *http, struct MHD_Connection *connection, int pid);
+} process_routes[] = {
+	{"/api/v1/ages", send_ages},
+	{"/api/v1/goroutines", send_goroutines},
+};
+
+static enum MHD_Result send_of_process(struct pw_http *http, struct MHD_Connection *connection,
+				       const struct process_route *route)
+{
+	const char *text = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "pid");
+	int pid;
+
+	if (!text || pw_parse_pid(text, &pid) < 0)
+		return send_text(connection, MHD_HTTP_BAD_REQUEST, "which process? ?pid=N\n");
+	return route->send(http, connection, pid);
 }
 
 static bool wants_openmetrics(struct MHD_Connection *connection)
@@ -214,8 +260,9 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 		return send_text(connection, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
 				 ready ? "ready\n" : "starting\n");
 	}
-	if (!strcmp(url, "/api/v1/ages"))
-		return send_ages(http, connection);
+	for (size_t i = 0; i < ARRAY_SIZE(process_routes); i++)
+		if (!strcmp(url, process_routes[i].path))
+			return send_of_process(http, connection, &process_routes[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
 		if (strcmp(url, routes[i].path))
 			continue;

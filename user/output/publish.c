@@ -62,6 +62,14 @@ const struct pw_ages_image *pw_published_ages(const struct pw_published *publish
 	return NULL;
 }
 
+const struct pw_record *pw_published_record(const struct pw_published *published, int32_t pid)
+{
+	for (size_t i = 0; i < published->record_count; i++)
+		if (published->records[i]->identity.pid == pid)
+			return published->records[i];
+	return NULL;
+}
+
 struct pw_published *pw_published_ref(struct pw_published *published)
 {
 	atomic_fetch_add_explicit(&published->references, 1, memory_order_relaxed);
@@ -99,6 +107,7 @@ static void render_index(struct pw_buf *out, const struct pw_published *publishe
 		"<li><a href=\"/metrics\">/metrics</a> for Prometheus</li>\n"
 		"<li><a href=\"/api/v1/ps\">/api/v1/ps</a> processes and what can be observed of them</li>\n"
 		"<li><a href=\"/api/v1/alerts\">/api/v1/alerts</a> what fires now and what ended lately</li>\n"
+		"<li>/api/v1/goroutines?pid=N: every goroutine of a process by stack, as last read</li>\n"
 		"<li><a href=\"/-/healthy\">/-/healthy</a>, <a href=\"/-/ready\">/-/ready</a></li>\n"
 		"</ul></body></html>\n",
 		published->record_count, published->alert_count);

@@ -67,6 +67,8 @@ int pw_published_set_ages(struct pw_published *published, struct pw_ages_image *
 	__attribute__((warn_unused_result));
 /* Those of one process, owned by published: NULL if there are none. Any thread. */
 const struct pw_ages_image *pw_published_ages(const struct pw_published *published, int32_t pid);
+/* The record of one process, owned by published: NULL if it is not among them. Any thread. */
+const struct pw_record *pw_published_record(const struct pw_published *published, int32_t pid);
 struct pw_published *pw_published_ref(struct pw_published *published);
 void pw_published_unref(struct pw_published *published); /* NULL is fine; any thread */
 
