@@ -6,6 +6,8 @@
     goroutines.py dump PROFILE.debug2 DUMP             the runtime's own stack dump: frame by frame, offset by offset
     goroutines.py crash PROFILE.debug2 STDERR          what GOTRACEBACK=crash printed, with the runtime's own frames
     goroutines.py debug1 BEFORE.json AFTER.json TEXT   /debug/pprof/goroutine?debug=1, asked between two profiles
+    goroutines.py debug2 BEFORE AFTER TEXT             the same of debug=2: goroutine by goroutine, offset by offset
+    goroutines.py lines PROFILE.debug2                 nothing but the lines that debug=2 has
     goroutines.py schema SCHEMA.json PROFILE.json
     goroutines.py faults PROFILE.json ANSWER.json      the answer of tests/targets/faults: nothing missing, nothing more
 
@@ -262,6 +264,49 @@ def debug1(before, after, text):
     yield from best
 
 
+def debug2(before, after, text):
+    """Each goroutine as it stood in one of the two, but for the connection that asks: the goroutine that answers, and
+    the one that reads ahead on its connection, which are only in the answer, or stand elsewhere by then."""
+    theirs, seen = tracebacks(text), [tracebacks(path) for path in (before, after)]
+    asking = {goid for goid, (_, frames, _) in theirs.items() if any(f.startswith("runtime/pprof.") for f, _ in frames)}
+    if len(asking) != 1:
+        yield f"{len(asking)} goroutines answer"
+    ahead = [goid for goid, (_, frames, _) in theirs.items() if any("backgroundRead" in f for f, _ in frames)]
+    asking |= set(ahead[-1:])  # of the youngest connection
+    for goid in sorted(theirs):
+        if goid in asking:
+            continue
+        reason, frames, elided = theirs[goid]
+        found = []
+        for profile in seen:
+            have_reason, have, _ = profile.get(goid, ("absent", [], None))
+            if elided is not None:
+                rest = len(frames) - elided
+                have = have[:elided] + (have[-rest:] if rest else [])
+            found.append([] if reason == have_reason else [f"goroutine {goid}: expected [{reason}], seen [{have_reason}]"])
+            found[-1] += first_difference(goid, reason, frames, have)
+        yield from min(found, key=len)
+    for goid in sorted((set(seen[0]) & set(seen[1])) - set(theirs)):
+        yield f"goroutine {goid} is not in the answer"
+
+
+LINES = [  # of one goroutine, by what may follow what
+    re.compile(r"goroutine \d+ \[[^],\n]+(, \d+ minutes)?(, locked to thread)?\]:$"),
+    re.compile(r"(panic|[^\s:]\S*)\(\.\.\.\)$"),
+    re.compile(r"\t[^\s:]+:\d+( \+0x[0-9a-f]+)?$"),
+    re.compile(r"created by \S+( in goroutine \d+)?$"),
+    re.compile(r"\tgoroutine running on other thread; stack unavailable$|\.\.\.additional frames elided\.\.\.$"),
+]
+
+
+def lines(path):
+    with open(path, encoding="utf-8") as file:
+        for block in file.read().rstrip("\n").split("\n\n"):
+            for number, line in enumerate(block.split("\n")):
+                if not any(kind.match(line) for kind in (LINES[1:] if number else LINES[:1])):
+                    yield f"no line of debug=2: {line!r}"
+
+
 def schema(document, profile):
     import jsonschema
 
@@ -271,7 +316,7 @@ def schema(document, profile):
 
 def main():
     what, *files = sys.argv[1:]
-    judges = {"groups": groups, "dump": dump, "crash": crash, "debug1": debug1, "schema": schema, "faults": faults}
+    judges = {"groups": groups, "dump": dump, "crash": crash, "debug1": debug1, "debug2": debug2, "lines": lines, "schema": schema, "faults": faults}
     found = list(judges[what](*files))
     print("\n".join(found), end="\n" if found else "")
     sys.exit(1 if found else 0)

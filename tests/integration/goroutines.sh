@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# `parkwatch goroutines` against what programs say of themselves: every kind of wait, every format, a real server.
+# `parkwatch goroutines` against what programs say of themselves: every kind of wait, every format. Real servers: judges.sh.
 . "$(dirname "$0")/lib.sh"
 begin goroutines
 compare=$root/tests/integration/goroutines.py
@@ -37,6 +37,15 @@ for version in 1.19 1.24 1.27; do
 		"$(jq '[.groups[] | select((.diagnosis.rule // "") != "PW-D01") | .count] | add' "$tmp/p.json")" \
 		"$(awk '/^Samples:/ { on = 1; next } /^Locations/ { on = 0 } on && /^ +[0-9]+ +[0-9]+:/ { sum += $1 } END { print sum }' "$tmp/raw")"
 	contains "go$version: pprof -top names the leak" "$(pprof -top -cum "$tmp/p.pb.gz" 2>/dev/null)" ' main\.channels\.func1\.1$'
+	stop_target "waits$version"
+done
+
+# ---- the other versions: what each waits for, in the runtime's own words ------------------------------------------------
+for version in 1.21 1.22 1.23 1.25 1.26; do
+	start_target "waits$version" "$(target waits $version stripped)"
+	tell "waits$version" "dump $tmp/dump" >/dev/null
+	look "$target_pid" --once --format debug2 >"$tmp/p.debug2"
+	check "go$version: every frame and offset is that of the runtime's own dump" "$compare" dump "$tmp/p.debug2" "$tmp/dump"
 	stop_target "waits$version"
 done
 
@@ -90,21 +99,5 @@ equal "--diff: what has grown" 30 "$(jq '[.groups[] | select(.growth > 0) | .gro
 equal "--diff: and it is the biggest" 30 "$(jq '.groups[0].growth' <<<"$diff")"
 contains "--diff: as text" "$(look "$target_pid" --diff "$tmp/old.json")" '^growing +\+30  '
 stop_target counts
-
-# ---- a real server ---------------------------------------------------------------------------------------------------
-start_prometheus
-agrees() { # asked in between, so that what a scrape in that very moment does is not held against us: then again
-	look "$server_pid" --once --json >"$tmp/before.json" &&
-		curl -fsS -H 'Connection: close' "$prometheus_url/debug/pprof/goroutine?debug=1" >"$tmp/debug1" &&
-		look "$server_pid" --once --json >"$tmp/after.json" &&
-		"$compare" debug1 "$tmp/before.json" "$tmp/after.json" "$tmp/debug1" >"$tmp/differences"
-}
-sleep 3 # its first seconds are no rest
-if wait_until 20 agrees; then
-	ok "prometheus: every stack, function by function, line by line, with the counts of its own debug=1"
-else
-	not_ok "prometheus: every stack, function by function, line by line, with the counts of its own debug=1" \
-		"$(head -20 "$tmp/differences")"
-fi
 
 pass
