@@ -147,7 +147,7 @@ static const struct pw_rule rules[] = {
 
 void pw_rules_config_default(struct pw_rules_config *ret_config)
 {
-	*ret_config = (struct pw_rules_config){
+	static const struct pw_rules_config defaults = {
 		.g08_enabled = true,
 		.g08_tick_ns = 10 * PW_NS_PER_SEC,
 		.g08_age_ns = 30 * PW_NS_PER_SEC,
@@ -177,6 +177,8 @@ void pw_rules_config_default(struct pw_rules_config *ret_config)
 		.g10_clear_ns = 900 * PW_NS_PER_SEC,
 		.g10_warmup_ns = 600 * PW_NS_PER_SEC,
 	};
+
+	memcpy(ret_config, &defaults, sizeof(defaults)); /* padding too: configurations are compared by bytes */
 }
 
 const struct pw_rule *pw_rules(size_t *ret_count)

@@ -308,6 +308,8 @@ static void alert_stacks(struct pw_buf *out, const struct pw_alert *alert)
 
 static void alert_body(struct pw_buf *out, const struct pw_alert *alert)
 {
+	char window[PW_DURATION_SIZE];
+
 	pw_buf_puts(out, "  ");
 	put(out, alert->text);
 	pw_buf_puts(out, "\n  go statement: ");
@@ -320,7 +322,13 @@ static void alert_body(struct pw_buf *out, const struct pw_alert *alert)
 		pw_buf_printf(out, "%.0f", alert->baseline);
 	else
 		pw_buf_puts(out, "not yet known");
-	pw_buf_printf(out, ", growth %+.0f per hour\n", alert->growth_per_hour);
+	pw_buf_printf(out, ", growth %+.0f per hour", alert->growth_per_hour);
+	if (alert->window_ns)
+		pw_buf_printf(out, " [%+.0f .. %+.0f] over %s: %.0f became old, %.0f of the old ended",
+			      alert->growth_low_per_hour, alert->growth_high_per_hour,
+			      pw_time_duration(alert->window_ns, window), alert->arrivals_per_hour,
+			      alert->exits_per_hour);
+	pw_buf_putc(out, '\n');
 	alert_stacks(out, alert);
 	if (*alert->hint) {
 		pw_buf_puts(out, "  next: ");

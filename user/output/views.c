@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/macros.h"
 #include "base/time.h"
 #include "model/alert.h"
 #include "model/record.h"
@@ -242,6 +243,25 @@ static void alert_parked(struct pw_json *json, const struct pw_alert *alert)
 	alert_wait(json, &alert->waiting_on);
 }
 
+/* Of growth over a window: null where a rule knows of none. */
+static void alert_growth(struct pw_json *json, const struct pw_alert *alert)
+{
+	static const char *const keys[] = {"window_ns",		"growth_low_per_hour", "growth_high_per_hour",
+					   "arrivals_per_hour", "exits_per_hour",      "life_ns"};
+
+	if (!alert->window_ns) {
+		for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+			pw_json_key_null(json, keys[i]);
+		return;
+	}
+	pw_json_key_u64(json, keys[0], alert->window_ns);
+	pw_json_key_double(json, keys[1], alert->growth_low_per_hour);
+	pw_json_key_double(json, keys[2], alert->growth_high_per_hour);
+	pw_json_key_double(json, keys[3], alert->arrivals_per_hour);
+	pw_json_key_double(json, keys[4], alert->exits_per_hour);
+	pw_json_key_u64(json, keys[5], alert->life_ns);
+}
+
 static void alert_object(struct pw_json *json, const struct pw_alert *alert)
 {
 	pw_json_object(json);
@@ -270,6 +290,7 @@ static void alert_object(struct pw_json *json, const struct pw_alert *alert)
 	else
 		pw_json_key_null(json, "baseline");
 	pw_json_key_double(json, "growth_per_hour", alert->growth_per_hour);
+	alert_growth(json, alert);
 	key_frames(json, "creation_stack", alert->creation, alert->creation_count);
 	alert_parked(json, alert);
 	pw_json_key_str(json, "text", alert->text);

@@ -251,6 +251,15 @@ static void repeat(struct pw_webhook *webhook)
 		(void)deliver(webhook, text, size);
 }
 
+/* When there is something to do, if nothing new comes. With the lock. */
+static uint64_t next_work_ns(const struct pw_webhook *webhook, uint64_t items)
+{
+	if (items)
+		return webhook->next_try_ns;
+	return webhook->current.text ? PW_MAX(webhook->next_repeat_ns, webhook->next_try_ns)
+				     : pw_now_ns() + 3600 * PW_NS_PER_SEC;
+}
+
 /* Until there is something to do. True: to be ended. */
 static bool wait_for_work(struct pw_webhook *webhook)
 {
@@ -260,9 +269,9 @@ static bool wait_for_work(struct pw_webhook *webhook)
 	bool stop;
 
 	pw_spool_stats(webhook->spool, &spool);
-	until_ns = PW_MAX(spool.items ? 0 : webhook->next_repeat_ns, webhook->next_try_ns);
 	pthread_mutex_lock(&webhook->lock);
-	while (!webhook->stop && !webhook->inbox.count && pw_now_ns() < until_ns) {
+	while (!webhook->stop && !webhook->inbox.count &&
+	       pw_now_ns() < (until_ns = next_work_ns(webhook, spool.items))) {
 		until = (struct timespec){.tv_sec = (time_t)(until_ns / PW_NS_PER_SEC),
 					  .tv_nsec = (long)(until_ns % PW_NS_PER_SEC)};
 		pthread_cond_timedwait(&webhook->changed, &webhook->lock, &until);
@@ -432,6 +441,8 @@ void pw_webhook_current(struct pw_webhook *webhook, const struct pw_alert *alert
 	pthread_mutex_lock(&webhook->lock);
 	old = webhook->current;
 	webhook->current = message;
+	if (!old.text != !message.text)
+		pthread_cond_signal(&webhook->changed);
 	pthread_mutex_unlock(&webhook->lock);
 	free(old.text);
 }
