@@ -27,7 +27,8 @@
 #define STEADY_SAMPLES	  5 /* snapshots in which they ran at the same rate */
 #define STEADY_VARIATION  0.2
 #define LOW_SHARE	  0.5
-#define LEAK_WINDOW	  1 /* from this window on it is called a leak, if there is a baseline */
+#define INNERMOST	  8U /* frames */
+#define LEAK_WINDOW	  1  /* from this window on it is called a leak, if there is a baseline */
 #define SCALES		  PW_SURVIVOR_SCALES
 
 enum kind { CHANNEL, SELECT, WAITGROUP, SLEEPER, COROUTINE, OTHER, _KINDS };
@@ -93,18 +94,15 @@ static bool is_judged(const struct pw_record *record, const struct pw_record_par
 	       statement->gopc != PW_STATEMENT_OTHER;
 }
 
-/* The first function on the stack outside of package runtime; "" if there is none. */
-static const char *first_caller(const struct pw_record *record, const struct pw_record_park *park)
+/* Do they wait in that function? It is among the innermost: below it are only the runtime's, and sync.runtime_*. */
+static bool waits_in(const struct pw_record *record, const struct pw_record_park *park, const char *function)
 {
 	const struct pw_record_stack *stack = &record->stacks[park->stack];
 
-	for (uint32_t i = 0; i < stack->count; i++) {
-		const char *name = pw_record_string(record, record->frames[stack->first + i].function);
-
-		if (strncmp(name, "runtime.", 8) != 0)
-			return name;
-	}
-	return "";
+	for (uint32_t i = 0; i < PW_MIN(stack->count, INNERMOST); i++)
+		if (!strcmp(pw_record_string(record, record->frames[stack->first + i].function), function))
+			return true;
+	return false;
 }
 
 static bool is_steady(const struct site *site)
@@ -118,7 +116,7 @@ static bool is_steady(const struct site *site)
 /* Before Go 1.24 WaitGroups wait as "semacquire": the caller tells. */
 static enum kind kind_of(const struct pw_record *record, const struct pw_record_park *park, const struct site *site)
 {
-	const char *reason = pw_record_string(record, park->reason), *caller = first_caller(record, park);
+	const char *reason = pw_record_string(record, park->reason);
 
 	if (!strcmp(reason, "sleep") || is_steady(site))
 		return SLEEPER;
@@ -128,7 +126,7 @@ static enum kind kind_of(const struct pw_record *record, const struct pw_record_
 		return SELECT;
 	if (!strncmp(reason, "coroutine", 9))
 		return COROUTINE;
-	if (strstr(caller, "sync.(*WaitGroup).Wait") || strstr(caller, "sync.(*Cond).Wait"))
+	if (waits_in(record, park, "sync.(*WaitGroup).Wait") || waits_in(record, park, "sync.(*Cond).Wait"))
 		return WAITGROUP;
 	return OTHER;
 }

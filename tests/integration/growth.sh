@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Growth by survivors on live programs: each kind of leak is found under its rule, at its line; each healthy twin, which
+# starts as many that end, is not. Windows are shortened by configuration; replay says the same again.
+. "$(dirname "$0")/lib.sh"
+begin growth
+
+cat >"$tmp/fast.yaml" <<YAML
+include: ["$tmp/*"]
+snapshot_interval: 1s
+services:
+  "leak-*": leak
+  "twin-*": twin
+rules:
+  PW-G08: {enabled: no}
+  PW-G10: {bucket: 1s, age: 2s, life: 20s, min_added: 20, min_slope: 10, confirm: 2, warmup: 0, clear: 3s}
+YAML
+declare -A rule=([send]=PW-G01 [receive]=PW-G01 [select]=PW-G03 [waitgroup]=PW-G05 [cond]=PW-G05 [sleep]=PW-G06
+	[ticker]=PW-G06 [mutex]=PW-G10 [iterator]=PW-G11)
+declare -A pid_of
+
+start_kind() { # NAME VERSION KIND [ARGS...]
+	local name=$1 version=$2 kind=$3
+	shift 3
+	cp "$(target grows "$version" stripped)" "$tmp/$name"
+	"$tmp/$name" -kind "$kind" -rate 8 "$@" >/dev/null 2>"$tmp/$name.err" </dev/null &
+	pid_of[$name]=$!
+	started+=("$!")
+}
+
+for version in 1.19 1.24 1.27; do
+	for kind in send select waitgroup ticker; do start_kind "leak-$kind-$version" "$version" "$kind"; done
+	start_kind "twin-send-$version" "$version" send -heal 1500ms
+	start_kind "twin-select-$version" "$version" select -heal 4s
+done
+for kind in receive cond sleep mutex iterator; do start_kind "leak-$kind-1.27" 1.27 "$kind"; done
+for kind in sleep ticker mutex iterator; do start_kind "twin-$kind-1.27" 1.27 "$kind" -heal 3s; done
+start_daemon -c "$tmp/fast.yaml" --record "$tmp/recording"
+
+fired() { # PID: the rules that have fired for it
+	"$parkwatch" alerts --json --socket "$daemon_socket" | jq -r ".alerts[] | select(.pid == $1) | .rule" | sort -u | tr '\n' ' '
+}
+says() { [ -n "$(fired "$1")" ]; }
+for name in "${!pid_of[@]}"; do
+	[ "${name%%-*}" = leak ] || continue
+	kind=$(cut -d- -f2 <<<"$name")
+	wait_until 60 says "${pid_of[$name]}" || true
+	equal "$name is found under its rule" "${rule[$kind]} " "$(fired "${pid_of[$name]}")"
+done
+alert=$("$parkwatch" alerts --json --socket "$daemon_socket" | jq ".alerts[] | select(.pid == ${pid_of[leak-send-1.19]})")
+equal "with the go statement" "main.start 110" "$(jq -r '"\(.statement.function) \(.statement.line)"' <<<"$alert")"
+contains "the stack it is parked on" "$(jq -r '.parked_stack[0].function' <<<"$alert")" '^main\.'
+between "how fast it grows: 8 a second" 20000 "$(jq .growth_per_hour <<<"$alert")" 36000
+between "how many became old" 20000 "$(jq .arrivals_per_hour <<<"$alert")" 36000
+equal "that none of the old ones ended" 0 "$(jq '.exits_per_hour | floor' <<<"$alert")"
+contains "in a sentence" "$(jq -r .text <<<"$alert")" 'are parked in chan send: \+[0-9,]+/h over [0-9]+[sm]'
+twins() { # the alerts of twins
+	"$parkwatch" alerts --json --socket "$daemon_socket" | jq -r '.alerts[] | select(.service == "twin") | "\(.process) \(.rule) \(.text)"'
+}
+equal "no twin is accused" "" "$(twins)"
+
+# ---- the end, and the recording ---------------------------------------------------------------------------------------
+kill -KILL "${pid_of[leak-send-1.24]}"
+gone() { grep -q "state=gone.*process=leak-send-1.24" "$tmp/daemon.log"; }
+check "a process that ends takes its alert along" wait_until 15 gone
+stop_daemon
+transitions() { jq -r '.transitions[] | "\(.state) \(.pid) \(.rule) \(.count)"'; }
+said=$(grep -oE 'parkwatch_(rule|state|pid|count)=[^ ]+' "$tmp/daemon.log" | cut -d= -f2 | paste -d' ' - - - - | awk '{ print $2, $3, $1, $4 }')
+equal "replay says what the daemon said, number for number" "$said" "$("$parkwatch" replay --json "$tmp/recording" | transitions)"
+pass
