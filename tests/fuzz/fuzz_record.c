@@ -76,6 +76,12 @@ static void touch(const struct pw_record *record)
 	}
 	for (size_t i = 0; i < record->snapshot.row_count; i++)
 		sink += record->snapshot.parks[record->snapshot.rows[i].park].count;
+	for (size_t i = 0; i < record->gc.cycle_count; i++) {
+		_cleanup_buf_ struct pw_buf line = PW_BUF_INIT(1024);
+
+		pw_gctrace_format(&line, &record->gc.cycles[i], 27);
+		sink += line.size + (uint64_t)(100 * pw_gc_assist_share(&record->gc.cycles[i]));
+	}
 	for (size_t i = 0; i < pw_record_bytes(record); i += 64)
 		sink += bytes[i];
 }

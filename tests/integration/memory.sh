@@ -28,6 +28,7 @@ program() { # NAME VERSION COMMAND...: a program of ours that has done that
 	start_target "$name" "$(target memory "$version" stripped)"
 	for command; do tell "$name" "$command" >/dev/null; done
 }
+metrics_have() { metrics | grep -qE -- "$1"; }
 small='(.unexplained_bytes | fabs) < 3 * $mb'
 # The runtime counts address space: what the program never wrote to is no surprise.
 explained='(.unexplained_bytes + .heap.untouched_bytes + .heap.swapped_bytes | fabs) < 3 * $mb'
@@ -140,6 +141,22 @@ for server in etcd caddy nats; do
 	is "the rest is explained" "$explained"
 	is "the heap is there" '.bytes.live_heap + .bytes.uncollected > $mb'
 done
+
+# ---- the daemon --------------------------------------------------------------------------------------------------------
+program daemon 1.24 "hold 60" gc "mmap 20" "churn 40"
+start_daemon --config <(printf 'include: [memory-1.24-str]\n')
+labels="pid=\"$target_pid\""
+wait_until 30 metrics_have 'parkwatch_memory_bytes\{.*'"$labels"'.*kind="live_heap"' || not_ok "the daemon looks at memory" "$(metrics | grep -c parkwatch)"
+between "daemon: live heap in /metrics" $((58 * MB)) "$(metric parkwatch_memory_bytes "$labels.*kind=\"live_heap\"")" $((70 * MB))
+between "daemon: memory that is not Go's in /metrics" $((16 * MB)) "$(metric parkwatch_memory_bytes "$labels.*kind=\"non_go\"")" $((26 * MB))
+name=daemon-api
+json=$(curl -fsS "$daemon_url/api/v1/memory" | jq --argjson pid "$target_pid" '.processes[] | select(.pid == $pid)')
+is "the same by /api/v1/memory" '(.bytes.live_heap / $mb | . > 58 and . < 70) and ([.bytes[]] | add) + .unexplained_bytes == .rss_bytes'
+wait_until 20 metrics_have 'parkwatch_gc_cycle_mark_seconds_count\{.*'"$labels"'[^ ]* [1-9]' || true
+json=$(curl -fsS "$daemon_url/api/v1/gc" | jq --argjson pid "$target_pid" '.processes[] | select(.pid == $pid)')
+is "cycles by /api/v1/gc" '.source == "probes" and .missed == 0 and (.cycles | length) >= 1 and (.cycles[-1].heap_live_bytes / $mb | . > 58 and . < 70)'
+equal "daemon: none missed" 0 "$(metric parkwatch_gc_cycles_missed_total "$labels")"
+stop_daemon || true
 
 # ---- what goes wrong ---------------------------------------------------------------------------------------------------
 sleep 60 &

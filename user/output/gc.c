@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/json.h"
@@ -80,23 +82,68 @@ static void write_cycle(struct pw_json *json, const struct pw_gc_view *view, con
 	pw_json_end(json);
 }
 
+static void write_process(struct pw_json *json, const struct pw_gc_view *view)
+{
+	pw_json_key_i64(json, "pid", view->pid);
+	pw_json_key_str(json, "process", view->process);
+	pw_json_key_str(json, "go_version", view->go_version);
+	pw_json_key_str(json, "source", view->source);
+	pw_json_key_u64(json, "missed", view->sums->missed);
+	pw_json_key_u64(json, "refused", view->sums->refused);
+	pw_json_key_array(json, "cycles");
+	for (size_t i = 0; i < view->cycle_count; i++)
+		write_cycle(json, view, &view->cycles[i]);
+	pw_json_end(json);
+}
+
 void pw_view_gc(struct pw_buf *out, const struct pw_gc_view *view)
 {
 	struct pw_json json = pw_json_init(out, true);
 
 	pw_json_object(&json);
 	pw_json_key_u64(&json, "schema_version", PW_SCHEMA_VERSION);
-	pw_json_key_i64(&json, "pid", view->pid);
-	pw_json_key_str(&json, "process", view->process);
-	pw_json_key_str(&json, "go_version", view->go_version);
-	pw_json_key_str(&json, "source", view->source);
-	pw_json_key_u64(&json, "missed", view->sums->missed);
-	pw_json_key_u64(&json, "refused", view->sums->refused);
-	pw_json_key_array(&json, "cycles");
-	for (size_t i = 0; i < view->cycle_count; i++)
-		write_cycle(&json, view, &view->cycles[i]);
-	pw_json_end(&json);
+	write_process(&json, view);
 	pw_json_end(&json);
 	if (pw_json_finish(&json)) /* the buffer's error, which whoever prints it looks at */
 		return;
+}
+
+static struct pw_gc_view view_of(const struct pw_record *record)
+{
+	const char *version = pw_record_string(record, record->identity.go_version);
+
+	return (struct pw_gc_view){
+		.pid = record->identity.pid,
+		.process = pw_record_string(record, record->identity.process),
+		.go_version = version,
+		.go_minor = strncmp(version, "go1.", 4) ? 0 : (int)strtol(version + 4, NULL, 10),
+		.source = record->gc.section.quality == PW_EXACT ? "probes" : "polls",
+		.boot_ns = record->boot_ns,
+		.wall_ns = record->wall_ns,
+		.cycles = record->gc.cycles,
+		.cycle_count = record->gc.cycle_count,
+		.sums = &record->gc.sums,
+	};
+}
+
+void pw_view_gc_all(struct pw_buf *out, const struct pw_record *const *records, size_t count)
+{
+	struct pw_json json = pw_json_init(out, false);
+
+	pw_json_object(&json);
+	pw_json_key_u64(&json, "schema_version", PW_SCHEMA_VERSION);
+	pw_json_key_array(&json, "processes");
+	for (size_t i = 0; i < count; i++) {
+		struct pw_gc_view view = view_of(records[i]);
+
+		if (!records[i]->gc.section.present)
+			continue;
+		pw_json_object(&json);
+		write_process(&json, &view);
+		pw_json_end(&json);
+	}
+	pw_json_end(&json);
+	pw_json_end(&json);
+	if (!pw_json_finish(&json))
+		pw_buf_putc(out, '\n');
 }

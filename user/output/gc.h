@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 struct pw_buf;
-struct pw_json;
 struct pw_gc_sums;
+struct pw_record;
 struct pw_record_gc_cycle;
 
 /* GC cycles for people: a header line, and one line per cycle, columns under it. */
@@ -26,5 +26,7 @@ struct pw_gc_view {
 };
 /* The JSON of `parkwatch gc`. */
 void pw_view_gc(struct pw_buf *out, const struct pw_gc_view *view);
+/* The same of all processes, from the daemon's records: {schema_version, processes: [...]}. */
+void pw_view_gc_all(struct pw_buf *out, const struct pw_record *const *records, size_t count);
 
 #endif

@@ -54,6 +54,8 @@ static const struct route {
 	{"/", PW_PAGE_INDEX, "text/html; charset=utf-8"},
 	{"/metrics", PW_PAGE_METRICS, "text/plain; version=0.0.4; charset=utf-8"},
 	{"/api/v1/ps", PW_PAGE_PS_JSON, "application/json"},
+	{"/api/v1/gc", PW_PAGE_GC_JSON, "application/json"},
+	{"/api/v1/memory", PW_PAGE_MEMORY_JSON, "application/json"},
 	{"/api/v1/alerts", PW_PAGE_ALERTS_JSON, "application/json"},
 };
 static const struct route openmetrics = {"/metrics", PW_PAGE_OPENMETRICS,

@@ -152,7 +152,7 @@ static void put_sum(struct pw_buf *out, const struct pw_memory_table *table)
 	}
 	if (rest < 0)
 		pw_buf_printf(out, " - %s that is not resident", pw_size_text((uint64_t)-rest, text));
-	else
+	else if (rest > 0)
 		pw_buf_printf(out, "%s%s others", before, pw_size_text((uint64_t)rest, text));
 }
 
@@ -365,40 +365,82 @@ static void write_heap(struct pw_json *json, const struct pw_memory_view *view)
 	pw_json_end(json);
 }
 
-void pw_view_memory(struct pw_buf *out, const struct pw_memory_view *view)
+static void write_process(struct pw_json *json, const struct pw_memory_view *view)
 {
 	_cleanup_buf_ struct pw_buf conclusion = PW_BUF_INIT(2048);
 	const struct pw_memory_table *table = view->table;
-	struct pw_json json = pw_json_init(out, true);
 
 	put_sum(&conclusion, table);
+	pw_json_key_i64(json, "pid", view->pid);
+	pw_json_key_str(json, "process", view->process);
+	pw_json_key_str(json, "go_version", view->go_version);
+	pw_json_key_str(json, "conclusion", pw_buf_text(&conclusion));
+	pw_json_key_str(json, "no_heap", view->no_heap);
+	pw_json_key_u64(json, "rss_bytes", table->rss_bytes);
+	pw_json_key_object(json, "bytes");
+	for (int i = 0; i < _PW_MEMORY_KIND_MAX; i++)
+		key_number(json, pw_memory_kind_name((enum pw_memory_kind)i),
+			   view->no_heap && i < PW_MEMORY_NON_GO ? PW_UNKNOWN : table->kind[i]);
+	pw_json_end(json);
+	pw_json_key_i64(json, "unexplained_bytes", table->unexplained_bytes);
+	pw_json_key_str(json, "largest", pw_memory_kind_name(pw_memory_largest(table)));
+	pw_json_key_bool(json, "mappings_told_apart", table->detailed);
+	pw_json_key_u64(json, "swap_bytes", table->swap_bytes);
+	pw_json_key_u64(json, "huge_pages_bytes", table->huge_bytes);
+	key_number(json, "c_heap_bytes", table->c_heap_bytes);
+	if (view->no_heap)
+		pw_json_key_null(json, "heap");
+	else
+		write_heap(json, view);
+	write_limits(json, view);
+	pw_json_key_u64(json, "mappings", table->mappings);
+	pw_json_key_u64(json, "cost_cpu_ns", table->cost_ns);
+}
+
+void pw_view_memory(struct pw_buf *out, const struct pw_memory_view *view)
+{
+	struct pw_json json = pw_json_init(out, true);
+
 	pw_json_object(&json);
 	pw_json_key_u64(&json, "schema_version", PW_SCHEMA_VERSION);
-	pw_json_key_i64(&json, "pid", view->pid);
-	pw_json_key_str(&json, "process", view->process);
-	pw_json_key_str(&json, "go_version", view->go_version);
-	pw_json_key_str(&json, "conclusion", pw_buf_text(&conclusion));
-	pw_json_key_str(&json, "no_heap", view->no_heap);
-	pw_json_key_u64(&json, "rss_bytes", table->rss_bytes);
-	pw_json_key_object(&json, "bytes");
-	for (int i = 0; i < _PW_MEMORY_KIND_MAX; i++)
-		key_number(&json, pw_memory_kind_name((enum pw_memory_kind)i),
-			   view->no_heap && i < PW_MEMORY_NON_GO ? PW_UNKNOWN : table->kind[i]);
-	pw_json_end(&json);
-	pw_json_key_i64(&json, "unexplained_bytes", table->unexplained_bytes);
-	pw_json_key_str(&json, "largest", pw_memory_kind_name(pw_memory_largest(table)));
-	pw_json_key_bool(&json, "mappings_told_apart", table->detailed);
-	pw_json_key_u64(&json, "swap_bytes", table->swap_bytes);
-	pw_json_key_u64(&json, "huge_pages_bytes", table->huge_bytes);
-	key_number(&json, "c_heap_bytes", table->c_heap_bytes);
-	if (view->no_heap)
-		pw_json_key_null(&json, "heap");
-	else
-		write_heap(&json, view);
-	write_limits(&json, view);
-	pw_json_key_u64(&json, "mappings", table->mappings);
-	pw_json_key_u64(&json, "cost_cpu_ns", table->cost_ns);
+	write_process(&json, view);
 	pw_json_end(&json);
 	if (pw_json_finish(&json)) /* the buffer's error, which whoever prints it looks at */
 		return;
+}
+
+void pw_view_memory_all(struct pw_buf *out, const struct pw_record *const *records, size_t count)
+{
+	struct pw_json json = pw_json_init(out, false);
+	char taken[PW_RFC3339_SIZE];
+
+	pw_json_object(&json);
+	pw_json_key_u64(&json, "schema_version", PW_SCHEMA_VERSION);
+	pw_json_key_array(&json, "processes");
+	for (size_t i = 0; i < count; i++) {
+		const struct pw_record *record = records[i];
+		const struct pw_memory_view view = {
+			.table = &record->memory.table,
+			.pid = record->identity.pid,
+			.process = pw_record_string(record, record->identity.process),
+			.go_version = pw_record_string(record, record->identity.go_version),
+			.max_path = pw_record_string(record, record->memory.max_path),
+			.high_path = pw_record_string(record, record->memory.high_path),
+			.no_heap = record->memory.table.heap_committed_bytes ? NULL : "not to be had at that time",
+			.wall_ns = record->wall_ns,
+		};
+
+		if (!record->memory.section.present)
+			continue;
+		pw_json_object(&json);
+		pw_json_key_str(
+			&json, "taken_at",
+			pw_time_rfc3339(record->wall_ns - (record->boot_ns - record->memory.section.taken_ns), taken));
+		write_process(&json, &view);
+		pw_json_end(&json);
+	}
+	pw_json_end(&json);
+	pw_json_end(&json);
+	if (!pw_json_finish(&json))
+		pw_buf_putc(out, '\n');
 }

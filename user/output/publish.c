@@ -6,6 +6,8 @@
 #include "base/macros.h"
 #include "model/ages.h"
 #include "model/record.h"
+#include "output/gc.h"
+#include "output/memory.h"
 #include "output/metrics.h"
 #include "output/publish_data.h"
 #include "output/report.h"
@@ -106,6 +108,8 @@ static void render_index(struct pw_buf *out, const struct pw_published *publishe
 		"<body><h1>parkwatch</h1>\n<p>%zu Go processes observed, %zu alerts.</p>\n<ul>\n"
 		"<li><a href=\"/metrics\">/metrics</a> for Prometheus</li>\n"
 		"<li><a href=\"/api/v1/ps\">/api/v1/ps</a> processes and what can be observed of them</li>\n"
+		"<li><a href=\"/api/v1/memory\">/api/v1/memory</a> where the RSS of each goes</li>\n"
+		"<li><a href=\"/api/v1/gc\">/api/v1/gc</a> the last garbage collections of each</li>\n"
 		"<li><a href=\"/api/v1/alerts\">/api/v1/alerts</a> what fires now and what ended lately</li>\n"
 		"<li>/api/v1/goroutines?pid=N: every goroutine of a process by stack, as last read</li>\n"
 		"<li><a href=\"/-/healthy\">/-/healthy</a>, <a href=\"/-/ready\">/-/ready</a></li>\n"
@@ -131,6 +135,12 @@ static void render(struct pw_published *published, enum pw_page page, struct pw_
 	case PW_PAGE_PS_TEXT:
 	case PW_PAGE_PS_TEXT_SITES:
 		pw_report_ps(out, records, published->record_count, page == PW_PAGE_PS_TEXT_SITES);
+		break;
+	case PW_PAGE_GC_JSON:
+		pw_view_gc_all(out, records, published->record_count);
+		break;
+	case PW_PAGE_MEMORY_JSON:
+		pw_view_memory_all(out, records, published->record_count);
 		break;
 	case PW_PAGE_ALERTS_JSON:
 		pw_view_alerts(out, published->alerts, published->alert_count, published->wall_ns);
