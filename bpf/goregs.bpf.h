@@ -11,7 +11,7 @@
 #ifndef PW_BPF_GOREGS_H
 #define PW_BPF_GOREGS_H
 
-#include "bpf/maps.bpf.h"
+#include "bpf/budget.bpf.h"
 
 #define PW_PIN(x) asm volatile("" : "+r"(x))
 
@@ -68,7 +68,10 @@ static __always_inline __u64 hit_cookie(void *ctx)
 	return cookie ? *cookie : 0;
 }
 
-/* Fills hit and returns 0; -1 if this hit is not to be counted: target not armed yet, forgotten, or exec'd away. */
+/*
+ * Fills hit and returns 0; -1 if this hit is not to be counted: target not armed yet, forgotten, or exec'd away, or the
+ * event's window not open. What it costs is charged in any case.
+ */
 static __always_inline int decode_hit(void *ctx, struct pw_hit *hit)
 {
 	__u64 cookie = hit_cookie(ctx);
@@ -84,7 +87,7 @@ static __always_inline int decode_hit(void *ctx, struct pw_hit *hit)
 		count_drop(0, PW_DROP_UNKNOWN_TARGET);
 		return -1;
 	}
-	return hit->target->armed ? 0 : -1;
+	return charge(hit) && hit->target->armed ? 0 : -1;
 }
 
 /* The go statement that made a goroutine. 0 or -1; a failure is counted, and the hit goes to the target's totals. */

@@ -31,6 +31,28 @@ struct {
 } pw_shares __weak SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PW_BPF_TARGETS_MAX);
+	__type(key, __u32);
+	__type(value, struct pw_bpf_budget);
+} pw_budgets __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PW_BPF_TARGETS_MAX);
+	__type(key, __u32);
+	__type(value, struct pw_bpf_account);
+} pw_accounts __weak SEC(".maps");
+
+/* Events that count, as bits 1 << event; written by the thread that attaches. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PW_BPF_TARGETS_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} pw_gates __weak SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(max_entries, PW_BPF_SITES_MAX);
 	__type(key, struct pw_bpf_site_key);

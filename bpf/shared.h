@@ -41,8 +41,9 @@ enum pw_bpf_event {
 	PW_BPF_STW_END,
 	PW_BPF_RUN,
 	_PW_BPF_EVENT_MAX,
-	PW_BPF_GC_CYCLE = 14, /* only in ring buffer records: the numbers of a cycle that ended, pw_bpf_gc_record */
-	PW_BPF_EXEC = 15,     /* only in ring buffer records: the process replaced its program */
+	PW_BPF_OVER_BUDGET = 13, /* only in ring buffer records: the probes cost more than the budget (budget.bpf.h) */
+	PW_BPF_GC_CYCLE = 14,	 /* only in ring buffer records: the numbers of a cycle that ended, pw_bpf_gc_record */
+	PW_BPF_EXEC = 15,	 /* only in ring buffer records: the process replaced its program */
 };
 
 /*
@@ -91,6 +92,9 @@ struct pw_bpf_target {
 struct pw_bpf_stats {		       /* per CPU */
 	__u64 hits[_PW_BPF_EVENT_MAX]; /* GC and STW: all; others: only those that are in no site */
 	__u64 drops[_PW_DROP_MAX];
+	__u64 probed[_PW_BPF_EVENT_MAX]; /* every hit of a probe, counted as an event or not: what it costs */
+	__u64 muted[_PW_BPF_EVENT_MAX];	 /* of them not counted: the gate of the event was closed */
+	__u64 due_ns;			 /* cost of this CPU not yet in the target's account */
 };
 
 /* Entries that a target has made in each map. They are taken out only when it is forgotten, so this never falls. */
@@ -98,6 +102,23 @@ struct pw_bpf_share {
 	__u32 sites, reasons, creations, pad;
 };
 
+/* What probes may cost a target, by slot; written by user space only. */
+struct pw_bpf_budget {
+	__u64 capacity_ns; /* so much above the budget is reported; 0: there is no budget */
+	__u64 quantum_ns;  /* a CPU looks at the account after so much */
+	__u32 rate;	   /* the budget: PW_BPF_RATE_ONE is one CPU */
+	__u32 round;	   /* one report per round; never 0 with a capacity */
+	__u32 cost_ns[_PW_BPF_EVENT_MAX];
+	__u32 pad;
+};
+#define PW_BPF_RATE_ONE	   (1U << 20)
+#define PW_BPF_LEAK_NS	   100000000ULL	  /* the account is reduced by the budget every 0.1 s */
+#define PW_BPF_LEAK_MAX_NS 16000000000ULL /* a longer pause is as good as this */
+/* What they did cost, above the budget; written by BPF only. CPUs that meet here may lose a quantum each. */
+struct pw_bpf_account {
+	__u64 spent_ns, since_ns;
+	__u64 reported; /* the round */
+};
 struct pw_bpf_site_key {
 	__u32 target;
 	__u32 pad;
@@ -175,6 +196,8 @@ struct pw_bpf_gc_record {
 
 _Static_assert(sizeof(struct pw_bpf_target) == 40, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_share) == 16, "layout shared with BPF");
+_Static_assert(sizeof(struct pw_bpf_budget) == 64, "layout shared with BPF");
+_Static_assert(sizeof(struct pw_bpf_account) == 24, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_site_key) == 16, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_site) == 32, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_reason_key) == 16, "layout shared with BPF");

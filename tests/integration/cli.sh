@@ -73,16 +73,16 @@ tell counts "leak 30" >/dev/null
 ps=$("$parkwatch" ps --standalone --json 2>"$tmp/err")
 mine=$(jq ".processes[] | select(.pid == $target_pid)" <<<"$ps")
 equal "ps --json has the documented fields" \
-	'["abilities","exe","go_version","goroutines","module","pid","process","revision","service","sites","stripped"]' \
+	'["abilities","cost","exe","go_version","goroutines","module","pid","process","revision","service","sites","stripped"]' \
 	"$(jq -c 'keys' <<<"$mine")"
 equal "ps: abilities" '{"events":["ok","reason"],"memory":["ok","reason"],"symbols":["ok","reason"]}' \
 	"$(jq -c '.abilities | map_values(keys)' <<<"$mine")"
 equal "ps: probe sites" \
 	'["exit","gc_mark_termination","gc_start","gc_sweep","park","spawn","stw_end","stw_start"]' "$(jq -c '.sites | keys' <<<"$mine")"
-equal "ps: a probe site" '["attached","emulated","function","instruction","offset"]' "$(jq -c '.sites.park | keys' <<<"$mine")"
+equal "ps: a probe site" '["attached","counting","emulated","function","instruction","offset"]' "$(jq -c '.sites.park | keys' <<<"$mine")"
 equal "ps: goroutines" "$(tell counts stats | jq .goroutines)" "$(jq .goroutines <<<"$mine")"
 equal "ps: it is stripped" true "$(jq .stripped <<<"$mine")"
-contains "ps: the table" "$("$parkwatch" ps --standalone 2>"$tmp/err")" "^ *$target_pid +[^ ]+ +counts-1.24-str +1\.24[.0-9]* .*yes +yes +yes$"
+contains "ps: the table" "$("$parkwatch" ps --standalone 2>"$tmp/err")" "^ *$target_pid +[^ ]+ +counts-1.24-str +1\.24[.0-9]* .*yes +yes +yes +-$"
 contains "ps --sites: the instructions" "$("$parkwatch" ps -p "$target_pid" --sites)" "park +runtime.gopark +0x"
 
 # ---- trace -----------------------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ finish_trace || status=$?
 equal "Ctrl-C ends trace with status 0 and its results" 0 "$status"
 trace=$(cat "$tmp/trace.json")
 equal "trace --json has the documented fields" \
-	'["duration_ns","go_version","guard","lost","pid","process","schema_version","sites","spawned_by_goid","totals"]' \
+	'["duration_ns","go_version","governor","lost","pid","process","schema_version","sites","spawned_by_goid","totals"]' \
 	"$(jq -c keys <<<"$trace")"
 equal "trace: totals" '["exited","parked","spawned"]' "$(jq -c '.totals | keys' <<<"$trace")"
 equal "trace: a go statement" \

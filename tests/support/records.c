@@ -112,6 +112,11 @@ static void random_numbers(struct pw_record *draft, struct pw_record_builder *bu
 		&draft->census.torn,
 		&draft->drift.live_by_events,
 		&draft->drift.live_by_census,
+		&draft->cost.probe_ns,
+		&draft->cost.snapshot_ns,
+		&draft->cost.snapshot_bytes,
+		&draft->events.sampled_ns,
+		&draft->events.windows,
 		&draft->kernel.rss_bytes,
 		&draft->kernel.threads,
 		&draft->kernel.open_files,
@@ -129,7 +134,14 @@ static void random_numbers(struct pw_record *draft, struct pw_record_builder *bu
 	draft->drift.difference = (int64_t)number(seed);
 	draft->cost.cpu_percent = (double)rnd_below(seed, 1000) / 7;
 	draft->cost.budget_percent = coin(seed) ? -1.0 : 1.0;
-	draft->cost.guard_state = word(builder, seed);
+	draft->cost.governor_state = word(builder, seed);
+	draft->cost.snapshot_percent = (double)rnd_below(seed, 1000) / 7;
+	struct pw_record_sampled *const sampled[] = {&draft->events.spawn, &draft->events.exit, &draft->events.park};
+	for (size_t i = 0; i < ARRAY_SIZE(sampled); i++)
+		*sampled[i] = (struct pw_record_sampled){.counting = (uint8_t)rnd_below(seed, _PW_COUNTING_MAX),
+							 .exact = coin(seed),
+							 .square = (double)rnd_below(seed, 1000) / 7,
+							 .linear = (double)rnd_below(seed, 1000) / 7};
 }
 
 static void random_lists(struct pw_record_builder *builder, uint64_t *seed, size_t max)
@@ -145,6 +157,7 @@ static void random_lists(struct pw_record_builder *builder, uint64_t *seed, size
 		site->found = coin(seed);
 		site->attached = coin(seed);
 		site->emulated = coin(seed);
+		site->counting = (uint8_t)rnd_below(seed, _PW_COUNTING_MAX);
 		site->hits = number(seed);
 		site->cost_ns = number(seed);
 	}

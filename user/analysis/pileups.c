@@ -60,7 +60,10 @@ static void add_group(struct pw_site_sample *sample, const struct pw_record *rec
 /* Sums the record up by statement. since_ns: time since the tick before, 0 for none. */
 static int take_samples(const struct pw_judge *judge, const struct pw_record *record, uint64_t since_ns)
 {
-	bool counted = record->events.section.present && record->events.section.quality == PW_EXACT;
+	/* Estimates by go statement are no evidence of what still grows: then the census has to do. */
+	bool counted = record->events.section.present && record->events.section.quality != PW_STALE &&
+		       record->events.spawn.counting == PW_COUNTING_CONTINUOUS &&
+		       record->events.exit.counting == PW_COUNTING_CONTINUOUS;
 	struct pw_site_sample *samples;
 
 	if (record->statement_count > judge->samples->capacity) {

@@ -22,6 +22,8 @@ static const struct pw_option options[] = {
 	{"socket", 0, "PATH", "local socket for ps and alerts, or none", PW_OPTION_SETTING, 0, "socket"},
 	{"interval", 0, "DURATION", "how often targets are looked at", PW_OPTION_SETTING, 0, "interval"},
 	{"budget", 0, "PERCENT", "of one CPU that probes may cost a process, or none", PW_OPTION_SETTING, 0, "budget"},
+	{"host-budget", 0, "PERCENT", "the same for all processes together, or none", PW_OPTION_SETTING, 0,
+	 "host_budget"},
 	{"attach", 0, "METHOD", "auto, uprobe_multi or perf", PW_OPTION_SETTING, 0, "attach"},
 	{"record", 0, "FILE", "write a recording for 'parkwatch replay'", PW_OPTION_SETTING, 0, "record"},
 	{"log-level", 0, "LEVEL", "error, warning, info or debug", PW_OPTION_SETTING, 0, "log_level"},

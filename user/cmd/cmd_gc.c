@@ -97,7 +97,8 @@ static void wait_until(struct watching *watching, uint64_t end)
 /* 0 when every cycle will come; else why not. */
 static int attach(struct watching *watching, const struct pw_config *config, struct pw_why *reterr_why)
 {
-	struct pw_collect_options collect = {.method = config->attach, .budget_percent = -1, .gc_only = true};
+	struct pw_collect_options collect = {
+		.method = config->attach, .budget_percent = -1, .host_budget_percent = -1, .gc_only = true};
 	struct pw_target *target = watching->target;
 	uint64_t end = pw_now_ns() + ATTACH_NS;
 	int r = pw_collect_new(&watching->collect, &collect, reterr_why);

@@ -68,7 +68,6 @@ struct tracing {
 	bool stopped; /* by a signal */
 	bool gone;
 	uint64_t started_ns; /* of the window, CLOCK_BOOTTIME; 0: not begun */
-	struct pw_trace_guard guard;
 };
 
 static void tracing_done(struct tracing *tracing)
@@ -135,35 +134,10 @@ static enum pw_exit attach(struct tracing *tracing)
 	return PW_EXIT_UNKNOWN;
 }
 
-/* The guard in the window: the worst that it did, and when it began. */
-static void note_guard(struct tracing *tracing)
-{
-	const struct pw_target_counts *counts = pw_collect_counts(tracing->collect, tracing->target->id);
-	struct pw_trace_guard *guard = &tracing->guard;
-
-	if (!counts || !counts->guard_state || !strcmp(counts->guard_state, "continuous"))
-		return;
-	if (!strcmp(guard->state, "continuous")) {
-		guard->percent = counts->guard_percent;
-		if (tracing->started_ns && counts->guard_since_ns > tracing->started_ns)
-			guard->after_ns = counts->guard_since_ns - tracing->started_ns;
-	}
-	if (strcmp(guard->state, "detached") != 0)
-		guard->state = counts->guard_state;
-}
-
-static int poll_counts(struct tracing *tracing)
-{
-	int r = pw_collect_poll(tracing->collect, pw_boot_ns());
-
-	note_guard(tracing);
-	return r;
-}
-
 /* Reads the maps and the goid counter as close together as can be, and closes a record. */
 static int take_record(struct tracing *tracing, struct pw_record **ret_record)
 {
-	int r = poll_counts(tracing);
+	int r = pw_collect_poll(tracing->collect, pw_boot_ns());
 
 	if (r < 0)
 		return r;
@@ -218,18 +192,17 @@ static void count(struct tracing *tracing, uint64_t duration_ns)
 			continue;
 		next += POLL_NS;
 		(void)pw_reader_expire(tracing->oneshot.reader, pw_now_ns());
-		if (poll_counts(tracing) < 0)
+		if (pw_collect_poll(tracing->collect, pw_boot_ns()) < 0)
 			pw_log_warn(0, "the BPF maps could not be read; trying again");
 		if (pw_observation_work(tracing->observation, pw_boot_ns()) == -ESRCH)
 			tracing->gone = true;
 	}
 }
 
-static enum pw_exit show(const struct values *values, const struct pw_trace_guard *guard, const struct pw_record *first,
-			 const struct pw_record *end, const struct pw_record *last)
+static enum pw_exit show(const struct values *values, const struct pw_record *first, const struct pw_record *end,
+			 const struct pw_record *last)
 {
 	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(ANSWER_BYTES_MAX);
-	char text[PW_TRACE_GUARD_TEXT_SIZE];
 	struct pw_trace trace;
 	int r = pw_trace_between(&trace, first, last, values->runs);
 
@@ -237,9 +210,8 @@ static enum pw_exit show(const struct values *values, const struct pw_trace_guar
 		pw_log_usage(r, "out of memory");
 		return PW_EXIT_USAGE;
 	}
-	trace.guard = *guard;
-	if (pw_trace_parks_partial(&trace))
-		pw_log_usage(0, "%s", pw_trace_guard_text(guard, text));
+	if (pw_trace_is_sampled(&trace))
+		pw_log_usage(0, "sampled: %s", pw_trace_sampled_text(&trace));
 	/* last was made for its names and its census; the goid counter may have moved since the window's end. */
 	if (trace.spawned_by_goid != PW_UNKNOWN && end->runtime.numbers.spawn_total != PW_UNKNOWN)
 		trace.spawned_by_goid = end->runtime.numbers.spawn_total - first->runtime.numbers.spawn_total;
@@ -276,7 +248,7 @@ static enum pw_exit measure(struct tracing *tracing, const struct values *values
 		pw_log_usage(r, "pid %d could not be traced: %s", tracing->target->pid,
 			     r == -ESRCH ? "it has ended" : strerror(-r));
 	else
-		status = show(values, &tracing->guard, first, end, last);
+		status = show(values, first, end, last);
 	if (r >= 0 && tracing->gone)
 		pw_log_usage(0, "process %d ended meanwhile; this is what it did until then", tracing->target->pid);
 	if (first)
@@ -292,6 +264,7 @@ static enum pw_exit start(struct tracing *tracing, const struct values *values, 
 {
 	struct pw_collect_options collect = {.method = config->attach,
 					     .budget_percent = config->budget_percent,
+					     .host_budget_percent = config->host_budget_percent,
 					     .runs = values->runs,
 					     .creation_stacks_first = 16,
 					     .creation_stacks_every = 256};
@@ -304,7 +277,6 @@ static enum pw_exit start(struct tracing *tracing, const struct values *values, 
 	sigset_t signals;
 	int pid, r;
 
-	tracing->guard = (struct pw_trace_guard){.state = "continuous", .budget_percent = config->budget_percent};
 	status = pw_oneshot_open(&tracing->oneshot);
 	if (status == PW_EXIT_OK)
 		status = pw_oneshot_find(&tracing->oneshot, values->pid, &pid);

@@ -46,7 +46,8 @@ struct pw_config {
 	char socket[PW_CONFIG_TEXT_MAX];
 	char record[PW_CONFIG_TEXT_MAX]; /* "" : no recording */
 	uint64_t interval_ns, snapshot_interval_ns;
-	double budget_percent; /* < 0: none */
+	double budget_percent;	    /* < 0: none; 0: no probes */
+	double host_budget_percent; /* the same for all processes together */
 	enum pw_attach_method attach;
 	enum pw_log_level log_level;
 	uint64_t metrics_sites; /* go statements of one process shown by name in /metrics */

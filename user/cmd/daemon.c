@@ -203,7 +203,7 @@ static void reload(struct pw_daemon *daemon)
 	pw_analysis_configure(daemon->analysis, &config.rules);
 	pw_recording_rules(daemon->recording, &config.rules);
 	if (daemon->collect)
-		pw_collect_set_budget(daemon->collect, config.budget_percent);
+		pw_collect_set_budget(daemon->collect, config.budget_percent, config.host_budget_percent);
 	apply_to_targets(daemon);
 	apply_filter(daemon); /* may look at names */
 	pw_log_info(0, "configuration read again%s%s", *config.path ? " from " : "", config.path);
@@ -257,6 +257,7 @@ static void start_collect(struct pw_daemon *daemon)
 {
 	const struct pw_collect_options options = {.method = daemon->config.attach,
 						   .budget_percent = daemon->config.budget_percent,
+						   .host_budget_percent = daemon->config.host_budget_percent,
 						   .creation_stacks_first = STACKS_FIRST,
 						   .creation_stacks_every = STACKS_EVERY};
 	struct pw_why why = {0};

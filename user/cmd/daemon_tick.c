@@ -124,6 +124,11 @@ static void fill_health(struct pw_daemon *daemon)
 		health->not_tried_again = collect.not_tried_again;
 		health->attached_targets = collect.attached_targets;
 		health->map_memory_bytes = collect.map_memory_bytes;
+		health->hit_cost_complete = collect.cost_complete;
+		health->emulated_hit_ns = collect.emulated_hit_ns;
+		health->stepped_hit_ns = collect.stepped_hit_ns;
+		health->stack_hit_ns = collect.stack_hit_ns;
+		health->further_hit_ns = collect.further_hit_ns;
 	}
 	health->cpu_ns = pw_cpu_process_ns();
 	health->rss_bytes = self_rss();
@@ -131,6 +136,7 @@ static void fill_health(struct pw_daemon *daemon)
 	health->recording_bytes = pw_recording_bytes(daemon->recording);
 	health->recording_failures = pw_recording_failures(daemon->recording);
 	health->budget_percent = daemon->config.budget_percent;
+	health->host_budget_percent = daemon->config.host_budget_percent;
 }
 
 static void say_ready(struct pw_daemon *daemon)

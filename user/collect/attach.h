@@ -28,6 +28,14 @@ struct pw_attach_site {
 	enum pw_event event;
 };
 
+/* The moment at which gates were opened or closed: what lies between two of them is exact. */
+struct pw_mark {
+	uint64_t boot_ns;
+	uint64_t cpu_ns;		/* of the process, all threads; 0: not known */
+	uint64_t probed[_PW_EVENT_MAX]; /* hits so far, all CPUs ... */
+	uint64_t muted[_PW_EVENT_MAX];	/* ... and of them with the gate closed */
+};
+
 /*
  * The probes of one target, and all that is needed to attach and detach them: copies, since the worker thread uses it
  * while the target may go away. Only one thread uses it at a time (attach_worker.h).
@@ -44,7 +52,13 @@ struct pw_attachment {
 	unsigned int attached;	 /* groups */
 	int link[_PW_EVENT_MAX]; /* uprobe_multi: by group; perf: by event, where links carry cookies */
 	int perf_event[_PW_EVENT_MAX];
-	struct pw_attach_job job; /* attach_worker.c only */
+	/* Gates: the events that count are those attached, from right behind the attach to right before the detach. */
+	uint32_t slot;
+	int gate_map, stats_map; /* borrowed; -1: none */
+	int cpus;
+	unsigned int gates;	       /* open ones, as bits of events */
+	struct pw_mark opened, closed; /* when it last opened, closed some */
+	struct pw_attach_job job;      /* attach_worker.c only */
 };
 
 enum pw_attach_group pw_attach_group_of(enum pw_event event);
@@ -54,6 +68,10 @@ uint64_t pw_attach_cookie(uint32_t target_id, uint32_t slot, enum pw_event event
 struct pw_attachment *pw_attachment_new(void); /* NULL: no memory */
 /* Closes what is still attached. */
 void pw_attachment_free(struct pw_attachment *attachment);
+
+/* The hits of a target's slot and the CPU time of its process now. 0 or -errno. */
+int pw_attachment_mark(const struct pw_attachment *attachment, struct pw_mark *ret_mark)
+	__attribute__((warn_unused_result));
 
 /*
  * Makes `wanted` the set of attached groups (those without a site are left out): first detaches, then attaches the park

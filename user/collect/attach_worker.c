@@ -80,7 +80,8 @@ static void work(struct pw_attach_worker *worker, struct queue *queue, pthread_c
 		++*busy;
 		pthread_mutex_unlock(&worker->lock);
 		uint64_t start_ns = pw_now_ns();
-		job->result = pw_attachment_apply(job->attachment, job->wanted, &job->why);
+		job->result = job->work ? job->work(job->context, &job->why)
+					: pw_attachment_apply(job->attachment, job->wanted, &job->why);
 		job->took_ns = pw_now_ns() - start_ns;
 		pthread_mutex_lock(&worker->lock);
 		--*busy;
@@ -181,12 +182,10 @@ int pw_attach_worker_fd(const struct pw_attach_worker *worker)
 	return worker->event_fd;
 }
 
-void pw_attach_worker_submit(struct pw_attach_worker *worker, struct pw_attachment *attachment, unsigned int wanted)
+static void put(struct pw_attach_worker *worker, struct pw_attach_job *job, bool attaches)
 {
-	struct pw_attach_job *job = &attachment->job;
-	bool attaches = wanted & ~attachment->attached, more;
+	bool more;
 
-	*job = (struct pw_attach_job){.attachment = attachment, .wanted = wanted};
 	pthread_mutex_lock(&worker->lock);
 	queue_put(attaches ? &worker->attaches : &worker->detaches, job);
 	pthread_cond_signal(attaches ? &worker->attach : &worker->detach);
@@ -194,6 +193,19 @@ void pw_attach_worker_submit(struct pw_attach_worker *worker, struct pw_attachme
 	pthread_mutex_unlock(&worker->lock);
 	if (more && worker->detacher_count < PW_DETACHERS_MAX)
 		(void)start_detacher(worker); /* else those that are there take longer */
+}
+
+void pw_attach_worker_submit(struct pw_attach_worker *worker, struct pw_attachment *attachment, unsigned int wanted)
+{
+	attachment->job = (struct pw_attach_job){.attachment = attachment, .wanted = wanted};
+	put(worker, &attachment->job, wanted & ~attachment->attached);
+}
+
+void pw_attach_worker_submit_work(struct pw_attach_worker *worker, struct pw_attachment *attachment,
+				  int (*action)(void *context, struct pw_why *reterr_why), void *context)
+{
+	attachment->job = (struct pw_attach_job){.attachment = attachment, .work = action, .context = context};
+	put(worker, &attachment->job, false);
 }
 
 void pw_attach_worker_cancel_attaches(struct pw_attach_worker *worker)

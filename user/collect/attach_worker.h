@@ -23,7 +23,9 @@ struct pw_attachment;
 struct pw_attach_job {
 	struct pw_attach_job *next;
 	struct pw_attachment *attachment;
-	unsigned int wanted; /* groups, see pw_attachment_apply */
+	unsigned int wanted;				       /* groups, see pw_attachment_apply */
+	int (*work)(void *context, struct pw_why *reterr_why); /* done instead, if there is one */
+	void *context;
 	/* filled by the worker */
 	int result;
 	uint64_t took_ns;
@@ -38,6 +40,9 @@ void pw_attach_worker_free(struct pw_attach_worker *worker);
 /* Readable while there are results. */
 int pw_attach_worker_fd(const struct pw_attach_worker *worker);
 void pw_attach_worker_submit(struct pw_attach_worker *worker, struct pw_attachment *attachment, unsigned int wanted);
+/* Something else that takes its time, done by a thread that detaches; attachment stands for it in the result. */
+void pw_attach_worker_submit_work(struct pw_attach_worker *worker, struct pw_attachment *attachment,
+				  int (*action)(void *context, struct pw_why *reterr_why), void *context);
 /* Jobs that attach and have not begun end now, with -ECANCELED. */
 void pw_attach_worker_cancel_attaches(struct pw_attach_worker *worker);
 /* True and one result, oldest first; false: none there. */

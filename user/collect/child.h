@@ -37,7 +37,7 @@ uint64_t pw_child_address(enum pw_child_site site);
 uint8_t pw_child_g_reg(void);
 uint8_t pw_child_arg_reg(void);
 
-/* Calls the function count times, in the main or a second thread. Returns 0 and the time it took, or -errno. */
+/* Calls the function count times, in the main or a second thread. Returns 0 and the CPU time it took, or -errno. */
 int pw_child_run(struct pw_child *child, enum pw_child_site site, uint32_t count, bool second_thread, uint64_t *ret_ns)
 	__attribute__((warn_unused_result));
 

@@ -3,9 +3,9 @@
  * Events of all targets: who is attached, and what was counted.
  *
  * Each target has a slot (its index in the BPF arrays) and an attachment, and a wanted set of probe groups that follows
- * from its state and its guard. Whenever that differs from what is attached, and no job of it is under way, a job goes
- *to the worker; when the result comes back the comparison is made again. So removing, exec, the guard and a failing
- *attach are all the same thing: a different wanted set.
+ * from its state and its governor. Whenever that differs from what is attached, and no job of it is under way, a job
+ * goes to the worker; when the result comes back the comparison is made again. So removing, exec, windows and a failing
+ * attach are all the same thing: a different wanted set.
  *
  *	add -> attaching -> armed (counting) -> removing -> slot free, entries purged by the next poll
  *	            |-> failed (reason in target), tried again after a while
@@ -25,6 +25,7 @@
 #include "base/time.h"
 #include "base/vec.h"
 #include "base/why.h"
+#include "collect/child.h"
 #include "collect/collect_internal.h"
 #include "target/target.h"
 
@@ -36,6 +37,7 @@ int pw_collect_new(struct pw_collect **ret_collect, const struct pw_collect_opti
 	if (!collect)
 		return pw_why_set(reterr_why, -ENOMEM, "out of memory");
 	collect->options = *options;
+	collect->epoll_fd = collect->timer_fd = -1;
 	collect->waiting.max = PW_COLLECT_WAITING_MAX;
 	r = pw_collect_setup(collect, reterr_why);
 	if (r < 0) {
@@ -56,14 +58,15 @@ enum pw_attach_method pw_collect_method(const struct pw_collect *collect)
 	return collect->method;
 }
 
-void pw_collect_set_budget(struct pw_collect *collect, double percent)
+void pw_collect_set_budget(struct pw_collect *collect, double percent, double host_percent)
 {
 	collect->options.budget_percent = percent;
+	collect->options.host_budget_percent = host_percent;
 }
 
 int pw_collect_fd(const struct pw_collect *collect)
 {
-	return pw_attach_worker_fd(collect->worker);
+	return collect->epoll_fd;
 }
 
 static struct pw_collect_entry *find(const struct pw_collect *collect, uint64_t id)
@@ -85,7 +88,7 @@ static unsigned int wanted_groups(const struct pw_collect_entry *entry)
 {
 	if (entry->removing || entry->failed || entry->replaced)
 		return 0;
-	return pw_guard_groups(entry->guard.level) & entry->groups;
+	return pw_govern_groups(entry) & entry->groups;
 }
 
 static void set_armed(struct pw_collect *collect, struct pw_collect_entry *entry, bool armed)
@@ -119,8 +122,7 @@ static void fail(struct pw_collect *collect, struct pw_collect_entry *entry, con
 	tell(entry, false, text);
 }
 
-/* Sends the worker to make the wanted groups the attached ones; does nothing while it is at it, or when they are. */
-static void pump(struct pw_collect *collect, struct pw_collect_entry *entry)
+void pw_collect_pump(struct pw_collect *collect, struct pw_collect_entry *entry)
 {
 	unsigned int wanted = wanted_groups(entry);
 
@@ -128,6 +130,19 @@ static void pump(struct pw_collect *collect, struct pw_collect_entry *entry)
 		return;
 	entry->in_flight = true;
 	pw_attach_worker_submit(collect->worker, entry->attachment, wanted);
+}
+
+/* A budget of 0: no event is counted, memory has to do. */
+static bool no_probes_wanted(const struct pw_collect_entry *entry)
+{
+	return !entry->removing && !entry->failed && !entry->replaced && entry->govern.budget == 0;
+}
+
+static void say_off(struct pw_collect *collect, struct pw_collect_entry *entry)
+{
+	if (entry->counts.armed)
+		set_armed(collect, entry, false);
+	tell(entry, false, "the budget is 0: no probes, all that is known comes from memory");
 }
 
 static bool is_idle(const struct pw_collect_entry *entry)
@@ -149,6 +164,7 @@ static void release(struct pw_collect *collect, struct pw_collect_entry *entry)
 static void take_result(struct pw_collect *collect, struct pw_collect_entry *entry, const struct pw_attach_job *job)
 {
 	entry->in_flight = false;
+	collect->prices_due |= !entry->counts.armed || entry->removing;
 	for (int event = 0; event < _PW_EVENT_MAX; event++)
 		entry->counts.site_attached[event] =
 			entry->has_site[event] &&
@@ -159,6 +175,8 @@ static void take_result(struct pw_collect *collect, struct pw_collect_entry *ent
 	}
 	if (job->result < 0 && !entry->removing && !entry->failed && !entry->replaced)
 		fail(collect, entry, pw_why_text(&job->why, job->result));
+	else if (no_probes_wanted(entry))
+		say_off(collect, entry);
 	else if (!entry->counts.armed && wanted_groups(entry)) {
 		entry->retry = (struct pw_retry){0};
 		set_armed(collect, entry, true);
@@ -166,7 +184,8 @@ static void take_result(struct pw_collect *collect, struct pw_collect_entry *ent
 		pw_log_debug(0, "setup: attached %.1f ms",
 			     (double)(pw_now_ns() - entry->added_ns) / (double)PW_NS_PER_MS);
 	}
-	pump(collect, entry);
+	pw_govern_result(collect, entry);
+	pw_collect_pump(collect, entry);
 }
 
 /* ---- coming and going ---- */
@@ -188,8 +207,10 @@ static int try_add(struct pw_collect *collect, struct pw_target *target)
 	target->events_ok = false;
 	snprintf(target->events_reason, sizeof(target->events_reason), "%s",
 		 r < 0 ? pw_why_text(&why, r) : "probes are being attached");
+	if (!r && no_probes_wanted(entry))
+		say_off(collect, entry);
 	if (!r)
-		pump(collect, entry);
+		pw_collect_pump(collect, entry);
 	return r;
 }
 
@@ -258,7 +279,7 @@ int pw_collect_add(struct pw_collect *collect, struct pw_target *target)
 }
 
 /* Those whose time has come, as long as there is room: one that fails again goes to the end. */
-static void try_waiting(struct pw_collect *collect, uint64_t now_ns)
+void pw_collect_try_waiting(struct pw_collect *collect, uint64_t now_ns)
 {
 	size_t left = collect->waiting.count;
 
@@ -278,7 +299,7 @@ static void try_waiting(struct pw_collect *collect, uint64_t now_ns)
 	}
 }
 
-static void try_failed(struct pw_collect *collect, uint64_t now_ns)
+void pw_collect_try_failed(struct pw_collect *collect, uint64_t now_ns)
 {
 	pw_vec_foreach (&collect->entries, each) {
 		struct pw_collect_entry *entry = *each;
@@ -287,6 +308,45 @@ static void try_failed(struct pw_collect *collect, uint64_t now_ns)
 		    pw_retry_due(&entry->retry, now_ns))
 			entry->failed = false; /* wanted again: pump sees to it */
 	}
+}
+
+/* The probes that measured the price of a hit are off; later: the rest has been measured. */
+static void take_calibration(struct pw_collect *collect, const struct pw_attach_job *job)
+{
+	struct pw_calibration *calibration = &collect->calibration;
+
+	if (!calibration->detached) {
+		calibration->detached = true;
+		return;
+	}
+	calibration->done = true;
+	pw_child_stop(calibration->child);
+	calibration->child = NULL;
+	if (job->result < 0) {
+		pw_log_debug(job->result, "what stacks and further processes cost is not known: %s",
+			     pw_why_text(&job->why, job->result));
+		return;
+	}
+	collect->cost = calibration->cost;
+	pw_govern_prices(collect);
+}
+
+static int measure_more(void *context, struct pw_why *reterr_why)
+{
+	struct pw_calibration *calibration = context;
+
+	return pw_cost_measure_more(&calibration->cost, &calibration->setup, reterr_why);
+}
+
+void pw_collect_calibrate_more(struct pw_collect *collect)
+{
+	struct pw_calibration *calibration = &collect->calibration;
+
+	if (calibration->asked || !calibration->detached || collect->stats.polls < PW_COLLECT_CALIBRATE_POLLS)
+		return;
+	calibration->asked = true;
+	calibration->cost = collect->cost;
+	pw_attach_worker_submit_work(collect->worker, calibration->attachment, measure_more, calibration);
 }
 
 void pw_collect_dispatch(struct pw_collect *collect)
@@ -301,9 +361,16 @@ void pw_collect_dispatch(struct pw_collect *collect)
 				entry = *each;
 		if (entry)
 			take_result(collect, entry, &job);
+		else if (job.attachment == collect->calibration.attachment)
+			take_calibration(collect, &job);
 	}
-	if (!collect->ending)
-		try_waiting(collect, pw_boot_ns());
+	if (collect->ending)
+		return;
+	if (ring_buffer__consume(collect->ring) < 0)
+		pw_log_debug(0, "the ring buffer could not be read");
+	pw_collect_refresh(collect);
+	pw_govern_dispatch(collect);
+	pw_collect_try_waiting(collect, pw_boot_ns());
 }
 
 void pw_collect_remove(struct pw_collect *collect, uint64_t target_id)
@@ -321,7 +388,12 @@ void pw_collect_remove(struct pw_collect *collect, uint64_t target_id)
 	if (is_idle(entry))
 		release(collect, entry);
 	else
-		pump(collect, entry);
+		pw_collect_pump(collect, entry);
+}
+
+static bool is_calibrating(const struct pw_collect *collect)
+{
+	return collect->calibration.asked && !collect->calibration.done;
 }
 
 void pw_collect_free(struct pw_collect *collect)
@@ -334,7 +406,7 @@ void pw_collect_free(struct pw_collect *collect)
 			pw_collect_remove(collect, collect->entries.items[i]->id);
 	if (collect->worker)
 		pw_attach_worker_cancel_attaches(collect->worker);
-	while (collect->worker && collect->entries.count) {
+	while (collect->worker && (collect->entries.count || is_calibrating(collect))) {
 		struct pollfd ready = {.fd = pw_attach_worker_fd(collect->worker), .events = POLLIN};
 
 		if (poll(&ready, 1, 1000) < 0 && errno != EINTR)
@@ -354,7 +426,7 @@ bool pw_collect_settled(const struct pw_collect *collect, uint64_t target_id)
 	return entry ? entry->settled : !waiting || !waiting->young;
 }
 
-/* ---- polling ---- */
+/* ---- what BPF reports ---- */
 
 static void take_cycle(struct pw_collect_entry *entry, const void *data, size_t size)
 {
@@ -368,7 +440,7 @@ static void take_cycle(struct pw_collect_entry *entry, const void *data, size_t 
 	words.read_ns = record.head.boot_ns;
 	words.missing = record.head.argument;
 	memcpy(words.word, record.word, sizeof(words.word));
-	if (pw_vec_push(&entry->gc_cycles, words) < 0)
+	if (pw_vec_push(&entry->gc_cycles_incoming, words) < 0)
 		entry->gc_events_lost++;
 }
 
@@ -392,163 +464,13 @@ int pw_collect_take_record(void *context, void *data, size_t size)
 	}
 	if (record.event == PW_BPF_GC_CYCLE)
 		take_cycle(entry, data, size);
+	if (record.event == PW_BPF_OVER_BUDGET)
+		entry->govern.over_budget = true;
 	if (record.event >= _PW_EVENT_MAX)
 		return 0;
 	struct pw_gc_event event = {
 		.event = (enum pw_event)record.event, .boot_ns = record.boot_ns, .argument = record.argument};
-	if (pw_vec_push(&entry->gc_events, event) < 0)
+	if (pw_vec_push(&entry->gc_incoming, event) < 0)
 		entry->gc_events_lost++;
 	return 0;
-}
-
-/* Totals of one target: the per-CPU array, and the statements that the maps have. */
-static int sum_up(struct pw_collect *collect, struct pw_collect_entry *entry)
-{
-	uint64_t sums[_PW_BPF_EVENT_MAX + _PW_DROP_MAX];
-	struct pw_target_counts *counts = &entry->counts;
-	int r = pw_map_read_one(&collect->reader, &collect->stats_shape, &entry->slot, sums);
-
-	if (r < 0)
-		return r;
-	counts->statements = pw_counts_of(&collect->counts, (uint32_t)entry->id, &counts->statement_count);
-	counts->spawned = sums[PW_EVENT_SPAWN];
-	counts->exited = sums[PW_EVENT_EXIT];
-	counts->parked = sums[PW_EVENT_PARK];
-	counts->ran = sums[PW_EVENT_RUN];
-	for (size_t i = 0; i < counts->statement_count; i++) {
-		counts->spawned += counts->statements[i].spawned;
-		counts->exited += counts->statements[i].exited;
-		counts->parked += counts->statements[i].parked;
-		counts->ran += counts->statements[i].ran;
-	}
-	memcpy(counts->site_hits, sums, sizeof(counts->site_hits));
-	counts->site_hits[PW_EVENT_SPAWN] = counts->spawned;
-	counts->site_hits[PW_EVENT_EXIT] = counts->exited;
-	counts->site_hits[PW_EVENT_PARK] = counts->parked;
-	counts->site_hits[PW_EVENT_RUN] = counts->ran;
-	counts->hits = 0;
-	memset(counts->gc_counts, 0, sizeof(counts->gc_counts));
-	for (int event = 0; event < _PW_EVENT_MAX; event++) {
-		counts->hits += counts->site_hits[event];
-		if (pw_attach_group_of((enum pw_event)event) == PW_GROUP_GC)
-			counts->gc_counts[event] = counts->site_hits[event];
-	}
-	memcpy(entry->drops, sums + _PW_BPF_EVENT_MAX, sizeof(entry->drops));
-	entry->drops[PW_DROP_RING_FULL] += entry->gc_events_lost;
-	counts->drops = entry->drops;
-	counts->drop_count = _PW_DROP_MAX;
-	counts->gc_events = entry->gc_events.items;
-	counts->gc_event_count = entry->gc_events.count;
-	counts->gc_cycles = entry->gc_cycles.items;
-	counts->gc_cycle_count = entry->gc_cycles.count;
-	counts->gc_cycles_told = entry->gc.target && counts->site_attached[PW_EVENT_GC_MARK_TERMINATION] &&
-				 counts->site_attached[PW_EVENT_STW_END];
-	return 0;
-}
-
-static void guard(struct pw_collect *collect, struct pw_collect_entry *entry, uint64_t now_ns)
-{
-	struct pw_target_counts *counts = &entry->counts;
-
-	if (!counts->armed)
-		return;
-	enum pw_guard_level level = pw_guard_update(&entry->guard, now_ns, counts->site_hits, entry->cost_ns,
-						    collect->options.budget_percent);
-
-	counts->cpu_percent = entry->guard.cpu_percent;
-	counts->guard_state = pw_guard_level_name(level);
-	counts->guard_since_ns = entry->guard.level_since_ns;
-	counts->guard_retry_ns = entry->guard.retry_at_ns;
-	counts->guard_percent = entry->guard.detached_percent;
-}
-
-static int compare_ids(const void *left, const void *right)
-{
-	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-
-	return a < b ? -1 : a > b;
-}
-
-static int read_maps(struct pw_collect *collect)
-{
-	pw_vec_reset(&collect->known);
-	pw_vec_foreach (&collect->entries, entry) {
-		int r = (*entry)->removing ? 0 : pw_vec_push(&collect->known, (uint32_t)(*entry)->id);
-
-		if (r < 0)
-			return r;
-	}
-	pw_vec_sort(&collect->known, compare_ids);
-	return pw_counts_poll(&collect->counts, &collect->reader, collect->known.items, collect->known.count);
-}
-
-int pw_collect_poll(struct pw_collect *collect, uint64_t now_ns)
-{
-	uint64_t start_ns = pw_now_ns();
-
-	pw_collect_dispatch(collect);
-	try_waiting(collect, now_ns);
-	try_failed(collect, now_ns);
-	pw_vec_foreach (&collect->entries, entry) {
-		pw_vec_reset(&(*entry)->gc_events);
-		pw_vec_reset(&(*entry)->gc_cycles);
-	}
-	int r = ring_buffer__consume(collect->ring);
-	if (r >= 0)
-		r = read_maps(collect);
-	for (size_t i = 0; i < collect->entries.count; i++) {
-		struct pw_collect_entry *entry = collect->entries.items[i];
-
-		if (r >= 0 && !entry->removing) {
-			r = sum_up(collect, entry);
-			entry->counts.polled_ns = now_ns;
-			guard(collect, entry, now_ns);
-		}
-		pump(collect, entry);
-	}
-	collect->stats.polls++;
-	collect->stats.poll_ns_last = pw_now_ns() - start_ns;
-	if (r < 0)
-		pw_vec_foreach (&collect->entries, entry)
-			(*entry)->counts.statement_count = 0;
-	return PW_MIN(r, 0);
-}
-
-const struct pw_target_counts *pw_collect_counts(const struct pw_collect *collect, uint64_t target_id)
-{
-	const struct pw_collect_entry *entry = find_kept(collect, target_id);
-
-	return entry ? &entry->counts : NULL;
-}
-
-const char *pw_drop_name(size_t drop)
-{
-	static const char *const names[] = {
-		[PW_DROP_SITE_MAP_FULL] = "site_map_full",	   [PW_DROP_REASON_MAP_FULL] = "reason_map_full",
-		[PW_DROP_CREATION_MAP_FULL] = "creation_map_full", [PW_DROP_STACK_UNREADABLE] = "stack_unreadable",
-		[PW_DROP_G_UNREADABLE] = "goroutine_unreadable",   [PW_DROP_REASON_UNREADABLE] = "reason_unreadable",
-		[PW_DROP_RING_FULL] = "ring_buffer_full",	   [PW_DROP_UNKNOWN_TARGET] = "unknown_target",
-		[PW_DROP_TARGET_SHARE] = "target_share",	   [PW_DROP_GC_UNREADABLE] = "gc_unreadable",
-	};
-	_Static_assert(ARRAY_SIZE(names) == _PW_DROP_MAX, "a name for each drop");
-
-	return drop < ARRAY_SIZE(names) ? names[drop] : "?";
-}
-
-void pw_collect_stats(const struct pw_collect *collect, struct pw_collect_stats *ret_stats)
-{
-	uint64_t sums[_PW_BPF_EVENT_MAX + _PW_DROP_MAX];
-	struct pw_map_reader *reader = (struct pw_map_reader *)&collect->reader; /* only its buffer changes */
-	uint32_t nobody = 0;
-
-	*ret_stats = collect->stats;
-	ret_stats->attached_targets = 0;
-	ret_stats->waiting_targets = collect->waiting.count;
-	for (size_t i = 0; i < collect->entries.count; i++)
-		ret_stats->attached_targets += collect->entries.items[i]->counts.armed;
-	ret_stats->map_memory_bytes = pw_skeleton_memory(collect->skeleton);
-	ret_stats->emulated_hit_ns = collect->cost.emulated_ns;
-	ret_stats->stepped_hit_ns = collect->cost.stepped_ns;
-	if (!pw_map_read_one(reader, &collect->stats_shape, &nobody, sums))
-		ret_stats->unknown_target_hits = sums[_PW_BPF_EVENT_MAX + PW_DROP_UNKNOWN_TARGET];
 }

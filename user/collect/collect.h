@@ -14,16 +14,20 @@ struct pw_features;
 struct pw_gc_words;
 
 /*
- * Events of all targets: one skeleton, an attach worker thread, polling of the maps, the guard. The only layer that
+ * Events of all targets: one skeleton, an attach worker thread, polling of the maps, the governor. The only layer that
  * talks to BPF. All functions are called from the loop thread; attach and detach happen in the worker.
  */
 enum pw_attach_method { PW_ATTACH_AUTO, PW_ATTACH_UPROBE_MULTI, PW_ATTACH_PERF };
 
+/* How an event is counted now: not at all, each one, or in windows of time, its totals scaled (sampling.h). */
+enum pw_probe_mode { PW_PROBES_OFF, PW_PROBES_CONTINUOUS, PW_PROBES_WINDOWS, _PW_PROBES_MAX };
+
 struct pw_collect_options {
 	enum pw_attach_method method;
-	double budget_percent; /* of one CPU per target; park probe off above it, the rest above twice it; < 0: none */
-	bool runs;	       /* attach execute too (trace --runs) */
-	bool gc_only;	       /* attach nothing but GC and stop-the-world */
+	double budget_percent;		/* of one CPU, for each target: overhead.h; < 0: none; 0: no probes at all */
+	double host_budget_percent;	/* for all together; < 0: none */
+	bool runs;			/* attach execute too (trace --runs) */
+	bool gc_only;			/* attach nothing but GC and stop-the-world */
 	uint32_t creation_stacks_first; /* stacks of the first hits of each site: 16 */
 	uint32_t creation_stacks_every; /* then one in so many: 256 */
 };
@@ -37,10 +41,10 @@ int pw_collect_new(struct pw_collect **ret_collect, const struct pw_collect_opti
 void pw_collect_free(struct pw_collect *collect);
 const struct pw_features *pw_collect_features(const struct pw_collect *collect);
 enum pw_attach_method pw_collect_method(const struct pw_collect *collect);
-void pw_collect_set_budget(struct pw_collect *collect, double percent);
+void pw_collect_set_budget(struct pw_collect *collect, double percent, double host_percent);
 
-/* Becomes readable when the worker has results: then call pw_collect_dispatch, which updates target->events_ok/_reason
- * of targets still registered (by id). */
+/* Becomes readable when the worker has results, a window is due, or a target is over its budget: then call
+ * pw_collect_dispatch, soon; it updates target->events_ok/_reason of targets still registered (by id). */
 int pw_collect_fd(const struct pw_collect *collect);
 void pw_collect_dispatch(struct pw_collect *collect);
 
@@ -55,7 +59,7 @@ void pw_collect_remove(struct pw_collect *collect, uint64_t target_id);
 /* True once links of target are attached and armed, or attaching has failed (see events_ok). */
 bool pw_collect_settled(const struct pw_collect *collect, uint64_t target_id);
 
-/* Reads the maps of all targets in batches, drains the ring buffer, applies the guard. now_ns: CLOCK_BOOTTIME. */
+/* Reads the maps of all targets in batches, drains the ring buffer, applies the governor. now_ns: CLOCK_BOOTTIME. */
 int pw_collect_poll(struct pw_collect *collect, uint64_t now_ns);
 
 struct pw_reason_count {
@@ -63,7 +67,7 @@ struct pw_reason_count {
 	uint64_t count;
 };
 
-struct pw_statement_counts { /* totals since attach, of one go statement */
+struct pw_statement_counts { /* totals since attach, of one go statement; of events in windows: estimates */
 	uint64_t gopc;	     /* live address; 0: started by the runtime */
 	uint64_t spawned, exited, parked, ran;
 	const struct pw_reason_count *reasons;
@@ -82,14 +86,21 @@ struct pw_target_counts {	      /* valid until the next poll */
 	uint64_t polled_ns, armed_ns; /* CLOCK_BOOTTIME */
 	bool armed;
 	uint64_t spawned, exited, parked, ran;
-	uint64_t hits; /* of all probes */
+	uint64_t hits; /* of all probes, as they were: never scaled */
 	uint64_t site_hits[_PW_EVENT_MAX];
 	bool site_attached[_PW_EVENT_MAX];
-	uint64_t cost_per_hit_ns[_PW_EVENT_MAX]; /* calibrated on this host; 0 not attached */
-	double cpu_percent;			 /* estimated probe cost over the last interval, % of one CPU */
-	const char *guard_state;		 /* "continuous", "park detached", "detached" */
-	uint64_t guard_since_ns, guard_retry_ns; /* CLOCK_BOOTTIME, while it is not continuous */
-	double guard_percent;			 /* what the probes cost when it detached last */
+	uint64_t cost_per_hit_ns[_PW_EVENT_MAX]; /* calibrated on this host; 0 no site */
+	enum pw_probe_mode mode[_PW_EVENT_MAX];
+	double error_square[_PW_EVENT_MAX], error_linear[_PW_EVENT_MAX]; /* bound of a total: pw_sampling_bound */
+	uint64_t sampled_ns;	    /* CLOCK_BOOTTIME: sampled totals are those of this moment; 0: none is */
+	uint64_t windows;	    /* so far */
+	uint64_t cost_ns;	    /* estimated CPU time that probes took from the process so far */
+	double cpu_percent;	    /* the same over about the last 10 s, % of one CPU */
+	double budget_percent;	    /* in force; < 0: none */
+	const char *governor_state; /* pw_governor_state */
+	uint64_t governor_since_ns, governor_until_ns; /* CLOCK_BOOTTIME, while it is not continuous */
+	double governor_percent;		       /* what counting each event would cost */
+	uint64_t bursts, overshoot_ns; /* reports of BPF; cost above the capacity when the gate had closed, last one */
 	const struct pw_statement_counts *statements;
 	size_t statement_count;
 	uint64_t gc_counts[_PW_EVENT_MAX];
@@ -109,6 +120,10 @@ struct pw_collect_stats {
 	uint64_t polls, poll_ns_last, attach_failures, attached_targets;
 	uint64_t map_memory_bytes;		  /* memlock of all maps */
 	uint64_t emulated_hit_ns, stepped_hit_ns; /* calibrated cost of a hit */
+	bool cost_complete;			  /* the next two are known */
+	uint64_t stack_hit_ns, further_hit_ns;	  /* on top: with a stack; for each other process of the same file */
+	double cost_percent;			  /* of all targets, % of one CPU */
+	double target_budget_percent;		  /* what each may spend now; < 0: none */
 	uint64_t waiting_targets;		  /* not attached, to be tried again */
 	uint64_t not_tried_again;		  /* more failed than can wait for another try */
 	uint64_t unknown_target_hits;		  /* of probes whose target was forgotten */

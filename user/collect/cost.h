@@ -12,10 +12,14 @@ struct pw_child;
 struct pw_skeleton;
 struct pw_why;
 
-/* What one probe hit costs on this host, measured with the park program, which does the most of all. */
+/* What one probe hit costs on this host, in CPU time of the target. */
 struct pw_cost {
-	uint64_t emulated_ns; /* at an instruction that the kernel emulates */
+	uint64_t emulated_ns; /* at an instruction that the kernel emulates, with the park program, which does the most
+			       */
 	uint64_t stepped_ns;  /* at one that it single-steps */
+	bool more;	      /* the rest is known: it is measured some seconds after the start */
+	uint64_t stack_ns;    /* on top, for a hit that takes a creation stack */
+	uint64_t further_ns; /* on top, for each other attached process of the same file: the kernel asks each filter */
 };
 
 struct pw_cost_setup {
@@ -35,6 +39,14 @@ struct pw_cost_setup {
 #define PW_COST_TARGET 0xffffffffU
 int pw_cost_measure(struct pw_cost *ret_cost, struct pw_attachment **ret_attachment, const struct pw_cost_setup *setup,
 		    struct pw_why *reterr_why) __attribute__((warn_unused_result));
+
+/*
+ * The rest, by probes on the same child and on ourselves, who run the same file. Takes half a second, mostly waiting
+ * for detaches, and any thread that has no other use of slot 0. setup as above.
+ */
+#define PW_COST_FURTHER 8 /* attached processes that are not hit */
+int pw_cost_measure_more(struct pw_cost *cost, const struct pw_cost_setup *setup, struct pw_why *reterr_why)
+	__attribute__((warn_unused_result));
 
 /* The map of parks by reason as pw_map_read takes it. */
 struct pw_map_shape pw_cost_reasons_shape(const struct pw_skeleton *skeleton);

@@ -1,98 +1,304 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "collect/overhead.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/macros.h"
-#include "collect/attach.h"
+#include "base/time.h"
 
-const char *pw_guard_level_name(enum pw_guard_level level)
+#define SMOOTH_NS     (10 * PW_NS_PER_SEC) /* of the cost that is shown */
+#define WINDOW_WEIGHT 0.3		   /* of the newest window in the demand */
+#define WINDOW_SHARE  0.25		   /* of the budget is left to windows, if that is little of what they want */
+#define WINDOW_WANTED 0.1		   /* of what they want */
+#define DUTY_MAX      0.5
+
+/* Most wanted first: what does not fit goes to windows from the end. */
+static const enum pw_attach_group order[] = {PW_GROUP_GC, PW_GROUP_LIFECYCLE, PW_GROUP_PARK, PW_GROUP_RUN};
+_Static_assert(ARRAY_SIZE(order) == _PW_GROUP_MAX, "each group has its place");
+
+const char *pw_probe_mode_name(enum pw_probe_mode mode)
 {
 	static const char *const names[] = {
-		[PW_GUARD_CONTINUOUS] = "continuous",
-		[PW_GUARD_PARK_DETACHED] = "park detached",
-		[PW_GUARD_DETACHED] = "detached",
-	};
-	_Static_assert(ARRAY_SIZE(names) == _PW_GUARD_LEVEL_MAX, "a name for each level");
+		[PW_PROBES_OFF] = "off", [PW_PROBES_CONTINUOUS] = "continuous", [PW_PROBES_WINDOWS] = "windows"};
 
-	return (unsigned int)level < ARRAY_SIZE(names) ? names[level] : "?";
+	_Static_assert(ARRAY_SIZE(names) == _PW_PROBES_MAX, "a name for each mode");
+	return (unsigned int)mode < ARRAY_SIZE(names) ? names[mode] : "?";
 }
 
-unsigned int pw_guard_groups(enum pw_guard_level level)
+void pw_governor_init(struct pw_governor *governor, unsigned int present, uint64_t window_min_ns)
 {
-	unsigned int frequent = PW_GROUP_BIT(PW_GROUP_PARK) | PW_GROUP_BIT(PW_GROUP_RUN);
-	unsigned int rest = PW_GROUP_BIT(PW_GROUP_LIFECYCLE) | PW_GROUP_BIT(PW_GROUP_GC);
+	*governor = (struct pw_governor){.window_min_ns = window_min_ns};
+	for (int group = 0; group < _PW_GROUP_MAX; group++)
+		governor->group[group] = (struct pw_governor_group){.present = present & PW_GROUP_BIT(group),
+								    .mode = PW_PROBES_CONTINUOUS};
+}
 
-	switch (level) {
-	case PW_GUARD_CONTINUOUS:
-		return frequent | rest;
-	case PW_GUARD_PARK_DETACHED:
-		return rest;
-	default:
-		return 0;
+unsigned int pw_governor_groups(const struct pw_governor *governor, enum pw_probe_mode mode)
+{
+	unsigned int groups = 0;
+
+	for (int group = 0; group < _PW_GROUP_MAX; group++)
+		if (governor->group[group].present && governor->group[group].mode == mode)
+			groups |= PW_GROUP_BIT(group);
+	return groups;
+}
+
+double pw_governor_demand(const struct pw_governor *governor)
+{
+	double sum = 0;
+
+	for (int group = 0; group < _PW_GROUP_MAX; group++)
+		if (governor->group[group].present)
+			sum += governor->group[group].demand;
+	return sum;
+}
+
+const char *pw_governor_state(const struct pw_governor *governor)
+{
+	unsigned int off = pw_governor_groups(governor, PW_PROBES_OFF);
+	unsigned int windows = pw_governor_groups(governor, PW_PROBES_WINDOWS);
+
+	if (off & ~PW_GROUP_BIT(PW_GROUP_GC))
+		return "off";
+	if (windows & PW_GROUP_BIT(PW_GROUP_LIFECYCLE))
+		return off ? "spawn, exit and park sampled, GC off" : "spawn, exit and park sampled";
+	if (windows)
+		return off ? "park sampled, GC off" : "park sampled";
+	return off ? "GC off" : "continuous";
+}
+
+/* ---- modes ------------------------------------------------------------------------------------------------------ */
+
+/* How many groups of the order can stay attached, if each costs `factor` times its demand. */
+static size_t affordable(const struct pw_governor *governor, double budget, double factor)
+{
+	double total = pw_governor_demand(governor) * factor, kept = total;
+	size_t count = ARRAY_SIZE(order);
+
+	if (total <= budget)
+		return count;
+	while (count > 0) {
+		const struct pw_governor_group *group = &governor->group[order[--count]];
+
+		if (!group->present)
+			continue;
+		kept -= group->demand * factor;
+		double windows = total - kept, left = budget - kept;
+		if (left >= PW_MIN(WINDOW_SHARE * budget, WINDOW_WANTED * windows))
+			break;
+	}
+	return count;
+}
+
+static enum pw_probe_mode mode_beyond(enum pw_attach_group group)
+{
+	return group == PW_GROUP_GC ? PW_PROBES_OFF : PW_PROBES_WINDOWS;
+}
+
+static bool set_all(struct pw_governor *governor, enum pw_probe_mode mode)
+{
+	bool changed = false;
+
+	for (int i = 0; i < _PW_GROUP_MAX; i++) {
+		changed |= governor->group[i].present && governor->group[i].mode != mode;
+		governor->group[i].mode = mode;
+	}
+	return changed;
+}
+
+/* The first `kept` groups of the order are continuous, the others are not. */
+static bool set_kept(struct pw_governor *governor, size_t kept)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		struct pw_governor_group *group = &governor->group[order[i]];
+		enum pw_probe_mode mode = i < kept ? PW_PROBES_CONTINUOUS : mode_beyond(order[i]);
+
+		changed |= group->present && group->mode != mode;
+		group->mode = mode;
+	}
+	return changed;
+}
+
+/* How many groups of the order are continuous now. */
+static size_t kept_now(const struct pw_governor *governor)
+{
+	size_t kept = 0;
+
+	while (kept < ARRAY_SIZE(order) &&
+	       (!governor->group[order[kept]].present || governor->group[order[kept]].mode == PW_PROBES_CONTINUOUS))
+		kept++;
+	return kept;
+}
+
+static void hold(struct pw_governor *governor, uint64_t now_ns)
+{
+	bool forgiven = governor->calm_since_ns && now_ns - governor->calm_since_ns >= PW_GOVERNOR_FORGIVE_NS;
+
+	governor->hold_ns = governor->hold_ns && !forgiven ? PW_MIN(governor->hold_ns * 2, PW_GOVERNOR_HOLD_MAX_NS)
+							   : PW_GOVERNOR_HOLD_FIRST_NS;
+	governor->since_ns = now_ns;
+	governor->until_ns = now_ns + governor->hold_ns;
+	governor->calm_since_ns = 0;
+	governor->stepped_down++;
+}
+
+static bool judge(struct pw_governor *governor, uint64_t now_ns, double budget, double interval_share)
+{
+	size_t now = kept_now(governor), wanted;
+
+	if (budget == 0)
+		return set_all(governor, PW_PROBES_OFF);
+	if (budget < 0) {
+		governor->calm_since_ns = governor->calm_since_ns ? governor->calm_since_ns : now_ns;
+		return set_all(governor, PW_PROBES_CONTINUOUS);
+	}
+	wanted = affordable(governor, budget, 1);
+	if (wanted < now) {
+		governor->stepped_share = interval_share;
+		hold(governor, now_ns);
+		return set_kept(governor, wanted);
+	}
+	if (now < ARRAY_SIZE(order) && now_ns >= governor->until_ns) {
+		wanted = affordable(governor, budget, 1 / PW_GOVERNOR_RETURN_SHARE);
+		if (wanted > now) {
+			governor->calm_since_ns = now_ns;
+			governor->until_ns = now_ns + governor->hold_ns;
+			return set_kept(governor, wanted);
+		}
+	}
+	return set_kept(governor, now); /* also brings back what a budget of 0 had switched off */
+}
+
+/* Cost of what is continuous is its demand; what is in windows is known from them. */
+static double take_demands(struct pw_governor *governor, uint64_t elapsed_ns)
+{
+	double share = 0;
+
+	for (int i = 0; i < _PW_GROUP_MAX; i++) {
+		struct pw_governor_group *group = &governor->group[i];
+		double cost = (double)governor->cost_ns[i] / (double)elapsed_ns;
+
+		share += cost;
+		if (group->mode == PW_PROBES_CONTINUOUS) {
+			group->demand = cost;
+			group->demand_known = true;
+		} else if (group->mode == PW_PROBES_OFF) {
+			group->demand /= 2; /* nobody sees it: tried again when it must have calmed down */
+		}
+		governor->cost_ns[i] = 0;
+	}
+	return share;
+}
+
+static bool update(struct pw_governor *governor, uint64_t now_ns, const uint64_t cost_ns[_PW_GROUP_MAX], double budget,
+		   uint64_t least_ns)
+{
+	if (!governor->started) {
+		governor->started = true;
+		governor->judged_ns = governor->calm_since_ns = now_ns;
+		return judge(governor, now_ns, budget, 0);
+	}
+	for (int i = 0; i < _PW_GROUP_MAX; i++)
+		governor->cost_ns[i] += cost_ns[i];
+	if (now_ns <= governor->judged_ns || now_ns - governor->judged_ns < least_ns)
+		return false;
+	uint64_t elapsed_ns = now_ns - governor->judged_ns;
+	double share = take_demands(governor, elapsed_ns);
+	double weight = PW_MIN(1.0, (double)elapsed_ns / (double)SMOOTH_NS);
+
+	governor->judged_ns = now_ns;
+	governor->share += weight * (share - governor->share);
+	return judge(governor, now_ns, budget, share);
+}
+
+bool pw_governor_update(struct pw_governor *governor, uint64_t now_ns, const uint64_t cost_ns[_PW_GROUP_MAX],
+			double budget)
+{
+	return update(governor, now_ns, cost_ns, budget, PW_GOVERNOR_JUDGE_NS);
+}
+
+bool pw_governor_burst(struct pw_governor *governor, uint64_t now_ns, const uint64_t cost_ns[_PW_GROUP_MAX],
+		       double budget)
+{
+	return update(governor, now_ns, cost_ns, budget, 1);
+}
+
+/* ---- windows ---------------------------------------------------------------------------------------------------- */
+
+void pw_governor_window(struct pw_governor *governor, const uint64_t cost_ns[_PW_GROUP_MAX], uint64_t open_ns)
+{
+	if (!open_ns)
+		return;
+	for (int i = 0; i < _PW_GROUP_MAX; i++) {
+		struct pw_governor_group *group = &governor->group[i];
+		double demand = (double)cost_ns[i] / (double)open_ns;
+
+		if (group->mode != PW_PROBES_WINDOWS)
+			continue;
+		group->demand = group->demand_known ? group->demand + WINDOW_WEIGHT * (demand - group->demand) : demand;
+		group->demand_known = true;
 	}
 }
 
-static void begin_window(struct pw_guard *guard, uint64_t now_ns, const uint64_t hits[_PW_EVENT_MAX])
+/* What the budget leaves to windows. */
+static double left_to_windows(const struct pw_governor *governor, double budget)
 {
-	guard->window_start_ns = now_ns;
-	memcpy(guard->last_hits, hits, sizeof(guard->last_hits));
+	for (int i = 0; i < _PW_GROUP_MAX; i++)
+		if (governor->group[i].present && governor->group[i].mode == PW_PROBES_CONTINUOUS)
+			budget -= governor->group[i].demand;
+	return PW_MAX(budget, 0);
 }
 
-static void set_level(struct pw_guard *guard, enum pw_guard_level level, uint64_t now_ns)
+uint64_t pw_governor_window_ns(const struct pw_governor *governor, double budget)
 {
-	if (level > guard->level) {
-		bool forgiven = guard->level == PW_GUARD_CONTINUOUS && guard->backoff_ns &&
-				now_ns - guard->level_since_ns >= PW_GUARD_FORGIVE_NS;
+	double wanted = 0, duty = DUTY_MAX;
 
-		guard->backoff_ns = guard->backoff_ns && !forgiven
-					    ? PW_MIN(guard->backoff_ns * 2, PW_GUARD_RETRY_MAX_NS)
-					    : PW_GUARD_RETRY_FIRST_NS;
-		guard->detaches++;
-		guard->detached_percent = guard->cpu_percent;
-	}
-	guard->retry_at_ns = now_ns + guard->backoff_ns;
-	guard->level = level;
-	guard->level_since_ns = now_ns;
+	for (int i = 0; i < _PW_GROUP_MAX; i++)
+		if (governor->group[i].present && governor->group[i].mode == PW_PROBES_WINDOWS)
+			wanted += governor->group[i].demand;
+	if (wanted > 0)
+		duty = PW_MIN(DUTY_MAX, left_to_windows(governor, budget) / wanted);
+	return PW_MAX(governor->window_min_ns, (uint64_t)(duty * (double)PW_GOVERNOR_PERIOD_NS));
 }
 
-enum pw_guard_level pw_guard_update(struct pw_guard *guard, uint64_t now_ns, const uint64_t hits[_PW_EVENT_MAX],
-				    const uint64_t cost_ns[_PW_EVENT_MAX], double budget_percent)
+uint64_t pw_governor_pause_ns(const struct pw_governor *governor, double budget, uint64_t cost_ns, uint64_t took_ns,
+			      double random)
 {
-	double total = 0, frequent = 0;
+	double left = left_to_windows(governor, budget), period = (double)PW_GOVERNOR_PAUSE_MAX_NS, pause;
 
-	if (!guard->started) {
-		guard->started = true;
-		guard->level_since_ns = now_ns;
-		begin_window(guard, now_ns, hits);
-		return guard->level;
-	}
-	if (now_ns < guard->window_start_ns || now_ns - guard->window_start_ns < PW_GUARD_JUDGE_NS)
-		return guard->level;
-	for (int event = 0; event < _PW_EVENT_MAX; event++) {
-		uint64_t delta = hits[event] > guard->last_hits[event] ? hits[event] - guard->last_hits[event] : 0;
-		double cost = (double)delta * (double)cost_ns[event];
+	if (left > 0)
+		period = PW_MIN(period, (double)cost_ns / left);
+	pause = PW_MAX(period - (double)took_ns, (double)PW_GOVERNOR_PERIOD_NS - (double)took_ns);
+	pause = PW_MAX(pause, (double)PW_GOVERNOR_PAUSE_MIN_NS);
+	return (uint64_t)(pause * (0.5 + random));
+}
 
-		total += cost;
-		if (event == PW_EVENT_PARK || event == PW_EVENT_RUN)
-			frequent += cost;
-	}
-	double percent = 100.0 / (double)(now_ns - guard->window_start_ns);
-	guard->cpu_percent = total * percent;
-	double rest = (total - frequent) * percent;
-	begin_window(guard, now_ns, hits);
+/* ---- all targets of the host ------------------------------------------------------------------------------------ */
 
-	if (budget_percent < 0) {
-		if (guard->level != PW_GUARD_CONTINUOUS)
-			set_level(guard, PW_GUARD_CONTINUOUS, now_ns);
-	} else if (rest > 2 * budget_percent) {
-		if (guard->level != PW_GUARD_DETACHED)
-			set_level(guard, PW_GUARD_DETACHED, now_ns);
-	} else if (guard->cpu_percent > budget_percent) {
-		if (guard->level == PW_GUARD_CONTINUOUS)
-			set_level(guard, PW_GUARD_PARK_DETACHED, now_ns);
-	} else if (guard->level != PW_GUARD_CONTINUOUS && now_ns >= guard->retry_at_ns) {
-		set_level(guard, guard->level - 1, now_ns);
+static int compare(const void *left, const void *right)
+{
+	double a = *(const double *)left, b = *(const double *)right;
+
+	return a < b ? -1 : a > b;
+}
+
+double pw_budget_share(double demand[], size_t count, double each, double host)
+{
+	double left = host;
+
+	if (host < 0 || !count)
+		return each;
+	qsort(demand, count, sizeof(*demand), compare);
+	for (size_t i = 0; i < count; i++) {
+		double share = left / (double)(count - i);
+
+		if (each >= 0 && share >= each)
+			return each;
+		if (demand[i] > share)
+			return share;
+		left -= demand[i];
 	}
-	return guard->level;
+	return each < 0 ? host : PW_MIN(each, host);
 }

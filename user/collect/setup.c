@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 
 #include "base/time.h"
 #include "base/log.h"
@@ -80,20 +83,36 @@ static int load(struct pw_collect *collect, struct pw_why *reterr_why)
 
 static int calibrate(struct pw_collect *collect, struct pw_why *reterr_why)
 {
-	struct pw_child *child = NULL;
-	int r = pw_child_start(&child, reterr_why);
+	struct pw_calibration *calibration = &collect->calibration;
+	int r = pw_child_start(&calibration->child, reterr_why);
 
-	if (!r) {
-		struct pw_cost_setup setup = {.skeleton = collect->skeleton,
-					      .method = collect->method,
-					      .cookies = collect->cookies,
-					      .reader = &collect->reader,
-					      .child = child};
+	if (r < 0)
+		return r;
+	calibration->setup = (struct pw_cost_setup){.skeleton = collect->skeleton,
+						    .method = collect->method,
+						    .cookies = collect->cookies,
+						    .reader = &collect->reader,
+						    .child = calibration->child};
+	return pw_cost_measure(&collect->cost, &calibration->attachment, &calibration->setup, reterr_why);
+}
 
-		r = pw_cost_measure(&collect->cost, &collect->calibration, &setup, reterr_why);
-	}
-	pw_child_stop(child);
-	return r;
+/* One descriptor for all that the loop has to wait for. */
+static int make_pollable(struct pw_collect *collect)
+{
+	collect->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	collect->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	const int fds[] = {pw_attach_worker_fd(collect->worker), ring_buffer__epoll_fd(collect->ring),
+			   collect->timer_fd};
+	struct epoll_event event = {.events = EPOLLIN};
+
+	if (collect->epoll_fd < 0 || collect->timer_fd < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (epoll_ctl(collect->epoll_fd, EPOLL_CTL_ADD, fds[i], &event) < 0)
+			return -errno;
+	if (getrandom(&collect->random, sizeof(collect->random), GRND_NONBLOCK) < 0 || !collect->random)
+		collect->random = pw_boot_ns() | 1;
+	return 0;
 }
 
 static void shape_maps(struct pw_collect *collect, struct pw_counts_maps *ret_maps)
@@ -150,19 +169,25 @@ int pw_collect_setup(struct pw_collect *collect, struct pw_why *reterr_why)
 	/* The thread comes last: everything before it forks. */
 	r = pw_attach_worker_new(&collect->worker);
 	if (!r)
-		pw_attach_worker_submit(collect->worker, collect->calibration, 0);
+		r = make_pollable(collect);
+	if (!r)
+		pw_attach_worker_submit(collect->worker, collect->calibration.attachment, 0);
 	return r < 0 ? pw_why_set(reterr_why, r, "cannot start the thread that attaches probes") : 0;
 }
 
 void pw_collect_teardown(struct pw_collect *collect)
 {
 	pw_attach_worker_free(collect->worker);
-	pw_attachment_free(collect->calibration);
+	pw_attachment_free(collect->calibration.attachment);
+	pw_child_stop(collect->calibration.child);
 	pw_vec_foreach (&collect->entries, entry)
 		pw_collect_entry_free(*entry);
 	pw_vec_done(&collect->entries);
 	pw_vec_done(&collect->waiting);
 	pw_vec_done(&collect->known);
+	pw_vec_done(&collect->demands);
+	pw_closep(&collect->epoll_fd);
+	pw_closep(&collect->timer_fd);
 	ring_buffer__free(collect->ring);
 	pw_counts_done(&collect->counts);
 	pw_skeleton_free(collect->skeleton);
@@ -178,6 +203,9 @@ void pw_collect_entry_free(struct pw_collect_entry *entry)
 	pw_attachment_free(entry->attachment);
 	pw_vec_done(&entry->gc_events);
 	pw_vec_done(&entry->gc_cycles);
+	pw_vec_done(&entry->gc_cycles_incoming);
+	pw_vec_done(&entry->gc_incoming);
+	pw_scale_done(&entry->govern.scale);
 	free(entry);
 }
 
@@ -268,6 +296,7 @@ static int add_sites(struct pw_collect_entry *entry, const struct pw_collect *co
 		attachment->program[group] = pw_skeleton_program(collect->skeleton, group);
 		entry->groups |= PW_GROUP_BIT(group);
 		entry->has_site[i] = true;
+		entry->emulated[i] = site->emulated;
 		entry->cost_ns[i] = site->emulated ? collect->cost.emulated_ns : collect->cost.stepped_ns;
 		entry->counts.cost_per_hit_ns[i] = entry->cost_ns[i];
 		entry->address[i] = site->addr + target->bias;
@@ -308,9 +337,14 @@ static int write_maps(const struct pw_collect *collect, const struct pw_collect_
 	const struct pw_skeleton *skeleton = collect->skeleton;
 	struct pw_bpf_process process = {.target = (uint32_t)entry->id, .slot = entry->slot};
 	struct pw_bpf_share nothing = {0};
-	uint32_t pid = (uint32_t)entry->pid;
+	struct pw_bpf_account account = {0};
+	uint32_t pid = (uint32_t)entry->pid, gates = 0;
 	int r = clear_stats(collect, entry->slot);
 
+	if (!r && bpf_map_update_elem(pw_skeleton_map(skeleton, PW_MAP_GATES), &entry->slot, &gates, BPF_ANY) < 0)
+		r = -errno;
+	if (!r && bpf_map_update_elem(pw_skeleton_map(skeleton, PW_MAP_ACCOUNTS), &entry->slot, &account, BPF_ANY) < 0)
+		r = -errno;
 	if (!r && bpf_map_update_elem(pw_skeleton_map(skeleton, PW_MAP_SHARES), &entry->slot, &nothing, BPF_ANY) < 0)
 		r = -errno;
 	if (!r &&
@@ -370,6 +404,16 @@ static int check_target(const struct pw_collect *collect, struct pw_target *targ
 	return r == -EBUSY || r == -ESRCH ? r : 0; /* memory that is closed to us tells nothing: go on */
 }
 
+static void note_file(struct pw_collect_entry *entry, int exe_fd)
+{
+	struct stat file;
+
+	if (fstat(exe_fd, &file) < 0)
+		return;
+	entry->file_device = file.st_dev;
+	entry->file_inode = file.st_ino;
+}
+
 int pw_collect_entry_new(struct pw_collect_entry **ret_entry, struct pw_collect *collect, struct pw_target *target,
 			 struct pw_why *reterr_why)
 {
@@ -383,8 +427,8 @@ int pw_collect_entry_new(struct pw_collect_entry **ret_entry, struct pw_collect 
 		entry->attachment = pw_attachment_new();
 	if (!entry || !entry->attachment)
 		return pw_why_set(reterr_why, -ENOMEM, "out of memory");
-	entry->gc_events.max = PW_COLLECT_GC_EVENTS_MAX;
-	entry->gc_cycles.max = PW_COLLECT_GC_EVENTS_MAX;
+	entry->gc_events.max = entry->gc_incoming.max = PW_COLLECT_GC_EVENTS_MAX;
+	entry->gc_cycles.max = entry->gc_cycles_incoming.max = PW_COLLECT_GC_EVENTS_MAX;
 	if (!pw_gc_addresses(target, words)) {
 		entry->gc.target = (uint32_t)target->id;
 		memcpy(entry->gc.address, words, sizeof(entry->gc.address));
@@ -393,7 +437,6 @@ int pw_collect_entry_new(struct pw_collect_entry **ret_entry, struct pw_collect 
 	entry->target = target;
 	entry->pid = target->pid;
 	entry->added_ns = pw_now_ns();
-	entry->counts.guard_state = pw_guard_level_name(PW_GUARD_CONTINUOUS);
 	entry->counts.drops = entry->drops;
 	entry->counts.drop_count = _PW_DROP_MAX;
 	r = take_slot(collect, &entry->slot);
@@ -412,6 +455,11 @@ int pw_collect_entry_new(struct pw_collect_entry **ret_entry, struct pw_collect 
 	entry->attachment->pid = target->pid;
 	entry->attachment->method = collect->method;
 	entry->attachment->cookies = collect->cookies;
+	entry->attachment->slot = entry->slot;
+	entry->attachment->cpus = collect->cpus;
+	entry->attachment->gate_map = pw_skeleton_map(collect->skeleton, PW_MAP_GATES);
+	entry->attachment->stats_map = pw_skeleton_map(collect->skeleton, PW_MAP_STATS);
+	note_file(entry, target->exe_fd);
 	entry->attachment->exe_fd = fcntl(target->exe_fd, F_DUPFD_CLOEXEC, 3);
 	if (entry->attachment->exe_fd < 0)
 		return pw_why_set(reterr_why, -errno, "its program file cannot be used: %m");
@@ -420,6 +468,7 @@ int pw_collect_entry_new(struct pw_collect_entry **ret_entry, struct pw_collect 
 		pw_collect_forget(collect, entry);
 		return pw_why_set(reterr_why, r, "cannot write the BPF maps: %s", strerror(-r));
 	}
+	pw_govern_start(collect, entry);
 	*ret_entry = TAKE_PTR(entry);
 	return 0;
 }

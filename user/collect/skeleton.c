@@ -101,14 +101,11 @@ static int configure(struct pw_bpf *bpf, const struct pw_skeleton_options *optio
 	r = resize(bpf->maps.pw_sites, sizeof(struct pw_bpf_site), options->cpus);
 	if (!r)
 		r = resize(bpf->maps.pw_reasons, sizeof(uint64_t), options->cpus);
-	if (!r)
-		r = bpf_map__set_max_entries(bpf->maps.pw_stats, targets);
-	if (!r)
-		r = bpf_map__set_max_entries(bpf->maps.pw_targets, targets);
-	if (!r)
-		r = bpf_map__set_max_entries(bpf->maps.pw_shares, targets);
-	if (!r)
-		r = bpf_map__set_max_entries(bpf->maps.pw_gcs, targets);
+	struct bpf_map *const by_slot[] = {bpf->maps.pw_stats,	 bpf->maps.pw_targets,	bpf->maps.pw_shares,
+					   bpf->maps.pw_budgets, bpf->maps.pw_accounts, bpf->maps.pw_gates,
+					   bpf->maps.pw_gcs};
+	for (size_t i = 0; !r && i < ARRAY_SIZE(by_slot); i++)
+		r = bpf_map__set_max_entries(by_slot[i], targets);
 	bpf->rodata->pw_share_sites = bpf_map__max_entries(bpf->maps.pw_sites) / PW_BPF_SHARES;
 	bpf->rodata->pw_share_reasons = bpf_map__max_entries(bpf->maps.pw_reasons) / PW_BPF_SHARES;
 	bpf->rodata->pw_share_creations = bpf_map__max_entries(bpf->maps.pw_creations) / PW_BPF_SHARES;
@@ -206,6 +203,12 @@ static struct bpf_map *find_map(const struct pw_skeleton *skeleton, enum pw_map 
 		return skeleton->bpf->maps.pw_processes;
 	case PW_MAP_ADDRESSES:
 		return skeleton->bpf->maps.pw_addresses;
+	case PW_MAP_BUDGETS:
+		return skeleton->bpf->maps.pw_budgets;
+	case PW_MAP_ACCOUNTS:
+		return skeleton->bpf->maps.pw_accounts;
+	case PW_MAP_GATES:
+		return skeleton->bpf->maps.pw_gates;
 	default:
 		return NULL;
 	}

@@ -64,6 +64,8 @@ static void walk_site(struct pw_walk *walk, struct pw_record_site *now, const st
 	BOOL(emulated);
 	U64(hits);
 	U64(cost_ns);
+	if (walk->version >= 5)
+		U8(counting);
 }
 
 static void walk_drop(struct pw_walk *walk, struct pw_record_drop *now, const struct pw_record_drop *old)
@@ -197,7 +199,7 @@ _Static_assert(sizeof(struct pw_record_bucket) == 16, "walk_bucket");
 _Static_assert(sizeof(struct pw_record_frame) == 24, "walk_frame");
 _Static_assert(sizeof(struct pw_record_stack) == 8, "walk_stack");
 _Static_assert(sizeof(struct pw_record_identity) == 80, "walk_identity");
-_Static_assert(sizeof(struct pw_record) == 2120, "walk_record");
+_Static_assert(sizeof(struct pw_record) == 2240, "walk_record");
 
 static void walk_identity(struct pw_walk *walk, struct pw_record_identity *now, const struct pw_record_identity *old)
 {
@@ -227,9 +229,23 @@ static void walk_cost(struct pw_walk *walk, struct pw_record *now, const struct 
 	U64(cost.hits);
 	pw_walk_double(walk, &now->cost.cpu_percent, old->cost.cpu_percent);
 	pw_walk_double(walk, &now->cost.budget_percent, old->cost.budget_percent);
-	U32(cost.guard_state);
+	U32(cost.governor_state);
 	U64(cost.census_ns);
 	U64(cost.bytes_read);
+	if (walk->version < 5)
+		return;
+	U64(cost.probe_ns);
+	pw_walk_double(walk, &now->cost.snapshot_percent, old->cost.snapshot_percent);
+	U64(cost.snapshot_ns);
+	U64(cost.snapshot_bytes);
+}
+
+static void walk_sampled(struct pw_walk *walk, struct pw_record_sampled *now, const struct pw_record_sampled *old)
+{
+	U8(counting);
+	BOOL(exact);
+	pw_walk_double(walk, &now->square, old->square);
+	pw_walk_double(walk, &now->linear, old->linear);
 }
 
 static void walk_events(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old)
@@ -247,6 +263,16 @@ static void walk_events(struct pw_walk *walk, struct pw_record *now, const struc
 	U64(events.last_cycle.start_ns);
 	U64(events.last_cycle.mark_termination_ns);
 	U64(events.last_cycle.sweep_ns);
+	if (walk->version < 5) {
+		now->events.spawn.counting = now->events.exit.counting = now->events.park.counting =
+			now->events.section.present ? PW_COUNTING_CONTINUOUS : PW_COUNTING_OFF;
+		return;
+	}
+	walk_sampled(walk, &now->events.spawn, &old->events.spawn);
+	walk_sampled(walk, &now->events.exit, &old->events.exit);
+	walk_sampled(walk, &now->events.park, &old->events.park);
+	U64(events.sampled_ns);
+	U64(events.windows);
 }
 
 /* What format 2 had of the runtime's numbers. */

@@ -225,6 +225,28 @@ static bool range_ok(uint32_t first, uint32_t count, size_t limit)
 	return first <= limit && count <= limit - first;
 }
 
+static bool sampled_ok(const struct pw_record_sampled *sampled)
+{
+	return sampled->counting < _PW_COUNTING_MAX && isfinite(sampled->square) && isfinite(sampled->linear);
+}
+
+const char *pw_counting_name(uint8_t counting)
+{
+	static const char *const names[] = {
+		[PW_COUNTING_OFF] = "off", [PW_COUNTING_CONTINUOUS] = "continuous", [PW_COUNTING_WINDOWS] = "windows"};
+
+	_Static_assert(ARRAY_SIZE(names) == _PW_COUNTING_MAX, "a name for each");
+	return counting < ARRAY_SIZE(names) ? names[counting] : "";
+}
+
+double pw_sampled_bound(const struct pw_record_sampled *now, const struct pw_record_sampled *before)
+{
+	double square = now->square - (before ? before->square : 0),
+	       linear = now->linear - (before ? before->linear : 0);
+
+	return sqrt(PW_MAX(square, 0.0)) + PW_MAX(linear, 0.0);
+}
+
 static bool identity_ok(const struct pw_record *record)
 {
 	const struct pw_record_identity *id = &record->identity;
@@ -241,7 +263,7 @@ static bool identity_ok(const struct pw_record *record)
 				     id->module_version,
 				     id->revision,
 				     id->state,
-				     record->cost.guard_state,
+				     record->cost.governor_state,
 				     record->memory.max_path,
 				     record->memory.high_path};
 
@@ -251,7 +273,9 @@ static bool identity_ok(const struct pw_record *record)
 	for (size_t i = 0; i < _PW_ABILITY_MAX; i++)
 		if (record->abilities[i].reason >= record->string_count)
 			return false;
-	return isfinite(record->cost.cpu_percent) && isfinite(record->cost.budget_percent);
+	return isfinite(record->cost.cpu_percent) && isfinite(record->cost.budget_percent) &&
+	       isfinite(record->cost.snapshot_percent) && sampled_ok(&record->events.spawn) &&
+	       sampled_ok(&record->events.exit) && sampled_ok(&record->events.park);
 }
 
 static bool lists_ok(const struct pw_record *record)

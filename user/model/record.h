@@ -65,7 +65,8 @@ struct pw_record_site { /* one probe site */
 	pw_string event, function, instruction, note;
 	uint64_t offset; /* in the file */
 	bool found, attached, emulated;
-	uint64_t hits;	  /* since attach */
+	uint8_t counting; /* enum pw_counting */
+	uint64_t hits;	  /* of the probe since attach, never scaled */
 	uint64_t cost_ns; /* estimated per hit */
 };
 
@@ -180,6 +181,22 @@ struct pw_record_row {
 	uint64_t born_after_ns, born_before_ns; /* CLOCK_BOOTTIME; born_after 0: before we first looked */
 };
 
+/*
+ * How an event is counted: "off", "continuous" or "windows" (each of a sample of moments). Of what was ever counted in
+ * windows, the totals by go statement are estimates: the truth of their sum is within pw_sampled_bound() with 95%. Both
+ * parts only grow, so a difference of two records has a bound too. exact: the total itself comes from the target's
+ * memory, and only its distribution over go statements is estimated.
+ */
+enum pw_counting { PW_COUNTING_OFF, PW_COUNTING_CONTINUOUS, PW_COUNTING_WINDOWS, _PW_COUNTING_MAX };
+struct pw_record_sampled {
+	uint8_t counting; /* enum pw_counting */
+	bool exact;
+	double square, linear;
+};
+const char *pw_counting_name(uint8_t counting); /* "off", "continuous", "windows" */
+/* Of the growth from `before` on; NULL: of all. */
+double pw_sampled_bound(const struct pw_record_sampled *now, const struct pw_record_sampled *before);
+
 struct pw_record_gc_times {
 	uint64_t start_ns, mark_termination_ns, sweep_ns; /* CLOCK_BOOTTIME, 0 unknown */
 };
@@ -207,12 +224,16 @@ struct pw_record {
 
 	struct {
 		struct pw_section section;
-		uint64_t hits;	       /* probe hits since attach */
-		double cpu_percent;    /* estimated cost of probes to the target, % of one CPU, this interval */
-		double budget_percent; /* < 0: none */
-		pw_string guard_state; /* "continuous", "park detached", "detached" */
-		uint64_t census_ns;    /* time the last census took us */
-		uint64_t bytes_read;   /* by the last census */
+		uint64_t hits;		  /* probe hits since attach */
+		double cpu_percent;	  /* estimated cost of probes to the target, % of one CPU, this interval */
+		double budget_percent;	  /* < 0: none */
+		pw_string governor_state; /* "continuous", "park sampled", "spawn, exit and park sampled", "off", ... */
+		uint64_t census_ns;	  /* time the last census took us */
+		uint64_t bytes_read;	  /* by the last census */
+		uint64_t probe_ns;	  /* estimated CPU time that probes took from the target since attach */
+		double snapshot_percent;  /* what censuses and snapshots cost us at their pace now, % of one CPU */
+		uint64_t snapshot_ns;	  /* the same since attach ... */
+		uint64_t snapshot_bytes;  /* ... and what they read of the target's memory */
 	} cost;
 
 	struct pw_record_statement *statements;
@@ -225,6 +246,9 @@ struct pw_record {
 		size_t count;
 		uint64_t gc_cycles, gc_mark_terminations, gc_sweeps, stw_starts, stw_ends, stw_total_ns;
 		struct pw_record_gc_times last_cycle;
+		struct pw_record_sampled spawn, exit, park;
+		uint64_t sampled_ns; /* CLOCK_BOOTTIME: sampled totals are those of this moment; 0: none is */
+		uint64_t windows;    /* so far */
 	} events;
 
 	struct {

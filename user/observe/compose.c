@@ -54,35 +54,25 @@ static void write_identity(struct pw_record *draft, struct pw_record_builder *bu
 	id->pie = facts->pie;
 }
 
-/*
- * What the guard has detached, in a sentence; before it, what is said of events anyhow. Returns whether any event is
- * counted.
- */
-static bool events_by_guard(const struct pw_observation *observation, const struct pw_target_counts *counts,
-			    uint64_t boot_ns, char reason[static REASON_MAX])
+/* What the governor samples or leaves out, in a sentence, and whatever else is said of events. */
+static void events_remark(const struct pw_observation *observation, const struct pw_target_counts *counts,
+			  uint64_t boot_ns, char reason[static REASON_MAX])
 {
 	const struct pw_target *target = observation->target;
-	bool all = counts && counts->guard_state && !strcmp(counts->guard_state, "detached");
-	bool park = counts && counts->guard_state && !strcmp(counts->guard_state, "park detached");
-	char ago[PW_DURATION_SIZE], retry[PW_DURATION_SIZE];
-	uint64_t since, left;
+	const char *state = counts && counts->governor_state ? counts->governor_state : "continuous";
+	char since[PW_DURATION_SIZE];
+	uint64_t ago_ns;
 
 	snprintf(reason, REASON_MAX, "%s", target->events_reason);
-	if (!target->events_ok || (!all && !park))
-		return target->events_ok;
-	since = boot_ns > counts->guard_since_ns ? boot_ns - counts->guard_since_ns : 0;
-	left = counts->guard_retry_ns > boot_ns ? counts->guard_retry_ns - boot_ns : 0;
-	since = PW_MAX(since - since % PW_NS_PER_SEC, PW_NS_PER_SEC); /* whole seconds are what it is worth */
-	left = (left + PW_NS_PER_SEC - 1) / PW_NS_PER_SEC * PW_NS_PER_SEC;
+	if (!target->events_ok || !counts || !strcmp(state, "continuous"))
+		return;
+	ago_ns = boot_ns > counts->governor_since_ns ? boot_ns - counts->governor_since_ns : 0;
+	ago_ns = PW_MAX(ago_ns - ago_ns % PW_NS_PER_SEC, PW_NS_PER_SEC); /* whole seconds are what it is worth */
 	snprintf(reason, REASON_MAX,
-		 "%s %s ago: probes cost %.1f%% of a CPU, the budget is %g%%; %s, tried again in %s; --budget none "
-		 "keeps "
-		 "them attached%s%s",
-		 all ? "all probes detached" : "park probe detached", pw_time_duration(since, ago),
-		 counts->guard_percent, observation->options.budget_percent,
-		 all ? "nothing is counted" : "parks are not counted", pw_time_duration(left, retry),
+		 "%s for %s: counting each one would cost %.1f%% of a CPU, the budget is %.3g%%; --budget none lifts "
+		 "it%s%s",
+		 state, pw_time_duration(ago_ns, since), counts->governor_percent, counts->budget_percent,
 		 *target->events_reason ? "; " : "", target->events_reason);
-	return !all;
 }
 
 /* Why memory is closed, or what of it cannot be used. */
@@ -103,17 +93,17 @@ static void write_abilities(struct pw_record *draft, const struct pw_observation
 	const struct pw_target *target = observation->target;
 	struct pw_record_builder *builder = observation->builder;
 	char events_reason[REASON_MAX], memory_reason[REASON_MAX];
-	bool events_ok = events_by_guard(observation, counts, boot_ns, events_reason);
 	const struct {
 		bool ok;
 		const char *reason;
 	} abilities[_PW_ABILITY_MAX] = {
-		[PW_ABILITY_EVENTS] = {events_ok, events_reason},
+		[PW_ABILITY_EVENTS] = {target->events_ok, events_reason},
 		[PW_ABILITY_MEMORY] = {target->memory_ok, memory_reason},
 		[PW_ABILITY_SYMBOLS] = {target->symbols_ok, target->symbols_reason},
 	};
 
 	memory_remark(observation, memory_reason);
+	events_remark(observation, counts, boot_ns, events_reason);
 	for (size_t i = 0; i < _PW_ABILITY_MAX; i++) {
 		draft->abilities[i].ok = abilities[i].ok;
 		draft->abilities[i].reason = pw_record_builder_string(builder, abilities[i].reason);
@@ -142,6 +132,7 @@ static void write_sites(struct pw_record *draft, struct pw_record_builder *build
 		if (!counts)
 			continue;
 		site->attached = counts->site_attached[i];
+		site->counting = (uint8_t)counts->mode[i];
 		site->hits = counts->site_hits[i];
 		site->cost_ns = counts->cost_per_hit_ns[i];
 	}
@@ -181,11 +172,18 @@ static void write_cost(struct pw_record *draft, const struct pw_observation *obs
 		draft->cost.census_ns = observation->digest->cost_ns;
 		draft->cost.bytes_read = observation->digest->bytes_read;
 	}
+	draft->cost.snapshot_ns = observation->census_total_ns;
+	draft->cost.snapshot_bytes = observation->census_total_bytes;
+	if (observation->next_census_ns > observation->census_started_ns && observation->has_digest)
+		draft->cost.snapshot_percent = 100.0 * (double)observation->digest_cost_ns /
+					       (double)(observation->next_census_ns - observation->census_started_ns);
 	if (!counts)
 		return;
 	draft->cost.hits = counts->hits;
 	draft->cost.cpu_percent = counts->cpu_percent;
-	draft->cost.guard_state = pw_record_builder_string(observation->builder, counts->guard_state);
+	draft->cost.probe_ns = counts->cost_ns;
+	draft->cost.budget_percent = counts->budget_percent; /* what is left of it with so many targets */
+	draft->cost.governor_state = pw_record_builder_string(observation->builder, counts->governor_state);
 }
 
 /* --- events ------------------------------------------------------------------------------------------------------ */
@@ -304,16 +302,64 @@ static void write_statement_counts(struct pw_observation *observation, const str
 	}
 }
 
+static struct pw_record_sampled sampled(const struct pw_target_counts *counts, enum pw_event event)
+{
+	_Static_assert((int)PW_COUNTING_OFF == (int)PW_PROBES_OFF &&
+			       (int)PW_COUNTING_CONTINUOUS == (int)PW_PROBES_CONTINUOUS &&
+			       (int)PW_COUNTING_WINDOWS == (int)PW_PROBES_WINDOWS,
+		       "the same modes");
+	return (struct pw_record_sampled){.counting = (uint8_t)counts->mode[event],
+					  .square = counts->error_square[event],
+					  .linear = counts->error_linear[event]};
+}
+
+/*
+ * While starts and ends are counted in windows, their totals come from memory: goids are handed out one by one, and
+ * what started and is not in the census has ended. What the estimates had instead is made good for ever.
+ */
+static void write_lifecycle(struct pw_record *draft, struct pw_observation *observation,
+			    const struct pw_target_counts *counts)
+{
+	struct pw_exact_totals *exact = &observation->exact;
+	bool windows = counts->mode[PW_EVENT_SPAWN] == PW_PROBES_WINDOWS;
+	bool numbered = observation->births_ns && !observation->births_stale;
+	uint64_t births = numbered ? pw_births_total(observation->target->births) : PW_UNKNOWN;
+
+	draft->events.spawn = sampled(counts, PW_EVENT_SPAWN);
+	draft->events.exit = sampled(counts, PW_EVENT_EXIT);
+	if (windows && births != PW_UNKNOWN && exact->births != PW_UNKNOWN && births >= exact->births) {
+		uint64_t spawned = exact->spawned + (births - exact->births);
+
+		exact->spawn_fix = spawned - counts->spawned;
+		draft->events.spawn.exact = true;
+		if (observation->has_digest && exact->live != PW_UNKNOWN) {
+			uint64_t ended = spawned + exact->live - observation->digest->total - exact->spawned;
+
+			exact->exit_fix = exact->exited + ((int64_t)ended > 0 ? ended : 0) - counts->exited;
+			draft->events.exit.exact = true;
+		}
+	}
+	draft->events.spawned = counts->spawned + exact->spawn_fix; /* modulo 2^64 */
+	draft->events.exited = counts->exited + exact->exit_fix;
+	if (windows)
+		return;
+	exact->spawned = draft->events.spawned;
+	exact->exited = draft->events.exited;
+	exact->births = births;
+	exact->live = observation->has_digest ? observation->digest->total : PW_UNKNOWN;
+}
+
 static void write_events(struct pw_record *draft, struct pw_observation *observation,
 			 const struct pw_target_counts *counts, uint64_t boot_ns)
 {
 	const struct pw_target *target = observation->target;
-	bool detached = counts->guard_state && strcmp(counts->guard_state, "detached") == 0;
 
-	draft->events.section = section(detached ? PW_STALE : PW_EXACT, counts->polled_ns);
-	draft->events.spawned = counts->spawned;
-	draft->events.exited = counts->exited;
+	draft->events.section = section(counts->sampled_ns ? PW_SAMPLED : PW_EXACT, counts->polled_ns);
+	write_lifecycle(draft, observation, counts);
 	draft->events.parked = counts->parked;
+	draft->events.park = sampled(counts, PW_EVENT_PARK);
+	draft->events.sampled_ns = counts->sampled_ns;
+	draft->events.windows = counts->windows;
 	draft->events.gc_cycles = counts->gc_counts[PW_EVENT_GC_START];
 	draft->events.gc_mark_terminations = counts->gc_counts[PW_EVENT_GC_MARK_TERMINATION];
 	draft->events.gc_sweeps = counts->gc_counts[PW_EVENT_GC_SWEEP];

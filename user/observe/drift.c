@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include <string.h>
 
 #include "base/macros.h"
 #include "observe/state.h"
@@ -10,9 +9,11 @@
  * one has to do until then. The same for each go statement by itself, whose own events decide whether it was at rest;
  * one that is first seen when counting has long begun had nothing alive before.
  */
+/* Estimates would only show their own error: it begins anew when each event is counted again. */
 static bool is_counting(const struct pw_target_counts *counts)
 {
-	return counts && counts->armed && !(counts->guard_state && strcmp(counts->guard_state, "detached") == 0);
+	return counts && counts->armed && counts->mode[PW_EVENT_SPAWN] == PW_PROBES_CONTINUOUS &&
+	       counts->mode[PW_EVENT_EXIT] == PW_PROBES_CONTINUOUS && !counts->sampled_ns;
 }
 
 static struct pw_statement *statement_of(struct pw_observation *observation, const struct pw_statement_counts *counts,

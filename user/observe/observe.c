@@ -29,6 +29,7 @@ int pw_observation_new(struct pw_observation **ret_observation, struct pw_target
 	observation->procfs = procfs;
 	observation->options = *options;
 	observation->interval_due = true;
+	observation->exact.births = observation->exact.live = PW_UNKNOWN;
 	observation->figures = (struct pw_kernel_figures){
 		.rss_bytes = PW_UNKNOWN, .threads = PW_UNKNOWN, .open_files = PW_UNKNOWN, .cpu_ns = PW_UNKNOWN};
 	r = pw_record_builder_new(&observation->builder);
@@ -195,6 +196,9 @@ static void finish_census(struct pw_observation *observation)
 	observation->drift_due = true;
 	if (!observation->with_stacks) /* what a snapshot costs holds up the next snapshot */
 		observation->census_rest_ns = cost_so_far(observation) * CENSUS_SHARE;
+	observation->digest_cost_ns = cost_so_far(observation);
+	observation->census_total_ns += observation->digest_cost_ns;
+	observation->census_total_bytes += made->bytes_read;
 	observation->next_census_ns = observation->census_started_ns +
 				      PW_MAX(observation->options.census_interval_ns, observation->census_rest_ns);
 }

@@ -88,6 +88,13 @@ struct pw_observation {
 
 	struct pw_cycles cycles; /* GC cycles with their numbers */
 	struct pw_residency residency;
+	/* Totals of starts and ends while they are sampled: at the last moment that all were counted, and what memory
+	 * has to add to the estimates. */
+	struct pw_exact_totals {
+		uint64_t spawned, exited, births, live; /* the last two: PW_UNKNOWN if not known */
+		uint64_t spawn_fix, exit_fix;
+	} exact;
+	uint64_t digest_cost_ns, census_total_ns, census_total_bytes; /* of the last census; of all */
 
 	/* GC cycles out of events. */
 	uint64_t events_polled_ns; /* the poll whose events were taken in */

@@ -94,6 +94,11 @@ const struct pw_metric_family *pw_writer_family(const struct pw_writer *writer)
 	return writer->family;
 }
 
+uint64_t pw_writer_wall_ns(const struct pw_writer *writer)
+{
+	return writer->published->wall_ns;
+}
+
 uint64_t pw_writer_boot_ns(const struct pw_writer *writer)
 {
 	return writer->published->boot_ns;

@@ -141,6 +141,36 @@ static void budget(struct pw_writer *w, const struct pw_published *published)
 		pw_write_double(w, "", NULL, NULL, published->health.budget_percent);
 }
 
+static void host_budget(struct pw_writer *w, const struct pw_published *published)
+{
+	if (published->health.host_budget_percent >= 0)
+		pw_write_double(w, "", NULL, NULL, published->health.host_budget_percent);
+}
+
+static void host_cost(struct pw_writer *w, const struct pw_published *published)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < published->record_count; i++)
+		if (published->records[i]->cost.section.present)
+			sum += published->records[i]->cost.cpu_percent + published->records[i]->cost.snapshot_percent;
+	pw_write_double(w, "", NULL, NULL, sum);
+}
+
+static void hit_cost(struct pw_writer *w, const struct pw_published *published)
+{
+	const struct pw_health *health = &published->health;
+
+	if (!health->emulated_hit_ns)
+		return;
+	pw_write_seconds(w, "", "part=\"emulated\"", NULL, health->emulated_hit_ns);
+	pw_write_seconds(w, "", "part=\"single_stepped\"", NULL, health->stepped_hit_ns);
+	if (!health->hit_cost_complete)
+		return;
+	pw_write_seconds(w, "", "part=\"stack\"", NULL, health->stack_hit_ns);
+	pw_write_seconds(w, "", "part=\"further_process\"", NULL, health->further_hit_ns);
+}
+
 static void alerts_total(struct pw_writer *w, const struct pw_published *published)
 {
 	pw_write_u64(w, "", "transition=\"fired\"", NULL, published->health.alerts_fired);
@@ -233,6 +263,13 @@ const struct pw_metric_family pw_metrics_self[] = {
 	 "Whether this host lets us attach probes; parkwatch doctor says why not.", NULL, events_possible},
 	{"parkwatch_budget_percent", G, NULL, "What probes may cost a process, percent of one CPU; absent: no limit.",
 	 NULL, budget},
+	{"parkwatch_host_budget_percent", G, NULL,
+	 "What probes may cost all processes together, percent of one CPU; absent: no limit.", NULL, host_budget},
+	{"parkwatch_host_cost_percent", G, NULL,
+	 "Estimated cost of observing all processes, probes and walks, percent of one CPU.", NULL, host_cost},
+	{"parkwatch_hit_cost_seconds", G, "seconds",
+	 "Cost of one probe hit, measured on a child of parkwatch on this host; stack and further_process come on top.",
+	 NULL, hit_cost},
 	{"parkwatch_scans_total", C, NULL, "Scans of /proc.", NULL, scans},
 	{"parkwatch_processes_seen", G, NULL, "Processes in the last scan of /proc.", NULL, processes_seen},
 	{"parkwatch_processes_left_alone", G, NULL, "Processes that are not observed now, by reason.", NULL,

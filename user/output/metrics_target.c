@@ -228,15 +228,93 @@ static void probe_budget(struct pw_writer *w, const struct pw_metric_target *t)
 		pw_write_double(w, "", t->labels, NULL, t->record->cost.budget_percent);
 }
 
-static void probe_guard(struct pw_writer *w, const struct pw_metric_target *t)
+static void probe_governor(struct pw_writer *w, const struct pw_metric_target *t)
 {
 	_cleanup_buf_ struct pw_buf more = PW_BUF_INIT(LABELS_MAX);
-	const char *state = pw_record_string(t->record, t->record->cost.guard_state);
+	const char *state = pw_record_string(t->record, t->record->cost.governor_state);
 
 	if (!t->record->cost.section.present || !*state)
 		return;
 	pw_write_label(&more, "state", state);
 	pw_write_u64(w, "", t->labels, pw_buf_text(&more), 1);
+}
+
+static void probe_counting(struct pw_writer *w, const struct pw_metric_target *t)
+{
+	for (size_t i = 0; t->record->sites_section.present && i < t->record->site_count; i++) {
+		_cleanup_buf_ struct pw_buf more = PW_BUF_INIT(LABELS_MAX);
+		const struct pw_record_site *site = &t->record->sites[i];
+
+		if (!site->found || !*pw_record_string(t->record, t->record->cost.governor_state))
+			continue;
+		pw_write_label(&more, "counting", pw_counting_name(site->counting));
+		pw_write_label(&more, "event", pw_record_string(t->record, site->event));
+		pw_write_u64(w, "", t->labels, pw_buf_text(&more), 1);
+	}
+}
+
+static void events_error(struct pw_writer *w, const struct pw_metric_target *t)
+{
+	const struct {
+		const char *label;
+		const struct pw_record_sampled *event;
+	} kinds[] = {
+		{"event=\"spawn\"", &t->record->events.spawn},
+		{"event=\"exit\"", &t->record->events.exit},
+		{"event=\"park\"", &t->record->events.park},
+	};
+
+	for (size_t i = 0; t->record->events.section.present && i < ARRAY_SIZE(kinds); i++)
+		pw_write_double(w, "", t->labels, kinds[i].label, pw_sampled_bound(kinds[i].event, NULL));
+}
+
+static void events_sampled(struct pw_writer *w, const struct pw_metric_target *t)
+{
+	uint64_t now = pw_writer_boot_ns(w), wall = pw_writer_wall_ns(w), then = t->record->events.sampled_ns;
+
+	if (t->record->events.section.present && then && then <= now)
+		pw_write_seconds(w, "", t->labels, NULL, wall - (now - then));
+}
+
+static void events_windows(struct pw_writer *w, const struct pw_metric_target *t)
+{
+	if (t->record->events.section.present)
+		pw_write_u64(w, "", t->labels, NULL, t->record->events.windows);
+}
+
+static bool has_cost(const struct pw_metric_target *t)
+{
+	return t->record->cost.section.present && *pw_record_string(t->record, t->record->cost.governor_state);
+}
+
+static void probe_seconds(struct pw_writer *w, const struct pw_metric_target *t)
+{
+	if (has_cost(t))
+		pw_write_seconds(w, "", t->labels, NULL, t->record->cost.probe_ns);
+}
+
+static void snapshot_cost(struct pw_writer *w, const struct pw_metric_target *t)
+{
+	if (t->record->cost.section.present)
+		pw_write_double(w, "", t->labels, NULL, t->record->cost.snapshot_percent);
+}
+
+static void snapshot_seconds(struct pw_writer *w, const struct pw_metric_target *t)
+{
+	if (t->record->cost.section.present)
+		pw_write_seconds(w, "", t->labels, NULL, t->record->cost.snapshot_ns);
+}
+
+static void snapshot_bytes(struct pw_writer *w, const struct pw_metric_target *t)
+{
+	if (t->record->cost.section.present)
+		pw_write_u64(w, "", t->labels, NULL, t->record->cost.snapshot_bytes);
+}
+
+static void target_cost(struct pw_writer *w, const struct pw_metric_target *t)
+{
+	if (t->record->cost.section.present)
+		pw_write_double(w, "", t->labels, NULL, t->record->cost.cpu_percent + t->record->cost.snapshot_percent);
 }
 
 static void drops(struct pw_writer *w, const struct pw_metric_target *t)
@@ -339,9 +417,28 @@ const struct pw_metric_family pw_metrics_target[] = {
 	 NULL},
 	{"parkwatch_probe_cost_percent", G, NULL, "Estimated cost of all probes to the process, percent of one CPU.",
 	 probe_cost, NULL},
-	{"parkwatch_probe_budget_percent", G, NULL, "What probes may cost the process; absent: no limit.", probe_budget,
+	{"parkwatch_probe_budget_percent", G, NULL,
+	 "What probes may cost the process now, percent of one CPU; absent: no limit.", probe_budget, NULL},
+	{"parkwatch_probe_governor", G, NULL, "1 at the state of the governor that keeps the budget.", probe_governor,
 	 NULL},
-	{"parkwatch_probe_guard", G, NULL, "1 at the state of the guard that keeps the budget.", probe_guard, NULL},
+	{"parkwatch_probe_counting", G, NULL,
+	 "1 at how an event is counted: continuous, windows (totals are estimates), off.", probe_counting, NULL},
+	{"parkwatch_events_error", G, NULL,
+	 "The truth is within that of the total with 95%: 0 as long as each event was counted.", events_error, NULL},
+	{"parkwatch_sampled_timestamp_seconds", G, "seconds",
+	 "The moment whose totals the sampled ones are; absent: each event is counted.", events_sampled, NULL},
+	{"parkwatch_probe_windows_total", C, NULL, "Windows in which events were counted while sampled.",
+	 events_windows, NULL},
+	{"parkwatch_probe_cost_seconds_total", C, "seconds",
+	 "Estimated CPU time that probes took from the process since attach.", probe_seconds, NULL},
+	{"parkwatch_snapshot_cost_percent", G, NULL,
+	 "What walks of its goroutines cost parkwatch at their pace now, percent of one CPU.", snapshot_cost, NULL},
+	{"parkwatch_snapshot_cost_seconds_total", C, "seconds", "CPU time of these walks since attach.",
+	 snapshot_seconds, NULL},
+	{"parkwatch_snapshot_read_bytes_total", C, "bytes", "Memory of the process read by them since attach.",
+	 snapshot_bytes, NULL},
+	{"parkwatch_cost_percent", G, NULL,
+	 "Estimated cost of observing the process, probes and walks, percent of one CPU.", target_cost, NULL},
 	{"parkwatch_drops_total", C, NULL, "What was lost, by reason.", drops, NULL},
 	{"parkwatch_census_duration_seconds", G, "seconds", "Time the last walk of all goroutines took us.",
 	 census_seconds, NULL},

@@ -57,6 +57,7 @@ void pw_write_seconds(struct pw_writer *writer, const char *suffix, const char *
 const struct pw_metric_family *pw_writer_family(const struct pw_writer *writer);
 /* When the picture was made (CLOCK_BOOTTIME). */
 uint64_t pw_writer_boot_ns(const struct pw_writer *writer);
+uint64_t pw_writer_wall_ns(const struct pw_writer *writer); /* the same moment */
 /* Appends name="value" with a comma before it if out is not empty: escaped, valid UTF-8, at most 256 bytes. */
 void pw_write_label(struct pw_buf *out, const char *name, const char *value);
 

@@ -38,7 +38,9 @@ struct pw_health { /* of parkwatch itself; totals since start unless said */
 	uint64_t reload_wall_ns;
 	bool recording;
 	uint64_t recording_bytes, recording_failures;
-	double budget_percent; /* < 0: none */
+	double budget_percent, host_budget_percent; /* < 0: none */
+	bool hit_cost_complete;			    /* the last two are known */
+	uint64_t emulated_hit_ns, stepped_hit_ns, stack_hit_ns, further_hit_ns;
 };
 
 enum pw_page {

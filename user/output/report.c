@@ -55,6 +55,40 @@ static void ps_reasons(struct pw_buf *out, const struct pw_record *record)
 	}
 }
 
+/* Without a governor nobody has tried to attach: ps alone, or memory alone. */
+static const char *attached(const struct pw_record *record, const struct pw_record_site *site)
+{
+	if (!site->found || !*pw_record_string(record, record->cost.governor_state))
+		return "-";
+	if (site->counting == PW_COUNTING_WINDOWS)
+		return "in windows";
+	return site->attached ? "yes" : "no";
+}
+
+/* What it costs in all, of one CPU; "-": nobody observes it. */
+static void ps_cost(struct pw_text_table *table, const struct pw_record *record)
+{
+	char text[32];
+
+	if (!record->cost.section.present || !*pw_record_string(record, record->cost.governor_state)) {
+		pw_text_table_cell(table, "-", 1);
+		return;
+	}
+	snprintf(text, sizeof(text), "%.2f%%", record->cost.cpu_percent + record->cost.snapshot_percent);
+	pw_text_table_cell(table, text, sizeof(text));
+}
+
+static const char *events_word(const struct pw_record *record)
+{
+	const struct pw_record_sampled *const kinds[] = {&record->events.spawn, &record->events.exit,
+							 &record->events.park};
+
+	for (size_t i = 0; record->events.section.present && i < ARRAY_SIZE(kinds); i++)
+		if (kinds[i]->counting == PW_COUNTING_WINDOWS)
+			return "sampled";
+	return "yes";
+}
+
 static void ps_sites(struct pw_buf *out, const struct pw_record *record)
 {
 	struct pw_text_table table = {0};
@@ -88,12 +122,7 @@ static void ps_sites(struct pw_buf *out, const struct pw_record *record)
 		else
 			snprintf(text, sizeof(text), "%s", site->emulated ? "emulated" : "single-stepped");
 		pw_text_table_cell(&table, site->found ? text : "-", 40);
-		/* Without a guard nobody has tried to attach: ps alone, or memory alone. */
-		pw_text_table_cell(&table,
-				   !site->found || !*pw_record_string(record, record->cost.guard_state) ? "-"
-				   : site->attached							? "yes"
-													: "no",
-				   8);
+		pw_text_table_cell(&table, attached(record, site), 12);
 		pw_text_table_cell(&table, pw_record_string(record, site->note), 200);
 	}
 	pw_text_table_print(&table, out);
@@ -129,6 +158,7 @@ void pw_report_ps(struct pw_buf *out, const struct pw_record *const *records, si
 	pw_text_table_column(&table, "HEAP", true);
 	for (size_t i = 0; i < ARRAY_SIZE(titles); i++)
 		pw_text_table_column(&table, titles[i], false);
+	pw_text_table_column(&table, "COST", true);
 	for (size_t i = 0; i < count; i++) {
 		const struct pw_record *record = records[i];
 		const struct pw_record_identity *identity = &record->identity;
@@ -148,7 +178,12 @@ void pw_report_ps(struct pw_buf *out, const struct pw_record *const *records, si
 					     record->runtime.numbers.goroutines != PW_UNKNOWN);
 		ps_heap(&table, record);
 		for (size_t a = 0; a < _PW_ABILITY_MAX; a++)
-			pw_text_table_cell(&table, record->abilities[a].ok ? "yes" : "no", 8);
+			pw_text_table_cell(&table,
+					   !record->abilities[a].ok ? "no"
+					   : a == PW_ABILITY_EVENTS ? events_word(record)
+								    : "yes",
+					   8);
+		ps_cost(&table, record);
 	}
 	pw_text_table_print(&table, out);
 	pw_text_table_done(&table);
@@ -225,36 +260,49 @@ static void trace_row(struct pw_text_table *table, const struct pw_trace *trace,
 	pw_text_table_cell(table, pw_buf_text(&place), 100);
 }
 
+static void trace_total(struct pw_buf *out, uint64_t count, const char *what, const struct pw_trace_event *event,
+			const char *then)
+{
+	pw_buf_printf(out, "%" PRIu64, count);
+	if (event->sampled && !event->exact && event->error != PW_UNKNOWN)
+		pw_buf_printf(out, " (+- %" PRIu64 ")", event->error);
+	pw_buf_printf(out, "%s%s", what, then);
+}
+
 void pw_report_trace(struct pw_buf *out, const struct pw_trace *trace, size_t sites_max)
 {
 	const struct pw_record *record = trace->last;
 	struct pw_text_table table = {0};
 	char duration[PW_DURATION_SIZE];
 	size_t shown = PW_MIN(trace->site_count, sites_max);
-	bool all = pw_trace_all_partial(trace), parks = pw_trace_parks_partial(trace);
-	char guard[PW_TRACE_GUARD_TEXT_SIZE];
 
 	put(out, pw_record_string(record, record->identity.process));
 	pw_buf_printf(out, " (pid %d, ", record->identity.pid);
 	put(out, pw_record_string(record, record->identity.go_version));
-	pw_buf_printf(out, "), %s: %" PRIu64 " started, %" PRIu64 " ended, %" PRIu64 " parks",
-		      pw_time_duration(trace->duration_ns, duration), trace->spawned, trace->exited, trace->parked);
+	pw_buf_printf(out, "), %s: ", pw_time_duration(trace->duration_ns, duration));
+	trace_total(out, trace->spawned, " started", &trace->spawn, ", ");
+	trace_total(out, trace->exited, " ended", &trace->exit, ", ");
+	trace_total(out, trace->parked, " parks", &trace->park, "");
 	if (trace->spawned_by_goid != PW_UNKNOWN)
 		pw_buf_printf(out, "; started by goid: %" PRIu64, trace->spawned_by_goid);
 	pw_buf_printf(out, "; lost: %" PRIu64 "\n", trace->lost);
-	if (pw_trace_parks_partial(trace))
-		pw_buf_printf(out, "%s\n", pw_trace_guard_text(&trace->guard, guard));
+	if (pw_trace_is_sampled(trace)) {
+		pw_buf_printf(out, "%s in %" PRIu64 " windows: ", pw_time_duration(trace->sampled_ns, duration),
+			      trace->windows);
+		put(out, pw_trace_sampled_text(trace));
+		pw_buf_putc(out, '\n');
+	}
 	pw_buf_putc(out, '\n');
 	if (!shown) {
 		pw_buf_puts(out, "no goroutine was started, ended or parked\n");
 		return;
 	}
 	pw_text_table_column(&table, "GROWTH", true);
-	pw_text_table_column(&table, all ? "STARTED (PARTIAL)" : "STARTED", true);
-	pw_text_table_column(&table, all ? "ENDED (PARTIAL)" : "ENDED", true);
-	pw_text_table_column(&table, parks ? "PARKS (PARTIAL)" : "PARKS", true);
+	pw_text_table_column(&table, trace->spawn.sampled ? "STARTED (SAMPLED)" : "STARTED", true);
+	pw_text_table_column(&table, trace->exit.sampled ? "ENDED (SAMPLED)" : "ENDED", true);
+	pw_text_table_column(&table, trace->park.sampled ? "PARKS (SAMPLED)" : "PARKS", true);
 	if (trace->runs)
-		pw_text_table_column(&table, parks ? "RUNS (PARTIAL)" : "RUNS", true);
+		pw_text_table_column(&table, trace->park.sampled ? "RUNS (SAMPLED)" : "RUNS", true);
 	pw_text_table_column(&table, "LIVE", true);
 	pw_text_table_column(&table, "GO STATEMENT", false);
 	for (size_t i = 0; i < shown; i++)

@@ -140,9 +140,20 @@ static uint64_t drops_total(const struct pw_record *record)
 	return total;
 }
 
+static struct pw_trace_event how_counted(const struct pw_record_sampled *first, const struct pw_record_sampled *last,
+					 uint64_t windows)
+{
+	double bound = pw_sampled_bound(last, first);
+	bool sampled = last->counting == PW_COUNTING_WINDOWS || bound > 0;
+
+	return (struct pw_trace_event){.sampled = sampled,
+				       .exact = last->exact,
+				       .error = sampled && !windows ? PW_UNKNOWN : (uint64_t)(bound + 0.5)};
+}
+
 int pw_trace_between(struct pw_trace *ret_trace, const struct pw_record *first, const struct pw_record *last, bool runs)
 {
-	struct pw_trace trace = {.last = last, .runs = runs, .guard.state = "continuous"};
+	struct pw_trace trace = {.last = last, .runs = runs};
 	struct pw_trace_site *sites = calloc(last->statement_count + 1, sizeof(*sites));
 	size_t kept = 0;
 	int r;
@@ -174,6 +185,13 @@ int pw_trace_between(struct pw_trace *ret_trace, const struct pw_record *first, 
 	trace.spawned = since(first->events.spawned, last->events.spawned);
 	trace.exited = since(first->events.exited, last->events.exited);
 	trace.parked = since(first->events.parked, last->events.parked);
+	trace.windows = since(first->events.windows, last->events.windows);
+	trace.spawn = how_counted(&first->events.spawn, &last->events.spawn, trace.windows);
+	trace.exit = how_counted(&first->events.exit, &last->events.exit, trace.windows);
+	trace.park = how_counted(&first->events.park, &last->events.park, trace.windows);
+	if (last->events.sampled_ns)
+		trace.sampled_ns = since(PW_MAX(first->events.sampled_ns, first->events.section.taken_ns),
+					 last->events.sampled_ns);
 	trace.lost = since(drops_total(first), drops_total(last));
 	trace.spawned_by_goid = PW_UNKNOWN;
 	if (first->runtime.section.present && last->runtime.section.present &&
@@ -191,28 +209,14 @@ void pw_trace_done(struct pw_trace *trace)
 	*trace = (struct pw_trace){0};
 }
 
-bool pw_trace_all_partial(const struct pw_trace *trace)
+bool pw_trace_is_sampled(const struct pw_trace *trace)
 {
-	return !strcmp(trace->guard.state, "detached");
+	return trace->spawn.sampled || trace->exit.sampled || trace->park.sampled;
 }
 
-bool pw_trace_parks_partial(const struct pw_trace *trace)
+const char *pw_trace_sampled_text(const struct pw_trace *trace)
 {
-	return strcmp(trace->guard.state, "continuous") != 0;
-}
-
-const char *pw_trace_guard_text(const struct pw_trace_guard *guard, char text[PW_TRACE_GUARD_TEXT_SIZE])
-{
-	bool all = !strcmp(guard->state, "detached");
-	char after[PW_DURATION_SIZE];
-
-	text[0] = '\0';
-	if (!strcmp(guard->state, "continuous"))
-		return text;
-	snprintf(text, PW_TRACE_GUARD_TEXT_SIZE,
-		 "%s detached after %s: probes cost %.1f%% of a CPU, the budget is %g%%; %s; count all with --budget "
-		 "none",
-		 all ? "all probes" : "park probe", pw_time_duration(guard->after_ns, after), guard->percent,
-		 guard->budget_percent, all ? "every count is partial" : "parks are partial");
-	return text;
+	if (!pw_trace_is_sampled(trace))
+		return "";
+	return pw_record_string(trace->last, trace->last->abilities[PW_ABILITY_EVENTS].reason);
 }

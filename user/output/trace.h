@@ -27,15 +27,11 @@ struct pw_trace_site {	    /* one go statement with activity in the window, or w
 	uint32_t creation_stack; /* in the last record, UINT32_MAX: none seen */
 };
 
-/*
- * What the guard of the budget left out of the window. With "park detached" parks are partial, with "detached" all
- * events are, and none of these is a total of the window.
- */
-struct pw_trace_guard {
-	const char *state;     /* the worst in the window: "continuous", "park detached", "detached" */
-	uint64_t after_ns;     /* from the window's begin to the first detaching */
-	double percent;	       /* of a CPU: what the probes cost then */
-	double budget_percent; /* that it was held against */
+/* How an event was counted in the window. Sampled: the counts by go statement are estimates, error bounds their sum. */
+struct pw_trace_event {
+	bool sampled;
+	bool exact;	/* the total comes from memory all the same */
+	uint64_t error; /* the truth is within that of the sum, with 95%; PW_UNKNOWN: too few windows to tell */
 };
 
 struct pw_trace {
@@ -45,8 +41,9 @@ struct pw_trace {
 	uint64_t spawned, exited, parked;
 	uint64_t spawned_by_goid; /* PW_UNKNOWN: memory closed */
 	uint64_t lost;
-	struct pw_trace_guard guard;
-	struct pw_trace_site *sites; /* by growth (spawned - exited), then by activity, falling */
+	struct pw_trace_event spawn, exit, park;
+	uint64_t windows, sampled_ns; /* of sampling; how long the sampled counts stand for */
+	struct pw_trace_site *sites;  /* by growth (spawned - exited), then by activity, falling */
 	size_t site_count;
 };
 
@@ -54,10 +51,8 @@ struct pw_trace {
 int pw_trace_between(struct pw_trace *ret_trace, const struct pw_record *first, const struct pw_record *last, bool runs)
 	__attribute__((warn_unused_result));
 void pw_trace_done(struct pw_trace *trace);
-bool pw_trace_parks_partial(const struct pw_trace *trace);
-bool pw_trace_all_partial(const struct pw_trace *trace);
-/* What the guard did in one sentence; empty when it did nothing. */
-#define PW_TRACE_GUARD_TEXT_SIZE 224
-const char *pw_trace_guard_text(const struct pw_trace_guard *guard, char text[PW_TRACE_GUARD_TEXT_SIZE]);
+bool pw_trace_is_sampled(const struct pw_trace *trace);
+/* Why, in a sentence; empty when all was counted. */
+const char *pw_trace_sampled_text(const struct pw_trace *trace);
 
 #endif

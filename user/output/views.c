@@ -49,6 +49,27 @@ static void ps_abilities(struct pw_json *json, const struct pw_record *record)
 	pw_json_end(json);
 }
 
+/* Percentages are of one CPU. Null: nobody observes it. */
+static void ps_cost(struct pw_json *json, const struct pw_record *record)
+{
+	if (!record->cost.section.present || !record->cost.governor_state) {
+		pw_json_key_null(json, "cost");
+		return;
+	}
+	pw_json_key_object(json, "cost");
+	pw_json_key_str(json, "governor", pw_record_string(record, record->cost.governor_state));
+	pw_json_key_double(json, "probes_percent", record->cost.cpu_percent);
+	pw_json_key_double(json, "snapshots_percent", record->cost.snapshot_percent);
+	if (record->cost.budget_percent >= 0)
+		pw_json_key_double(json, "budget_percent", record->cost.budget_percent);
+	else
+		pw_json_key_null(json, "budget_percent");
+	pw_json_key_u64(json, "probes_ns", record->cost.probe_ns);
+	pw_json_key_u64(json, "snapshots_ns", record->cost.snapshot_ns);
+	pw_json_key_u64(json, "snapshots_bytes", record->cost.snapshot_bytes);
+	pw_json_end(json);
+}
+
 static void ps_sites(struct pw_json *json, const struct pw_record *record)
 {
 	pw_json_key_object(json, "sites");
@@ -64,6 +85,7 @@ static void ps_sites(struct pw_json *json, const struct pw_record *record)
 		pw_json_key_str(json, "instruction", pw_record_string(record, site->instruction));
 		pw_json_key_bool(json, "emulated", site->emulated);
 		pw_json_key_bool(json, "attached", site->attached); /* by the daemon, now */
+		pw_json_key_str(json, "counting", pw_counting_name(site->counting));
 		pw_json_end(json);
 	}
 	pw_json_end(json);
@@ -94,6 +116,7 @@ void pw_view_ps(struct pw_buf *out, const struct pw_record *const *records, size
 		key_number(&json, "heap_bytes",
 			   record->runtime.section.present ? record->runtime.numbers.heap_objects_bytes : PW_UNKNOWN);
 		ps_abilities(&json, record);
+		ps_cost(&json, record);
 		ps_sites(&json, record);
 		pw_json_end(&json);
 	}
@@ -148,29 +171,28 @@ static void trace_site(struct pw_json *json, const struct pw_trace *trace, const
 	pw_json_end(json);
 }
 
-/* What the counts leave out: names of fields that are partial, and why. */
-static void trace_guard(struct pw_json *json, const struct pw_trace *trace)
+static void trace_event(struct pw_json *json, const char *key, const struct pw_trace_event *event)
 {
-	char text[PW_TRACE_GUARD_TEXT_SIZE];
-
-	pw_json_key_object(json, "guard");
-	pw_json_key_str(json, "state", trace->guard.state);
-	if (pw_trace_parks_partial(trace))
-		pw_json_key_u64(json, "detached_after_ns", trace->guard.after_ns);
-	else
-		pw_json_key_null(json, "detached_after_ns");
-	pw_json_key_array(json, "partial");
-	if (pw_trace_all_partial(trace)) {
-		pw_json_str(json, "spawned");
-		pw_json_str(json, "exited");
-	}
-	if (pw_trace_parks_partial(trace)) {
-		pw_json_str(json, "parked");
-		if (trace->runs)
-			pw_json_str(json, "ran");
-	}
+	pw_json_key_object(json, key);
+	pw_json_key_bool(json, "sampled", event->sampled);
+	pw_json_key_bool(json, "total_exact", event->exact || !event->sampled);
+	key_number(json, "error", event->error);
 	pw_json_end(json);
-	pw_json_key_str(json, "reason", pw_trace_guard_text(&trace->guard, text));
+}
+
+/* How each event was counted, and why not each one. */
+static void trace_sampling(struct pw_json *json, const struct pw_trace *trace)
+{
+	const struct pw_record *record = trace->last;
+
+	pw_json_key_object(json, "governor");
+	pw_json_key_str(json, "state", pw_record_string(record, record->cost.governor_state));
+	pw_json_key_str(json, "reason", pw_trace_sampled_text(trace));
+	pw_json_key_u64(json, "windows", trace->windows);
+	pw_json_key_u64(json, "sampled_duration_ns", trace->sampled_ns);
+	trace_event(json, "spawned", &trace->spawn);
+	trace_event(json, "exited", &trace->exit);
+	trace_event(json, "parked", &trace->park);
 	pw_json_end(json);
 }
 
@@ -192,7 +214,7 @@ void pw_view_trace(struct pw_buf *out, const struct pw_trace *trace)
 	pw_json_end(&json);
 	key_number(&json, "spawned_by_goid", trace->spawned_by_goid);
 	pw_json_key_u64(&json, "lost", trace->lost);
-	trace_guard(&json, trace);
+	trace_sampling(&json, trace);
 	pw_json_key_array(&json, "sites");
 	for (size_t i = 0; i < trace->site_count; i++)
 		trace_site(&json, trace, &trace->sites[i]);

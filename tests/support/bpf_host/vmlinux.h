@@ -13,7 +13,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
-enum { BPF_F_USER_STACK = 1 << 8, BPF_RB_NO_WAKEUP = 1 << 0 };
+enum { BPF_F_USER_STACK = 1 << 8, BPF_RB_NO_WAKEUP = 1 << 0, BPF_RB_FORCE_WAKEUP = 1 << 1 };
 
 struct bpf_pidns_info {
 	__u32 pid;

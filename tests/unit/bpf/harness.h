@@ -46,10 +46,18 @@ static __attribute__((unused)) struct pw_bpf_target *target(void)
 	return bpf_map_lookup_elem(&pw_targets, &slot);
 }
 
+static __attribute__((unused)) __u32 *gate(void)
+{
+	uint32_t slot = SLOT;
+
+	return bpf_map_lookup_elem(&pw_gates, &slot);
+}
+
 static __attribute__((unused)) int begin(void **state)
 {
 	(void)state;
 	host_reset();
+	*gate() = ~0U;
 	*target() = (struct pw_bpf_target){.id = TARGET,
 					   .armed = 1,
 					   .gopc_offset = offsetof(struct goroutine, gopc),

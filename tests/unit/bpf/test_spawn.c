@@ -126,6 +126,7 @@ static void one_target_fills_its_share_of_the_map_and_no_more(void **state)
 	*other = *target();
 	other->id = TARGET + 1;
 	other->stacks_first = 0;
+	*(__u32 *)bpf_map_lookup_elem(&pw_gates, &slot) = ~0U;
 	pw_regs regs = {0};
 	SET_G(&regs, (uintptr_t)&g);
 	host.cookie = cookie_of(TARGET + 1, slot, PW_BPF_SPAWN, G_REG, PW_COOKIE_NO_REG);

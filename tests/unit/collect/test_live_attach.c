@@ -12,6 +12,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,8 +111,11 @@ static int end(void **state)
 
 static struct pw_collect *start_budget(enum pw_attach_method method, double budget)
 {
-	struct pw_collect_options options = {
-		.method = method, .budget_percent = budget, .creation_stacks_first = 4, .creation_stacks_every = 16};
+	struct pw_collect_options options = {.method = method,
+					     .budget_percent = budget,
+					     .host_budget_percent = -1,
+					     .creation_stacks_first = 4,
+					     .creation_stacks_every = 16};
 	struct pw_collect *collect = NULL;
 	struct pw_why why = {0};
 
@@ -410,34 +415,140 @@ static void two_collectors_share_a_place(void **state)
 	pw_collect_free(first);
 }
 
-static void the_guard_takes_the_park_probe_off_and_says_so(void **state)
+struct burst {
+	pthread_t thread;
+	uint32_t calls;
+	uint64_t ns;
+	int result;
+	atomic_bool done;
+};
+
+static void *run_burst(void *argument)
 {
-	struct pw_collect *collect = start_budget(PW_ATTACH_AUTO, 0.001);
-	uint64_t now_ns = pw_boot_ns();
+	struct burst *burst = argument;
+
+	burst->result = pw_child_run(children[0], PW_CHILD_EMULATED, burst->calls, false, &burst->ns);
+	atomic_store(&burst->done, true);
+	return NULL;
+}
+
+static void dispatch(struct pw_collect *collect, int wait_ms)
+{
+	struct pollfd ready = {.fd = pw_collect_fd(collect), .events = POLLIN};
+
+	if (poll(&ready, 1, wait_ms) > 0)
+		pw_collect_dispatch(collect);
+}
+
+/*
+ * The child does nothing but hit the probe, from one moment to the next, and nobody polls: what BPF reports has to do.
+ * Until the last hit that costs it anything no more than 150 ms may be spent; and the park probe comes back in windows.
+ */
+static void a_burst_is_cut_off_within_150_ms_of_full_rate(enum pw_attach_method method)
+{
+	struct pw_collect *collect = start_budget(method, 1);
+	struct burst burst = {.calls = UINT32_MAX}; /* many seconds even when nothing is attached */
+	const struct pw_target_counts *counts;
+	uint64_t start_ns;
+
+	assert_int_equal(pw_collect_add(collect, &targets[0]), 0);
+	settle(collect, targets[0].id);
+	counts = poll_counts(collect, targets[0].id);
+	start_ns = pw_now_ns();
+	assert_int_equal(pthread_create(&burst.thread, NULL, run_burst, &burst), 0);
+	while (counts->site_attached[PW_EVENT_PARK] && pw_now_ns() < start_ns + 5000000000ULL)
+		dispatch(collect, 100);
+	uint64_t took_ns = pw_now_ns() - start_ns;
+	assert_false(counts->site_attached[PW_EVENT_PARK]);
+	assert_true(counts->site_attached[PW_EVENT_SPAWN]);
+	assert_int_equal(counts->bursts, 1);
+	assert_int_equal(counts->mode[PW_EVENT_PARK], PW_PROBES_WINDOWS);
+	assert_int_equal(counts->mode[PW_EVENT_SPAWN], PW_PROBES_CONTINUOUS);
+	poll_counts(collect, targets[0].id);
+	assert_string_equal(counts->governor_state, "park sampled");
+	uint64_t spent_ns = counts->hits * counts->cost_per_hit_ns[PW_EVENT_PARK];
+	print_message("off after %.0f ms, %.1f ms of CPU spent on %llu hits\n", (double)took_ns / 1e6,
+		      (double)spent_ns / 1e6, (unsigned long long)counts->hits);
+	assert_true(spent_ns > 5000000); /* the budget of a second is used, or it was no burst */
+	assert_true(spent_ns < 150000000);
+	assert_true(counts->parked <= counts->hits);
+	while (!counts->windows && pw_now_ns() < start_ns + 20000000000ULL) {
+		dispatch(collect, 100);
+		poll_counts(collect, targets[0].id);
+	}
+	assert_true(counts->windows > 0);
+	assert_true(counts->sampled_ns > 0);
+	pw_collect_free(collect); /* while the burst goes on, too */
+	pw_child_stop(children[0]);
+	children[0] = NULL;
+	pthread_join(burst.thread, NULL);
+}
+
+static void a_burst_is_cut_off_with_uprobe_multi(void **state)
+{
+	(void)state;
+	a_burst_is_cut_off_within_150_ms_of_full_rate(PW_ATTACH_UPROBE_MULTI);
+}
+
+/* Detaching takes the kernel longer; what is spent is bounded all the same. */
+static void a_burst_is_cut_off_with_perf_events(void **state)
+{
+	(void)state;
+	a_burst_is_cut_off_within_150_ms_of_full_rate(PW_ATTACH_PERF);
+}
+
+static void a_budget_of_0_attaches_nothing_until_it_is_raised(void **state)
+{
+	struct pw_collect *collect = start_budget(PW_ATTACH_AUTO, 0);
+	const struct pw_target_counts *counts;
+	uint64_t deadline_ns = pw_now_ns() + 10000000000ULL;
 
 	(void)state;
 	assert_int_equal(pw_collect_add(collect, &targets[0]), 0);
 	settle(collect, targets[0].id);
-	assert_int_equal(pw_collect_poll(collect, now_ns), 0);
-	call(0, PW_CHILD_EMULATED, 5000, false);
-	assert_int_equal(pw_collect_poll(collect, now_ns + 1000000000), 0);
-	const struct pw_target_counts *counts = pw_collect_counts(collect, targets[0].id);
-	assert_string_equal(counts->guard_state, "park detached");
-	assert_true(counts->cpu_percent > 0.001);
-	uint64_t deadline_ns = pw_now_ns() + 5000000000ULL;
+	assert_false(targets[0].events_ok);
+	assert_non_null(strstr(targets[0].events_reason, "the budget is 0"));
+	call(0, PW_CHILD_EMULATED, 100, false);
+	counts = poll_counts(collect, targets[0].id);
+	assert_int_equal(counts->hits, 0);
+	assert_false(counts->armed);
+	pw_collect_set_budget(collect, -1, -1);
+	while (!counts->armed && pw_now_ns() < deadline_ns) {
+		dispatch(collect, 100);
+		poll_counts(collect, targets[0].id);
+	}
+	assert_true(counts->armed && targets[0].events_ok);
+	call(0, PW_CHILD_EMULATED, 100, false);
+	assert_int_equal(poll_counts(collect, targets[0].id)->parked, 100);
+	pw_collect_set_budget(collect, 0, -1);
 	while (counts->site_attached[PW_EVENT_PARK] && pw_now_ns() < deadline_ns) {
-		struct pollfd ready = {.fd = pw_collect_fd(collect), .events = POLLIN};
-
-		poll(&ready, 1, 100);
-		pw_collect_dispatch(collect);
+		poll_counts(collect, targets[0].id);
+		dispatch(collect, 100);
 	}
 	assert_false(counts->site_attached[PW_EVENT_PARK]);
-	assert_true(counts->site_attached[PW_EVENT_SPAWN]);
-	call(0, PW_CHILD_EMULATED, 100, false);
-	call(0, PW_CHILD_STEPPED, 3, false);
-	assert_int_equal(pw_collect_poll(collect, now_ns + 1100000000), 0);
-	assert_int_equal(counts->parked, 5000);
-	assert_int_equal(counts->spawned, 3);
+	assert_false(counts->armed);
+	pw_collect_free(collect);
+}
+
+static void the_whole_price_of_a_hit_is_known_after_some_polls(void **state)
+{
+	struct pw_collect *collect = start(PW_ATTACH_AUTO);
+	uint64_t deadline_ns = pw_now_ns() + 20000000000ULL;
+	struct pw_collect_stats stats = {0};
+
+	(void)state;
+	while (!stats.cost_complete && pw_now_ns() < deadline_ns) {
+		assert_int_equal(pw_collect_poll(collect, pw_boot_ns()), 0);
+		dispatch(collect, 50);
+		pw_collect_stats(collect, &stats);
+	}
+	assert_true(stats.cost_complete);
+	print_message("a hit: emulated %llu ns, single-stepped %llu; a stack %llu more, each further process %llu\n",
+		      (unsigned long long)stats.emulated_hit_ns, (unsigned long long)stats.stepped_hit_ns,
+		      (unsigned long long)stats.stack_hit_ns, (unsigned long long)stats.further_hit_ns);
+	assert_true(stats.emulated_hit_ns > 50 && stats.emulated_hit_ns < stats.stepped_hit_ns);
+	assert_true(stats.stack_hit_ns > 0);
+	assert_true(stats.further_hit_ns < stats.emulated_hit_ns);
 	pw_collect_free(collect);
 }
 
@@ -469,7 +580,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_attach_that_failed_for_want_of_files_is_tried_again, begin, end),
 		cmocka_unit_test_setup_teardown(in_a_burst_the_young_wait_and_are_attached_when_it_is_over, begin, end),
 		cmocka_unit_test_setup_teardown(two_collectors_share_a_place, begin, end),
-		cmocka_unit_test_setup_teardown(the_guard_takes_the_park_probe_off_and_says_so, begin, end),
+		cmocka_unit_test_setup_teardown(a_burst_is_cut_off_with_uprobe_multi, begin, end),
+		cmocka_unit_test_setup_teardown(a_burst_is_cut_off_with_perf_events, begin, end),
+		cmocka_unit_test_setup_teardown(a_budget_of_0_attaches_nothing_until_it_is_raised, begin, end),
+		cmocka_unit_test_setup_teardown(the_whole_price_of_a_hit_is_known_after_some_polls, begin, end),
 		cmocka_unit_test_setup_teardown(what_the_host_allows_is_said_in_words, begin, end),
 	};
 

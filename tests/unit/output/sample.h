@@ -84,6 +84,8 @@ static inline struct pw_record *sample_record_parks(const char *process, const s
 	draft->abilities[PW_ABILITY_MEMORY].ok = true;
 	draft->abilities[PW_ABILITY_SYMBOLS].reason = pw_record_builder_string(builder, "no table: \x1b[31mred");
 	draft->events.section = (struct pw_section){.present = true, .taken_ns = taken_ns};
+	draft->events.spawn.counting = draft->events.exit.counting = draft->events.park.counting = PW_COUNTING_CONTINUOUS;
+	draft->cost.governor_state = pw_record_builder_string(builder, "continuous");
 	draft->census.section = (struct pw_section){.present = true, .taken_ns = taken_ns};
 	draft->runtime.section = (struct pw_section){.present = true, .taken_ns = taken_ns};
 	pw_runtime_numbers_init(&draft->runtime.numbers);

@@ -69,11 +69,26 @@ static void json_of_trace_is_as_documented(void **state)
 					       "  },\n"
 					       "  \"spawned_by_goid\": null,\n"
 					       "  \"lost\": 0,\n"
-					       "  \"guard\": {\n"
+					       "  \"governor\": {\n"
 					       "    \"state\": \"continuous\",\n"
-					       "    \"detached_after_ns\": null,\n"
-					       "    \"partial\": [],\n"
-					       "    \"reason\": \"\"\n"
+					       "    \"reason\": \"\",\n"
+					       "    \"windows\": 0,\n"
+					       "    \"sampled_duration_ns\": 0,\n"
+					       "    \"spawned\": {\n"
+					       "      \"sampled\": false,\n"
+					       "      \"total_exact\": true,\n"
+					       "      \"error\": 0\n"
+					       "    },\n"
+					       "    \"exited\": {\n"
+					       "      \"sampled\": false,\n"
+					       "      \"total_exact\": true,\n"
+					       "      \"error\": 0\n"
+					       "    },\n"
+					       "    \"parked\": {\n"
+					       "      \"sampled\": false,\n"
+					       "      \"total_exact\": true,\n"
+					       "      \"error\": 0\n"
+					       "    }\n"
 					       "  },\n"
 					       "  \"sites\": [\n"
 					       "    {\n"
@@ -96,7 +111,7 @@ static void json_of_trace_is_as_documented(void **state)
 	pw_record_unref(last);
 }
 
-static void what_the_guard_left_out_is_called_partial(void **state)
+static void what_was_sampled_is_marked_with_its_error(void **state)
 {
 	const struct sample_site site = {0x10, "main.a", "/src/a.go", 1, 2, 1, 3, 1, "sleep"};
 	struct pw_record *first = sample_record("shop", NULL, 0, 1000), *last = sample_record("shop", &site, 1, 2000);
@@ -106,25 +121,29 @@ static void what_the_guard_left_out_is_called_partial(void **state)
 	(void)state;
 	assert_int_equal(pw_trace_between(&trace, first, last, false), 0);
 	pw_report_trace(&out, &trace, 20);
-	assert_null(strcasestr(pw_buf_text(&out), "partial"));
-	trace.guard = (struct pw_trace_guard){"park detached", 2 * PW_NS_PER_SEC, 34.56, 1};
+	assert_null(strcasestr(pw_buf_text(&out), "sampled"));
+	pw_trace_done(&trace);
+	first->events.park = (struct pw_record_sampled){.counting = PW_COUNTING_CONTINUOUS, .square = 9, .linear = 1};
+	last->events.park = (struct pw_record_sampled){.counting = PW_COUNTING_WINDOWS, .square = 25, .linear = 2};
+	last->events.windows = 7;
+	last->events.sampled_ns = 1900;
+	assert_int_equal(pw_trace_between(&trace, first, last, false), 0);
+	assert_true(trace.park.sampled && !trace.spawn.sampled);
+	assert_int_equal(trace.park.error, 5); /* sqrt(25 - 9) + 2 - 1 */
+	assert_int_equal(trace.sampled_ns, 900);
 	pw_buf_reset(&out);
 	pw_report_trace(&out, &trace, 20);
-	assert_non_null(strstr(pw_buf_text(&out), "park probe detached after 2.0s: probes cost 34.6% of a CPU, the "
-						  "budget is 1%; parks are partial; count all with --budget none\n"));
-	assert_non_null(strstr(pw_buf_text(&out), "STARTED  ENDED  PARKS (PARTIAL)"));
+	assert_non_null(strstr(pw_buf_text(&out), " 2 started, 1 ended, 3 (+- 5) parks"));
+	assert_non_null(strstr(pw_buf_text(&out), "in 7 windows"));
+	assert_non_null(strstr(pw_buf_text(&out), "STARTED  ENDED  PARKS (SAMPLED)"));
 	pw_buf_reset(&out);
 	pw_view_trace(&out, &trace);
-	assert_non_null(strstr(pw_buf_text(&out),
-			       "\"state\": \"park detached\",\n    \"detached_after_ns\": 2000000000,\n"
-			       "    \"partial\": [\n      \"parked\"\n    ],\n"));
-	trace.guard.state = "detached";
-	pw_buf_reset(&out);
-	pw_view_trace(&out, &trace);
-	assert_non_null(strstr(pw_buf_text(&out), "[\n      \"spawned\",\n      \"exited\",\n      \"parked\"\n    ]"));
-	pw_buf_reset(&out);
-	pw_report_trace(&out, &trace, 20);
-	assert_non_null(strstr(pw_buf_text(&out), "STARTED (PARTIAL)  ENDED (PARTIAL)  PARKS (PARTIAL)"));
+	assert_non_null(strstr(pw_buf_text(&out), "\"parked\": {\n      \"sampled\": true,\n"
+						  "      \"total_exact\": false,\n      \"error\": 5\n"));
+	pw_trace_done(&trace);
+	first->events.windows = 7; /* none of them in this time: nothing can be said of the error */
+	assert_int_equal(pw_trace_between(&trace, first, last, false), 0);
+	assert_true(trace.park.error == PW_UNKNOWN);
 	pw_trace_done(&trace);
 	pw_record_unref(first);
 	pw_record_unref(last);
@@ -176,7 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_window_is_the_difference_of_two_records),
 		cmocka_unit_test(json_of_trace_is_as_documented),
-		cmocka_unit_test(what_the_guard_left_out_is_called_partial),
+		cmocka_unit_test(what_was_sampled_is_marked_with_its_error),
 		cmocka_unit_test(runs_that_nobody_counted_are_not_zero),
 		cmocka_unit_test(a_terminal_never_gets_what_a_target_wrote),
 	};

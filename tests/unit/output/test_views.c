@@ -28,7 +28,8 @@ static struct pw_record *with_probe_sites(void)
 	site->instruction = pw_record_builder_string(builder, "push rbp");
 	site->offset = 4096;
 	site->found = site->emulated = site->attached = true;
-	draft->cost.guard_state = pw_record_builder_string(builder, "continuous");
+	site->counting = PW_COUNTING_CONTINUOUS;
+	draft->cost.governor_state = pw_record_builder_string(builder, "continuous");
 	site = pw_record_builder_site(builder, NULL);
 	site->event = pw_record_builder_string(builder, "exit");
 	site->note = pw_record_builder_string(builder, "no such function");
@@ -76,6 +77,7 @@ static void json_of_ps_is_as_documented(void **state)
 					       "          \"reason\": \"no table: \\u001b[31mred\"\n"
 					       "        }\n"
 					       "      },\n"
+					       "      \"cost\": null,\n"
 					       "      \"sites\": {}\n"
 					       "    }\n"
 					       "  ]\n"
@@ -97,7 +99,8 @@ static void only_found_sites_of_the_documented_events_are_listed(void **state)
 						  "          \"offset\": 4096,\n"
 						  "          \"instruction\": \"push rbp\",\n"
 						  "          \"emulated\": true,\n"
-						  "          \"attached\": true\n"
+						  "          \"attached\": true,\n"
+						  "          \"counting\": \"continuous\"\n"
 						  "        }\n"
 						  "      }\n"));
 	assert_non_null(strstr(pw_buf_text(&out), "\"goroutines\": null")); /* no runtime section: unknown, not 0 */
@@ -121,9 +124,9 @@ static void a_table_says_why_not_in_a_sentence(void **state)
 	assert_string_equal(
 		pw_buf_text(&out),
 		"PID  SERVICE  PROCESS  GO      MODULE            REVISION      GOROUTINES      HEAP  EVENTS  MEMORY  "
-		"SYMBOLS\n"
+		"SYMBOLS  COST\n"
 		" 42  shop     shop     1.24.4  example.org/shop  0123456789ab           0  12.3 MiB  yes     yes     "
-		"no\n"
+		"no          -\n"
 		"\n"
 		"42 shop, no symbols: no table: \\x1b[31mred\n");
 	pw_buf_reset(&out);

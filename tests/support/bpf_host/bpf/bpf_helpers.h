@@ -35,7 +35,7 @@ struct host_map {
 
 static struct {
 	struct host_map *maps;
-	uint64_t cookie, pid_tgid, boot_ns;
+	uint64_t cookie, pid_tgid, boot_ns, now_ns;
 	int ns_result; /* of bpf_get_ns_current_pid_tgid */
 	uint32_t ns_tgid;
 	bool memory_closed; /* bpf_probe_read_user fails */
@@ -178,6 +178,11 @@ static inline long host_ns_pid(void *info, size_t size)
 static inline uint64_t bpf_ktime_get_boot_ns(void)
 {
 	return host.boot_ns;
+}
+
+static inline uint64_t bpf_ktime_get_ns(void)
+{
+	return host.now_ns;
 }
 
 /* The "user memory" is the test's own. */
