@@ -16,148 +16,76 @@
 #include "base/log.h"
 #include "model/record.h"
 #include "reader/reader.h"
-#include "support/fake_mem.h"
+#include "support/fake_world.h"
 #include "target/snapshot.h"
 #include "target/symbolize.h"
 #include "target/unwind.h"
 
-#define STACKS	0xc200000000
-#define OBJECTS 0xc300000000
-#define PARK	(FAKE_GO_RUNTIME_FUNC + 0x80) /* where all of them are parked: frame of 24 bytes */
-#define WORK	(FAKE_GO_MAIN_FUNC + 0x40)    /* 40 bytes */
-#define TOP	(FAKE_GO_RUNTIME_FUNC + 0x300)
-#define COUNT	100u
-#define RECEIVE 14 /* wait reasons of the fake process */
-#define SEND	15
-#define SELECT	9
-#define LOCK	21
+#define new_world() fake_world_new(24, reader)
 
 static struct pw_reader *reader;
 
-struct world {
-	struct fake_go *go;
-	struct pw_snapshot *snapshot;
-};
-
-static uint64_t sp_of(size_t i)
-{
-	return STACKS + i * 0x2000 + 0x1f00;
-}
-
-static void know(struct world *world, struct pw_frame_info info)
-{
-	struct pw_frame_table *table = (struct pw_frame_table *)pw_symbolizer_frame_info(world->go->target.symbolizer);
-
-	assert_int_equal(pw_frame_table_put(table, &info), 0);
-}
-
-/* COUNT goroutines, each parked in a channel receive below WORK. */
-static struct world new_world(void)
-{
-	struct pw_snapshot_options options = {.waits = true, .labels = true};
-	struct world world = {.go = fake_go_new(24, COUNT, 2)};
-	struct pw_build_facts *facts = &world.go->build.facts;
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	snprintf(facts->wait_reasons.name[RECEIVE], PW_WAIT_REASON_SIZE, "chan receive");
-	snprintf(facts->wait_reasons.name[SEND], PW_WAIT_REASON_SIZE, "chan send");
-	snprintf(facts->wait_reasons.name[SELECT], PW_WAIT_REASON_SIZE, "select");
-	snprintf(facts->wait_reasons.name[LOCK], PW_WAIT_REASON_SIZE, "sync.Mutex.Lock");
-	assert_int_equal(pw_symbolizer_new(&world.go->target.symbolizer, reader, fd, "go:fake"), 0);
-	close(fd);
-	fake_mem_add(&world.go->mem, STACKS, COUNT * 0x2000);
-	fake_mem_add(&world.go->mem, OBJECTS, 0x20000);
-	for (size_t i = 0; i < COUNT; i++) {
-		fake_go_set(world.go, i, PW_FIELD_G_WAITREASON, RECEIVE, 1);
-		fake_mem_put(&world.go->mem, sp_of(i) + 24, WORK, 8);
-		fake_mem_put(&world.go->mem, sp_of(i) + 24 + 8 + 40, TOP, 8);
-	}
-	know(&world, (struct pw_frame_info){.pc = PARK, .size = 24});
-	know(&world, (struct pw_frame_info){.pc = WORK, .size = 40});
-	know(&world, (struct pw_frame_info){.pc = TOP, .top = true});
-	assert_int_equal(pw_snapshot_new(&world.snapshot, &world.go->target, &options), 0);
-	return world;
-}
-
-static void end_world(struct world *world)
-{
-	pw_snapshot_free(world->snapshot);
-	pw_symbolizer_free(world->go->target.symbolizer);
-	fake_go_free(world->go);
-}
-
-static const struct pw_snapshot_result *look(struct world *world)
-{
-	assert_int_equal(pw_snapshot_look(world->snapshot), 0);
-	return pw_snapshot_result(world->snapshot);
-}
-
-static void put_field(struct world *world, uint64_t object, enum pw_field field, uint64_t value)
-{
-	fake_mem_put(&world->go->mem, object + (uint64_t)world->go->build.facts.layout.offset[field], value, 8);
-}
-
 static void goroutines_of_one_stack_share_it(void **state)
 {
-	struct world world = new_world();
-	const struct pw_snapshot_result *result = look(&world);
+	struct fake_world world = new_world();
+	const struct pw_snapshot_result *result = fake_world_look(&world);
 
 	(void)state;
-	assert_int_equal(result->count, COUNT);
-	assert_int_equal(result->stacks_read, COUNT);
+	assert_int_equal(result->count, FAKE_COUNT);
+	assert_int_equal(result->stacks_read, FAKE_COUNT);
 	assert_int_equal(result->skipped + result->torn, 0);
 	assert_int_equal(result->pc_count, 3);
-	for (size_t i = 0; i < COUNT; i++) {
+	for (size_t i = 0; i < FAKE_COUNT; i++) {
 		const struct pw_snapshot_goroutine *g = &result->goroutines[i];
 
 		assert_int_equal(g->goid, i + 1);
 		assert_int_equal(g->pc_count, 3);
-		assert_int_equal(result->pcs[g->first_pc + 1].pc, WORK);
+		assert_int_equal(result->pcs[g->first_pc + 1].pc, FAKE_WORK);
 		assert_true(result->pcs[g->first_pc + 1].is_return);
 		assert_int_equal(g->runs, UINT32_MAX);
 		assert_true(g->parked_at_least);
 		assert_int_equal(g->wait.kind, PW_WAIT_CHANNEL);
 		assert_false(g->wait.known);
 	}
-	end_world(&world);
+	fake_world_end(&world);
 }
 
 static void the_second_look_reads_what_ran(void **state)
 {
-	struct world world = new_world();
-	const struct pw_snapshot_result *result = look(&world);
+	struct fake_world world = new_world();
+	const struct pw_snapshot_result *result = fake_world_look(&world);
 	uint64_t first = result->taken_ns;
 
 	(void)state;
 	fake_go_set(world.go, 7, PW_FIELD_G_TRACKINGSEQ, 5, 1);
-	result = look(&world);
+	result = fake_world_look(&world);
 	assert_int_equal(result->stacks_read, 1);
-	assert_int_equal(result->stacks_kept, COUNT - 1);
+	assert_int_equal(result->stacks_kept, FAKE_COUNT - 1);
 	assert_int_equal(result->goroutines[7].runs, 5);
 	assert_int_equal(result->goroutines[7].parked_since_ns, result->taken_ns);
 	assert_false(result->goroutines[7].parked_at_least);
 	assert_int_equal(result->goroutines[8].runs, 0);
 	assert_int_equal(result->goroutines[8].parked_since_ns, first);
 	assert_int_equal(result->goroutines[8].pc_count, 3);
-	end_world(&world);
+	fake_world_end(&world);
 }
 
 static void a_list_of_2_to_the_60_is_garbage(void **state)
 {
-	struct world world = new_world();
+	struct fake_world world = new_world();
 
 	(void)state;
 	fake_go_set_allglen(world.go, 1ULL << 60);
 	assert_int_equal(pw_snapshot_look(world.snapshot), -EBADMSG);
-	fake_go_set_allglen(world.go, COUNT);
-	assert_int_equal(look(&world)->count, COUNT);
-	end_world(&world);
+	fake_go_set_allglen(world.go, FAKE_COUNT);
+	assert_int_equal(fake_world_look(&world)->count, FAKE_COUNT);
+	fake_world_end(&world);
 }
 
 /* ---- while it is read ---- */
 
 struct motion {
-	struct world *world;
+	struct fake_world *world;
 	unsigned int left; /* how often goroutine 4 runs each time its stack was read */
 	uint64_t ranges_left;
 };
@@ -165,7 +93,7 @@ struct motion {
 static void run_while_read(struct fake_mem *mem, const struct pw_mem_range *range, void *context)
 {
 	struct motion *motion = context;
-	uint64_t sp = sp_of(3), at = fake_go_g(motion->world->go, 3);
+	uint64_t sp = fake_world_sp(3), at = fake_go_g(motion->world->go, 3);
 
 	if (range->addr > sp || range->addr + range->size <= sp || !motion->left)
 		return;
@@ -175,36 +103,36 @@ static void run_while_read(struct fake_mem *mem, const struct pw_mem_range *rang
 
 static void one_that_moved_once_is_read_again(void **state)
 {
-	struct world world = new_world();
+	struct fake_world world = new_world();
 	struct motion motion = {.world = &world, .left = 1};
 	const struct pw_snapshot_result *result;
 
 	(void)state;
 	world.go->mem.after_range = run_while_read;
 	world.go->mem.context = &motion;
-	result = look(&world);
+	result = fake_world_look(&world);
 	assert_int_equal(motion.left, 0);
 	assert_int_equal(result->torn, 0);
-	assert_int_equal(result->count, COUNT);
+	assert_int_equal(result->count, FAKE_COUNT);
 	assert_int_equal(result->goroutines[3].pc_count, 3);
-	end_world(&world);
+	fake_world_end(&world);
 }
 
 static void one_that_never_stands_still_is_left_out_and_counted(void **state)
 {
-	struct world world = new_world();
+	struct fake_world world = new_world();
 	struct motion motion = {.world = &world, .left = 1000};
 	const struct pw_snapshot_result *result;
 
 	(void)state;
 	world.go->mem.after_range = run_while_read;
 	world.go->mem.context = &motion;
-	result = look(&world);
+	result = fake_world_look(&world);
 	assert_int_equal(result->torn, 1);
-	assert_int_equal(result->count, COUNT - 1);
+	assert_int_equal(result->count, FAKE_COUNT - 1);
 	for (size_t i = 0; i < result->count; i++)
 		assert_int_not_equal(result->goroutines[i].goid, 4);
-	end_world(&world);
+	fake_world_end(&world);
 }
 
 static void die_while_read(struct fake_mem *mem, const struct pw_mem_range *range, void *context)
@@ -220,7 +148,7 @@ static void a_target_may_die_at_any_moment(void **state)
 {
 	(void)state;
 	for (uint64_t ranges = 1; ranges < 40; ranges++) {
-		struct world world = new_world();
+		struct fake_world world = new_world();
 		struct motion motion = {.world = &world, .ranges_left = ranges};
 		int r;
 
@@ -230,7 +158,7 @@ static void a_target_may_die_at_any_moment(void **state)
 		assert_true(r == -ESRCH || (r == 0 && motion.ranges_left));
 		if (r)
 			assert_int_equal(pw_snapshot_result(world.snapshot)->count, 0);
-		end_world(&world);
+		fake_world_end(&world);
 	}
 }
 
@@ -238,18 +166,19 @@ static void a_target_may_die_at_any_moment(void **state)
 
 static void stacks_of_garbage_are_cut(void **state)
 {
-	struct world world = new_world();
+	struct fake_world world = new_world();
 	const struct pw_snapshot_result *result;
 
 	(void)state;
-	fake_mem_put(&world.go->mem, sp_of(0) + 24, 0xdeadbeef, 8);
-	fake_mem_put(&world.go->mem, sp_of(1) + 24, FAKE_GO_TEXT + 0x777, 8); /* in text, and not known to anybody */
-	fake_go_set(world.go, 2, PW_FIELD_G_SCHED_SP, STACKS + 2 * 0x2000 + 0x2000, 8); /* nothing is on it */
+	fake_mem_put(&world.go->mem, fake_world_sp(0) + 24, 0xdeadbeef, 8);
+	fake_mem_put(&world.go->mem, fake_world_sp(1) + 24, FAKE_GO_TEXT + 0x777,
+		     8); /* in text, and not known to anybody */
+	fake_go_set(world.go, 2, PW_FIELD_G_SCHED_SP, FAKE_STACKS + 2 * 0x2000 + 0x2000, 8); /* nothing is on it */
 	fake_go_set(world.go, 5, PW_FIELD_G_STACK_LO, 0x10000, 8);
 	fake_go_set(world.go, 5, PW_FIELD_G_STACK_HI, 0x12000, 8);
 	fake_go_set(world.go, 5, PW_FIELD_G_SCHED_SP, 0x11000, 8); /* not mapped */
-	result = look(&world);
-	assert_int_equal(result->count, COUNT);
+	result = fake_world_look(&world);
+	assert_int_equal(result->count, FAKE_COUNT);
 	assert_int_equal(result->skipped, 2);
 	assert_int_equal(result->goroutines[0].pc_count, 1);
 	assert_true(result->goroutines[0].stack_truncated);
@@ -258,35 +187,36 @@ static void stacks_of_garbage_are_cut(void **state)
 	assert_int_equal(result->goroutines[2].pc_count, 0);
 	assert_int_equal(result->goroutines[5].pc_count, 0);
 	assert_false(result->goroutines[6].stack_truncated);
-	end_world(&world);
+	fake_world_end(&world);
 }
 
 /* Goroutine i waits by a sudog of its own, in the queue of that channel. */
-static uint64_t wait_on(struct world *world, size_t i, uint64_t channel)
+static uint64_t wait_on(struct fake_world *world, size_t i, uint64_t channel)
 {
-	uint64_t sudog = OBJECTS + 0x1000 + i * 0x80;
+	uint64_t sudog = FAKE_OBJECTS + 0x1000 + i * 0x80;
 
 	fake_go_set(world->go, i, PW_FIELD_G_WAITING, sudog, 8);
-	put_field(world, sudog, PW_FIELD_SUDOG_G, fake_go_g(world->go, i));
-	put_field(world, sudog, PW_FIELD_SUDOG_C, channel);
+	fake_world_put(world, sudog, PW_FIELD_SUDOG_G, fake_go_g(world->go, i));
+	fake_world_put(world, sudog, PW_FIELD_SUDOG_C, channel);
 	return sudog;
 }
 
 static void channels_are_shown_with_their_queues(void **state)
 {
-	struct world world = new_world();
-	const uint64_t channel = OBJECTS;
+	struct fake_world world = new_world();
+	const uint64_t channel = FAKE_OBJECTS;
 	const struct pw_snapshot_result *result;
 
 	(void)state;
-	put_field(&world, channel, PW_FIELD_HCHAN_QCOUNT, 2);
-	put_field(&world, channel, PW_FIELD_HCHAN_DATAQSIZ, 3);
+	fake_world_put(&world, channel, PW_FIELD_HCHAN_QCOUNT, 2);
+	fake_world_put(&world, channel, PW_FIELD_HCHAN_DATAQSIZ, 3);
 	for (size_t i = 0; i < 5; i++)
 		wait_on(&world, i, channel);
 	for (size_t i = 0; i < 4; i++)
-		put_field(&world, OBJECTS + 0x1000 + i * 0x80, PW_FIELD_SUDOG_NEXT, OBJECTS + 0x1000 + (i + 1) * 0x80);
-	put_field(&world, channel, PW_FIELD_HCHAN_RECVQ_FIRST, OBJECTS + 0x1000);
-	result = look(&world);
+		fake_world_put(&world, FAKE_OBJECTS + 0x1000 + i * 0x80, PW_FIELD_SUDOG_NEXT,
+			       FAKE_OBJECTS + 0x1000 + (i + 1) * 0x80);
+	fake_world_put(&world, channel, PW_FIELD_HCHAN_RECVQ_FIRST, FAKE_OBJECTS + 0x1000);
+	result = fake_world_look(&world);
 	for (size_t i = 0; i < 5; i++) {
 		assert_true(result->goroutines[i].wait.known);
 		assert_int_equal(result->goroutines[i].wait.object, channel);
@@ -295,24 +225,24 @@ static void channels_are_shown_with_their_queues(void **state)
 		assert_int_equal(result->goroutines[i].wait.receivers, 5);
 		assert_int_equal(result->goroutines[i].wait.senders, 0);
 	}
-	end_world(&world);
+	fake_world_end(&world);
 }
 
 /* A select over two channels; the first is shown. */
-static void select_on(struct world *world, size_t i, uint64_t first, uint64_t second)
+static void select_on(struct fake_world *world, size_t i, uint64_t first, uint64_t second)
 {
 	uint64_t sudog = wait_on(world, i, first), other = sudog + 0x4000;
 
-	fake_go_set(world->go, i, PW_FIELD_G_WAITREASON, SELECT, 1);
-	put_field(world, sudog, PW_FIELD_SUDOG_WAITLINK, other);
-	put_field(world, other, PW_FIELD_SUDOG_G, fake_go_g(world->go, i));
-	put_field(world, other, PW_FIELD_SUDOG_C, second);
+	fake_go_set(world->go, i, PW_FIELD_G_WAITREASON, FAKE_SELECT, 1);
+	fake_world_put(world, sudog, PW_FIELD_SUDOG_WAITLINK, other);
+	fake_world_put(world, other, PW_FIELD_SUDOG_G, fake_go_g(world->go, i));
+	fake_world_put(world, other, PW_FIELD_SUDOG_C, second);
 }
 
 static void cases_of_selects_count_where_their_channel_has_a_queue(void **state)
 {
-	struct world world = new_world();
-	const uint64_t first = OBJECTS, second = OBJECTS + 0x200, third = OBJECTS + 0x400;
+	struct fake_world world = new_world();
+	const uint64_t first = FAKE_OBJECTS, second = FAKE_OBJECTS + 0x200, third = FAKE_OBJECTS + 0x400;
 	const struct pw_snapshot_result *result;
 
 	(void)state;
@@ -320,12 +250,12 @@ static void cases_of_selects_count_where_their_channel_has_a_queue(void **state)
 	select_on(&world, 1, first, second);
 	select_on(&world, 2, second, first);
 	select_on(&world, 3, third, third); /* receives from it or sends to it */
-	put_field(&world, first, PW_FIELD_HCHAN_RECVQ_FIRST, OBJECTS + 0x1000);
-	put_field(&world, second, PW_FIELD_HCHAN_SENDQ_FIRST, OBJECTS + 0x1000);
-	put_field(&world, third, PW_FIELD_HCHAN_RECVQ_FIRST, OBJECTS + 0x1000);
-	put_field(&world, third, PW_FIELD_HCHAN_SENDQ_FIRST, OBJECTS + 0x1000);
+	fake_world_put(&world, first, PW_FIELD_HCHAN_RECVQ_FIRST, FAKE_OBJECTS + 0x1000);
+	fake_world_put(&world, second, PW_FIELD_HCHAN_SENDQ_FIRST, FAKE_OBJECTS + 0x1000);
+	fake_world_put(&world, third, PW_FIELD_HCHAN_RECVQ_FIRST, FAKE_OBJECTS + 0x1000);
+	fake_world_put(&world, third, PW_FIELD_HCHAN_SENDQ_FIRST, FAKE_OBJECTS + 0x1000);
 	for (int n = 0; n < 2; n++) { /* the second look knows the channel of goroutine 0 */
-		result = look(&world);
+		result = fake_world_look(&world);
 		for (size_t i = 0; i < 2; i++) {
 			assert_int_equal(result->goroutines[i].wait.object, first);
 			assert_int_equal(result->goroutines[i].wait.receivers, 3);
@@ -339,81 +269,81 @@ static void cases_of_selects_count_where_their_channel_has_a_queue(void **state)
 		assert_int_equal(result->goroutines[3].wait.receivers, PW_UNKNOWN);
 		assert_int_equal(result->goroutines[3].wait.senders, PW_UNKNOWN);
 	}
-	end_world(&world);
+	fake_world_end(&world);
 }
 
 static void what_one_waits_on_is_asked_again_when_it_has_run(void **state)
 {
-	struct world world = new_world();
-	const uint64_t before = OBJECTS, after = OBJECTS + 0x200;
+	struct fake_world world = new_world();
+	const uint64_t before = FAKE_OBJECTS, after = FAKE_OBJECTS + 0x200;
 	const struct pw_snapshot_result *result;
 
 	(void)state;
 	wait_on(&world, 0, before);
 	wait_on(&world, 1, before);
-	result = look(&world);
+	result = fake_world_look(&world);
 	assert_int_equal(result->goroutines[1].wait.object, before);
 	wait_on(&world, 0, after); /* without having run that cannot be: it is not looked at */
 	wait_on(&world, 1, after);
 	fake_go_set(world.go, 1, PW_FIELD_G_TRACKINGSEQ, 1, 1);
-	result = look(&world);
+	result = fake_world_look(&world);
 	assert_int_equal(result->goroutines[0].wait.object, before);
 	assert_int_equal(result->goroutines[0].wait.receivers, 1);
 	assert_int_equal(result->goroutines[1].wait.object, after);
 	assert_int_equal(result->goroutines[1].wait.receivers, 1);
-	end_world(&world);
+	fake_world_end(&world);
 }
 
 static void chains_of_selects_that_are_cycles_end(void **state)
 {
-	struct world world = new_world();
+	struct fake_world world = new_world();
 	const struct pw_snapshot_result *result;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT; i++) { /* 7 sudogs, and the last leads to the third */
+	for (size_t i = 0; i < FAKE_COUNT; i++) { /* 7 sudogs, and the last leads to the third */
 		for (size_t k = 0; k < 7; k++) {
-			uint64_t sudog = OBJECTS + 0x1000 + (i * 7 + k) * 0x60;
+			uint64_t sudog = FAKE_OBJECTS + 0x1000 + (i * 7 + k) * 0x60;
 
-			put_field(&world, sudog, PW_FIELD_SUDOG_G, fake_go_g(world.go, i));
-			put_field(&world, sudog, PW_FIELD_SUDOG_C, OBJECTS);
-			put_field(&world, sudog, PW_FIELD_SUDOG_WAITLINK, k < 6 ? sudog + 0x60 : sudog - 4 * 0x60);
+			fake_world_put(&world, sudog, PW_FIELD_SUDOG_G, fake_go_g(world.go, i));
+			fake_world_put(&world, sudog, PW_FIELD_SUDOG_C, FAKE_OBJECTS);
+			fake_world_put(&world, sudog, PW_FIELD_SUDOG_WAITLINK, k < 6 ? sudog + 0x60 : sudog - 4 * 0x60);
 		}
-		fake_go_set(world.go, i, PW_FIELD_G_WAITREASON, SELECT, 1);
-		fake_go_set(world.go, i, PW_FIELD_G_WAITING, OBJECTS + 0x1000 + i * 7 * 0x60, 8);
+		fake_go_set(world.go, i, PW_FIELD_G_WAITREASON, FAKE_SELECT, 1);
+		fake_go_set(world.go, i, PW_FIELD_G_WAITING, FAKE_OBJECTS + 0x1000 + i * 7 * 0x60, 8);
 	}
-	result = look(&world);
-	for (size_t i = 0; i < COUNT; i++)
+	result = fake_world_look(&world);
+	for (size_t i = 0; i < FAKE_COUNT; i++)
 		assert_in_range(result->goroutines[i].wait.cases, 7, 21);
-	assert_true(result->bytes_read < COUNT * 8192);
-	end_world(&world);
+	assert_true(result->bytes_read < FAKE_COUNT * 8192);
+	fake_world_end(&world);
 }
 
 static void cycles_and_wild_pointers_end(void **state)
 {
-	struct world world = new_world();
-	const uint64_t channel = OBJECTS;
+	struct fake_world world = new_world();
+	const uint64_t channel = FAKE_OBJECTS;
 	const struct pw_snapshot_result *result;
 	uint64_t sudog;
 
 	(void)state;
 	sudog = wait_on(&world, 0, channel); /* a queue that bites its tail */
-	put_field(&world, sudog, PW_FIELD_SUDOG_NEXT, sudog);
-	put_field(&world, sudog, PW_FIELD_SUDOG_WAITLINK, sudog);
-	put_field(&world, channel, PW_FIELD_HCHAN_RECVQ_FIRST, sudog);
-	fake_go_set(world.go, 0, PW_FIELD_G_WAITREASON, SELECT, 1);
+	fake_world_put(&world, sudog, PW_FIELD_SUDOG_NEXT, sudog);
+	fake_world_put(&world, sudog, PW_FIELD_SUDOG_WAITLINK, sudog);
+	fake_world_put(&world, channel, PW_FIELD_HCHAN_RECVQ_FIRST, sudog);
+	fake_go_set(world.go, 0, PW_FIELD_G_WAITREASON, FAKE_SELECT, 1);
 	wait_on(&world, 1, 0xdeadbeef);	     /* no such channel */
 	wait_on(&world, 2, channel + 0x400); /* garbage in it */
-	put_field(&world, channel + 0x400, PW_FIELD_HCHAN_QCOUNT, UINT64_MAX);
+	fake_world_put(&world, channel + 0x400, PW_FIELD_HCHAN_QCOUNT, UINT64_MAX);
 	sudog = wait_on(&world, 3, channel); /* the sudog of somebody else */
-	put_field(&world, sudog, PW_FIELD_SUDOG_G, fake_go_g(world.go, 50));
+	fake_world_put(&world, sudog, PW_FIELD_SUDOG_G, fake_go_g(world.go, 50));
 	fake_go_set(world.go, 4, PW_FIELD_G_WAITING, UINT64_MAX - 7, 8);
 	fake_go_set(world.go, 5, PW_FIELD_G_WAITING, 1, 8);
 	fake_go_set(world.go, 6, PW_FIELD_G_LABELS, 0xdeadbee8, 8);
-	fake_go_set(world.go, 7, PW_FIELD_G_LABELS, OBJECTS + 0x8000, 8);
-	fake_mem_put(&world.go->mem, OBJECTS + 0x8000, OBJECTS + 0x8000, 8);
-	fake_mem_put(&world.go->mem, OBJECTS + 0x8008, 50, 8); /* labels made of themselves */
-	result = look(&world);
-	assert_int_equal(result->count, COUNT);
+	fake_go_set(world.go, 7, PW_FIELD_G_LABELS, FAKE_OBJECTS + 0x8000, 8);
+	fake_mem_put(&world.go->mem, FAKE_OBJECTS + 0x8000, FAKE_OBJECTS + 0x8000, 8);
+	fake_mem_put(&world.go->mem, FAKE_OBJECTS + 0x8008, 50, 8); /* labels made of themselves */
+	result = fake_world_look(&world);
+	assert_int_equal(result->count, FAKE_COUNT);
 	assert_true(result->goroutines[0].wait.known);
 	assert_int_equal(result->goroutines[0].wait.receivers,
 			 1); /* queues are not walked, those in them are counted */
@@ -421,30 +351,30 @@ static void cycles_and_wild_pointers_end(void **state)
 	for (size_t i = 1; i <= 5; i++)
 		assert_false(result->goroutines[i].wait.known);
 	assert_int_equal(result->goroutines[6].label_count, 0);
-	end_world(&world);
+	fake_world_end(&world);
 }
 
 static void a_semaphore_table_of_cycles_ends(void **state)
 {
-	struct world world = new_world();
-	const uint64_t sudog = OBJECTS + 0x1000, table = OBJECTS + 0x4000;
+	struct fake_world world = new_world();
+	const uint64_t sudog = FAKE_OBJECTS + 0x1000, table = FAKE_OBJECTS + 0x4000;
 	const struct pw_snapshot_result *result;
 
 	(void)state;
 	world.go->build.facts.globals.addr[PW_GLOBAL_SEMTABLE] = table;
 	for (size_t i = 0; i < 251; i++)
 		fake_mem_put(&world.go->mem, table + i * 64 + 8, i % 2 ? sudog : 0x1234567890abcde8, 8);
-	put_field(&world, sudog, PW_FIELD_SUDOG_G, fake_go_g(world.go, 9));
-	put_field(&world, sudog, PW_FIELD_SUDOG_ELEM, OBJECTS + 0x20);
-	put_field(&world, sudog, PW_FIELD_SUDOG_PREV, sudog);
-	put_field(&world, sudog, PW_FIELD_SUDOG_NEXT, 0x10);
-	put_field(&world, sudog, PW_FIELD_SUDOG_WAITLINK, sudog);
-	fake_go_set(world.go, 9, PW_FIELD_G_WAITREASON, LOCK, 1);
-	result = look(&world);
+	fake_world_put(&world, sudog, PW_FIELD_SUDOG_G, fake_go_g(world.go, 9));
+	fake_world_put(&world, sudog, PW_FIELD_SUDOG_ELEM, FAKE_OBJECTS + 0x20);
+	fake_world_put(&world, sudog, PW_FIELD_SUDOG_PREV, sudog);
+	fake_world_put(&world, sudog, PW_FIELD_SUDOG_NEXT, 0x10);
+	fake_world_put(&world, sudog, PW_FIELD_SUDOG_WAITLINK, sudog);
+	fake_go_set(world.go, 9, PW_FIELD_G_WAITREASON, FAKE_LOCK, 1);
+	result = fake_world_look(&world);
 	assert_int_equal(result->goroutines[9].wait.kind, PW_WAIT_SEMAPHORE);
 	assert_true(result->goroutines[9].wait.known);
 	assert_int_equal(result->goroutines[9].wait.receivers, 1);
-	end_world(&world);
+	fake_world_end(&world);
 }
 
 static int set_up(void **state)
