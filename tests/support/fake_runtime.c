@@ -98,6 +98,9 @@ struct fake_go *fake_runtime_new(int go_minor, size_t g_count, size_t p_count)
 	struct pw_globals *globals = &go->build.facts.globals;
 
 	go->target.memory_ok = true;
+	for (size_t i = 0; i < _PW_FIELD_MAX; i++) /* as if the code had confirmed all of it */
+		if (go->build.facts.layout.trust[i] == PW_TRUST_NEAR_TABLE)
+			go->build.facts.layout.trust[i] = PW_TRUST_CONFIRMED;
 	fake_mem_add(&go->mem, FAKE_MEMSTATS, 0x8000);
 	fake_mem_add(&go->mem, FAKE_GCCONTROLLER, 0x1000);
 	fake_mem_add(&go->mem, FAKE_WORK, 0x1000);

@@ -244,7 +244,7 @@ static bool after_address(const struct pw_code *code, unsigned int n, struct pw_
 static bool atomic_add(const struct pw_code *code, struct pw_reference *ret_reference)
 {
 	for (size_t i = 0; i < code->count; i++)
-		if (pw_insn_is_atomic_add64(code->arch, &code->insn[i]))
+		if (pw_insn_added_reg64(code->arch, &code->insn[i]) != PW_REG_NONE)
 			return last_before(code, i, PW_REFERENCE_ADDRESS, ret_reference);
 	return false;
 }

@@ -193,12 +193,16 @@ bool pw_insn_is_ldaddal32(const struct pw_insn *insn, uint8_t base)
 	return (w & 0xffe0fc00) == 0xb8e00000 && bits(w, 5, 5) == base;
 }
 
-bool pw_insn_is_atomic_add64(enum pw_arch arch, const struct pw_insn *insn)
+uint8_t pw_insn_added_reg64(enum pw_arch arch, const struct pw_insn *insn)
 {
+	const struct pw_operand *op = insn->operand;
+
 	if (arch == PW_ARCH_ARM64)
-		return (word(insn) & 0xffe0fc00) == 0xf8e00000;
-	return insn->lock && (starts(insn, "lock xadd") || starts(insn, "lock add")) &&
-	       insn->operand[0].kind == PW_OPERAND_MEM && insn->operand[0].size == 8;
+		return (word(insn) & 0xffe0fc00) == 0xf8e00000 ? (uint8_t)bits(word(insn), 16, 5) : PW_REG_NONE;
+	if (!insn->lock || (!starts(insn, "lock xadd") && !starts(insn, "lock add")) || op[0].kind != PW_OPERAND_MEM ||
+	    op[0].size != 8 || insn->operand_count < 2 || op[1].kind != PW_OPERAND_REG)
+		return PW_REG_NONE;
+	return op[1].reg;
 }
 
 bool pw_insn_is_stack_check(enum pw_arch arch, const struct pw_insn *insn)

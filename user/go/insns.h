@@ -30,8 +30,9 @@ bool pw_insn_sets_constant(const struct pw_insn *insn, uint8_t reg, int64_t *ret
 bool pw_insn_is_cas32(enum pw_arch arch, const struct pw_insn *insn, uint8_t base);
 /* arm64 ldaddal of a 32-bit word at [base]. */
 bool pw_insn_is_ldaddal32(const struct pw_insn *insn, uint8_t base);
-/* An atomic addition to a 64-bit word: lock xadd, lock add, ldaddal. */
-bool pw_insn_is_atomic_add64(enum pw_arch arch, const struct pw_insn *insn);
+/* An atomic addition to a 64-bit word (lock xadd, lock add, ldaddal): the register that is added; PW_REG_NONE if it is
+ * none. */
+uint8_t pw_insn_added_reg64(enum pw_arch arch, const struct pw_insn *insn);
 /* The conditional branch of Go's stack check: jbe, b.ls. */
 bool pw_insn_is_stack_check(enum pw_arch arch, const struct pw_insn *insn);
 

@@ -10,6 +10,7 @@
 #define OFFSET_MAX	       0x8000 /* the largest struct here, runtime.p, has 0x3e30 bytes */
 #define CAS_INSNS_MAX	       12     /* from the address of a field to the atomic instruction that uses it */
 #define PAUSES_SIZE	       0x1008 /* pause_total_ns, pause_ns [256]uint64, pause_end [256]uint64 */
+#define SCHED_BYTES_MAX	       0x2000 /* schedt has 0x1ad8 */
 #define SCHED_COUNTERS_MAX     0x100  /* goidgen and ngsys are near the start of schedt */
 #define RUNNEXT_AFTER_RUNQHEAD 0x808  /* runqtail 4, runq [256]guintptr behind 8: 11 of 11 versions */
 
@@ -270,6 +271,49 @@ static int64_t measure_ngsys(struct pw_survey *survey)
 	return PW_NOT_MEASURED;
 }
 
+/* The field whose value is added to a global in [first, first + size) by an atomic addition. */
+static int64_t added_field(const struct pw_survey *survey, const struct pw_code *code, uint64_t first, uint64_t size)
+{
+	struct pw_reference reference = {.addr = 0}, next;
+	struct pw_access access;
+	size_t pos = 0;
+
+	for (size_t i = 0; i < code->count; i++) {
+		uint8_t reg = pw_insn_added_reg64(survey->arch, &code->insn[i]);
+
+		if (reg == PW_REG_NONE)
+			continue;
+		while (pw_code_next_reference(code, &pos, &next) && next.insn < i)
+			if (next.kind == PW_REFERENCE_ADDRESS)
+				reference = next;
+		pos = i;
+		if (reference.addr - first >= size)
+			continue;
+		for (size_t k = i; k-- > 0 && i - k <= CAS_INSNS_MAX;)
+			if (pw_insn_access(survey->arch, &code->insn[k], &access) && access.kind == PW_ACCESS_LOAD &&
+			    access.size == 8 && access.reg == reg)
+				return access.offset;
+	}
+	return PW_NOT_MEASURED;
+}
+
+/* mexit: ncgocall += mp.ncgocall, and from 1.22 on sched.totalRuntimeLockWaitTime += mp.mLockProfile.waitTime. */
+static int64_t measure_ncgocall(struct pw_survey *survey)
+{
+	const struct pw_code *code = pw_survey_code(survey, PW_FUNC_MEXIT);
+	uint64_t ncgocall = survey->globals.addr[PW_GLOBAL_NCGOCALL];
+
+	return code && ncgocall ? added_field(survey, code, ncgocall, 1) : PW_NOT_MEASURED;
+}
+
+static int64_t measure_lock_wait(struct pw_survey *survey)
+{
+	const struct pw_code *code = pw_survey_code(survey, PW_FUNC_MEXIT);
+	uint64_t sched = survey->globals.addr[PW_GLOBAL_SCHED];
+
+	return code && sched ? added_field(survey, code, sched, SCHED_BYTES_MAX) : PW_NOT_MEASURED;
+}
+
 static int64_t (*const measures[_PW_MEASURE_MAX])(struct pw_survey *survey) = {
 	[PW_MEASURE_WAITREASON] = measure_waitreason,
 	[PW_MEASURE_ATOMICSTATUS] = measure_atomicstatus,
@@ -282,6 +326,8 @@ static int64_t (*const measures[_PW_MEASURE_MAX])(struct pw_survey *survey) = {
 	[PW_MEASURE_HEAPMARKED] = measure_heapmarked,
 	[PW_MEASURE_LAST_GC_UNIX] = measure_last_gc_unix,
 	[PW_MEASURE_NGSYS] = measure_ngsys,
+	[PW_MEASURE_M_NCGOCALL] = measure_ncgocall,
+	[PW_MEASURE_M_LOCK_WAIT] = measure_lock_wait,
 };
 
 int64_t pw_measure(struct pw_survey *survey, enum pw_measure_id id)

@@ -42,12 +42,21 @@ uint64_t pw_word_at(const uint8_t *bytes, unsigned int width)
 	return u64;
 }
 
+/* In sched and work no sum tells a wrong place from a right one: with the table of another version it has to be
+ * confirmed by the code. */
+static bool is_guess(const struct pw_blocks *blocks, enum pw_block block, enum pw_field field)
+{
+	return (block == PW_BLOCK_SCHED || block == PW_BLOCK_WORK) && !blocks->layout->exact &&
+	       blocks->layout->trust[field] == PW_TRUST_NEAR_TABLE;
+}
+
 const uint8_t *pw_block_at(const struct pw_blocks *blocks, enum pw_block block, enum pw_field field, size_t width)
 {
 	uint32_t size = blocks->block[block].size;
 	int32_t offset = pw_field_offset(blocks->layout, field, (int32_t)size);
 
-	if (!blocks->block[block].addr || offset < 0 || width > size - (uint32_t)offset)
+	if (!blocks->block[block].addr || offset < 0 || is_guess(blocks, block, field) ||
+	    width > size - (uint32_t)offset)
 		return NULL;
 	return blocks->block[block].bytes + offset;
 }

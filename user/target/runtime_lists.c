@@ -29,6 +29,8 @@ void pw_m_list_init(struct pw_m_list *ret_list, struct pw_mem *mem, const struct
 		.cgo_calls = pw_field_offset(layout, PW_FIELD_M_NCGOCALL, PW_M_SIZE_MAX),
 		.lock_wait = pw_field_offset(layout, PW_FIELD_M_MLOCKPROFILE_WAITTIME, PW_M_SIZE_MAX),
 	};
+	ret_list->lock_wait_missing =
+		ret_list->lock_wait < 0 && layout->trust[PW_FIELD_SCHED_TOTALRUNTIMELOCKWAITTIME] != PW_TRUST_NONE;
 }
 
 void pw_m_list_done(struct pw_m_list *list)
@@ -159,7 +161,7 @@ int pw_m_list_read(struct pw_m_list *list, uint64_t first, struct pw_runtime_num
 		return r;
 	if (r || list->cgo_calls < 0)
 		numbers->cgo_calls = PW_UNKNOWN;
-	if (r && list->lock_wait >= 0) /* before 1.22 there is nothing to add */
+	if ((r && list->lock_wait >= 0) || list->lock_wait_missing) /* before 1.22 there is nothing to add */
 		numbers->mutex_wait_ns = PW_UNKNOWN;
 	for (size_t i = 0; i < list->count && !r; i++) {
 		if (numbers->cgo_calls != PW_UNKNOWN)

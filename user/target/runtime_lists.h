@@ -2,6 +2,7 @@
 #ifndef PW_TARGET_RUNTIME_LISTS_H
 #define PW_TARGET_RUNTIME_LISTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ struct pw_layout;
 struct pw_m_list {	    /* embedded; Ms of the last read, so that the next one reads them in one call */
 	struct pw_mem *mem; /* borrowed */
 	int32_t link, cgo_calls, lock_wait;
+	bool lock_wait_missing; /* this version has it, but where is not known */
 	struct pw_m_words {
 		uint64_t addr, next, cgo_calls, lock_wait_ns;
 		bool ok;

@@ -24,16 +24,70 @@ static bool open_target(struct test_binary *binary, int minor, const char *flavo
 	return test_binary_open(binary, name);
 }
 
+/* npm's esbuild: Go 1.23.12, whose m is 0x18 longer in the middle than that of 1.23.5, which the table has. */
+static void a_struct_that_a_point_release_changed_is_moved(void **state)
+{
+	struct test_binary binary;
+	struct pw_layout layout, table;
+	struct pw_why why = {""};
+
+	(void)state;
+	if (!test_binary_open(&binary, "servers/esbuildlinux-x6402512/package/bin/esbuild"))
+		return;
+	assert_int_equal(pw_layout_for(&layout, PW_ARCH_AMD64, binary.info.go_minor), 0);
+	table = layout;
+	if (pw_layout_calibrate(&layout, binary.elf, binary.table, &why) != 0)
+		fail_msg("%s: %s", binary.path, why.text);
+	assert_string_equal(binary.info.go_version, "go1.23.12");
+	assert_int_equal(layout.offset[PW_FIELD_M_NCGOCALL], table.offset[PW_FIELD_M_NCGOCALL] + 0x18);
+	assert_int_equal(layout.offset[PW_FIELD_M_ALLLINK], table.offset[PW_FIELD_M_ALLLINK] + 0x18);
+	assert_int_equal(layout.offset[PW_FIELD_M_MLOCKPROFILE_WAITTIME],
+			 table.offset[PW_FIELD_M_MLOCKPROFILE_WAITTIME] + 0x18);
+	test_binary_close(&binary);
+}
+
 static void the_code_confirms_the_table_of_its_own_version(void **state)
 {
 	/* Without these nothing can be read: they must be confirmed on every version. */
 	static const enum pw_field needed[] = {
-		PW_FIELD_G_STACK_LO,	PW_FIELD_G_STACK_HI,   PW_FIELD_G_M,	       PW_FIELD_G_SCHED_SP,
-		PW_FIELD_G_SCHED_PC,	PW_FIELD_G_SYSCALLSP,  PW_FIELD_G_SYSCALLPC,   PW_FIELD_G_ATOMICSTATUS,
-		PW_FIELD_G_GOID,	PW_FIELD_G_WAITREASON, PW_FIELD_G_TRACKINGSEQ, PW_FIELD_G_GOPC,
-		PW_FIELD_G_STARTPC,	PW_FIELD_G_LABELS,     PW_FIELD_M_CURG,	       PW_FIELD_M_P,
-		PW_FIELD_M_PROCID,	PW_FIELD_P_RUNQHEAD,   PW_FIELD_P_GOIDCACHE,   PW_FIELD_P_GOIDCACHEEND,
-		PW_FIELD_SCHED_GOIDGEN, PW_FIELD_SCHED_NGSYS,  PW_FIELD_MSTATS_NUMGC,  PW_FIELD_GCCONTROLLER_HEAPLIVE,
+		PW_FIELD_G_STACK_LO,
+		PW_FIELD_G_STACK_HI,
+		PW_FIELD_G_M,
+		PW_FIELD_G_SCHED_SP,
+		PW_FIELD_G_SCHED_PC,
+		PW_FIELD_G_SYSCALLSP,
+		PW_FIELD_G_SYSCALLPC,
+		PW_FIELD_G_ATOMICSTATUS,
+		PW_FIELD_G_GOID,
+		PW_FIELD_G_WAITREASON,
+		PW_FIELD_G_TRACKINGSEQ,
+		PW_FIELD_G_GOPC,
+		PW_FIELD_G_STARTPC,
+		PW_FIELD_G_LABELS,
+		PW_FIELD_M_CURG,
+		PW_FIELD_M_P,
+		PW_FIELD_M_PROCID,
+		PW_FIELD_P_RUNQHEAD,
+		PW_FIELD_P_GOIDCACHE,
+		PW_FIELD_P_GOIDCACHEEND,
+		PW_FIELD_SCHED_GOIDGEN,
+		PW_FIELD_SCHED_NGSYS,
+		PW_FIELD_MSTATS_NUMGC,
+		PW_FIELD_GCCONTROLLER_HEAPLIVE,
+		PW_FIELD_M_ALLLINK,
+		PW_FIELD_SCHED_MNEXT,
+		PW_FIELD_SCHED_NMFREED,
+		PW_FIELD_SCHED_NPIDLE,
+		PW_FIELD_SCHED_GCWAITING,
+		PW_FIELD_SCHED_TIMETORUN,
+		PW_FIELD_SCHED_GFREE_N,
+		PW_FIELD_SCHED_RUNQSIZE,
+		PW_FIELD_MSTATS_PAUSE_NS,
+		PW_FIELD_MSTATS_PAUSE_END,
+		PW_FIELD_MSTATS_NUMFORCEDGC,
+		PW_FIELD_WORK_TSWEEPTERM,
+		PW_FIELD_WORK_TEND,
+		PW_FIELD_M_NCGOCALL,
 	};
 
 	(void)state;
@@ -53,6 +107,9 @@ static void the_code_confirms_the_table_of_its_own_version(void **state)
 			for (size_t k = 0; k < ARRAY_SIZE(needed); k++)
 				if (layout.trust[needed[k]] != PW_TRUST_CONFIRMED)
 					fail_msg("%s: %s is not confirmed", binary.path, pw_field_name(needed[k]));
+			if (minors[i] >= 22 && pw_elf_arch(binary.elf) == PW_ARCH_AMD64 &&
+			    layout.trust[PW_FIELD_M_MLOCKPROFILE_WAITTIME] != PW_TRUST_CONFIRMED)
+				fail_msg("%s: m.mLockProfile.waitTime is not confirmed", binary.path);
 			test_binary_close(&binary);
 		}
 	}
@@ -178,6 +235,7 @@ static void a_table_of_this_version_that_is_wrong_is_in_conflict_or_moved(void *
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_struct_that_a_point_release_changed_is_moved),
 		cmocka_unit_test(the_code_confirms_the_table_of_its_own_version),
 		cmocka_unit_test(flavours_do_not_contradict_the_table),
 		cmocka_unit_test(with_a_table_of_another_version_nothing_wrong_is_believed),

@@ -271,6 +271,22 @@ static void a_build_that_does_not_tell_is_not_guessed(void **state)
 	fake_go_free(go);
 }
 
+static void a_guessed_place_in_sched_is_not_believed(void **state)
+{
+	struct fake_go *go = fake_runtime_new(27, 10, 2);
+	struct pw_runtime_numbers n;
+
+	(void)state;
+	go->build.facts.layout.exact = false; /* 1.28, say */
+	go->build.facts.layout.trust[PW_FIELD_SCHED_TIMETORUN] = PW_TRUST_NEAR_TABLE;
+	go->build.facts.layout.trust[PW_FIELD_SCHED_TOTALMUTEXWAITTIME] = PW_TRUST_NEAR_TABLE;
+	assert_int_equal(read_once(go, 0, &n, NULL, NULL), 0);
+	assert_int_equal(histograms.scale[PW_HISTOGRAM_SCHED_LATENCIES], PW_SCALE_NONE);
+	assert_int_equal(histograms.scale[PW_HISTOGRAM_STW_TOTAL_GC], PW_SCALE_TIME);
+	assert_true(n.mutex_wait_ns == PW_UNKNOWN);
+	fake_go_free(go);
+}
+
 /* ---- lists ---- */
 
 static uint64_t m_at(size_t i)
@@ -346,6 +362,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_is_refused_with_a_sentence),
 		cmocka_unit_test(lists_of_processors_are_bounded),
 		cmocka_unit_test(a_build_that_does_not_tell_is_not_guessed),
+		cmocka_unit_test(a_guessed_place_in_sched_is_not_believed),
 		cmocka_unit_test(threads_are_summed_and_the_next_time_read_at_once),
 		cmocka_unit_test(lists_without_an_end_are_no_number),
 	};
