@@ -4,6 +4,16 @@
 . "$(dirname "$0")/lib.sh"
 begin servers
 
+{
+	echo "snapshot_interval: 1s"
+	echo "include:"
+	for name in prometheus etcd nats caddy containerd esbuild; do echo "- \"$(server $name)\""; done
+} >"$tmp/servers.yaml"
+start_daemon -c "$tmp/servers.yaml"
+
+# Every goroutine of $server_pid as the daemon has read them, by stack; it says nothing before it has.
+in_daemon() { curl -fsS "$daemon_url/api/v1/goroutines?pid=$server_pid" >"$tmp/daemon.json" 2>/dev/null; }
+
 # observe NAME LOAD-COMMAND...: ps says yes three times, the trace under load balances and names its go statements
 observe() {
 	local name=$1 pid=$server_pid ps
@@ -14,6 +24,11 @@ observe() {
 	equal "$name is stripped" true "$(jq .stripped <<<"$ps")"
 	equal "$name: every probe is on an emulated instruction" '[true]' "$(jq -c '[.sites[].emulated] | unique' <<<"$ps")"
 	between "$name: goroutines" 3 "$(jq .goroutines <<<"$ps")" 2000
+	check "$name: the daemon reads its stacks" wait_until 15 in_daemon
+	between "$name: of all its goroutines" 3 "$(jq .total "$tmp/daemon.json")" 2000
+	equal "$name: each frame has a name, and nothing was left out" "0 0" \
+		"$(jq -r '"\([.groups[].stack[] | select(.function | startswith("0x"))] | length) \(.skipped)"' "$tmp/daemon.json")"
+	equal "$name: parked ones have a stack" 0 "$(jq '[.groups[] | select(.status == "waiting" and .stack == [])] | length' "$tmp/daemon.json")"
 	start_trace trace "$pid" 30 || return 0
 	for _ in $(seq 20); do "$@" >/dev/null 2>&1 || true; done
 	sleep 0.3
@@ -38,4 +53,6 @@ start_containerd
 observe containerd "$(dirname "$(server containerd)")/ctr" --address "$tmp/containerd/c.sock" version
 start_esbuild
 observe esbuild curl -fsS "$esbuild_url/"
+equal "no snapshot failed" 0 "$(metric parkwatch_drops_total 'reason="snapshot_failed"' | awk '{ n += $1 } END { print n + 0 }')"
+stop_daemon
 pass

@@ -13,8 +13,9 @@
  * when a census is due (with their stacks when a snapshot is: look.c), sum them up, ask for names. Each call does a
  * slice of it. Two digests take turns: one is what records say now, the other is being made.
  */
-#define CENSUS_SHARE 500 /* a census may cost one part in so many of a CPU: 0.2% */
-#define FAILURES_MAX 3	 /* of censuses in a row before the target is validated anew */
+#define CENSUS_SHARE  500		   /* a census may cost one part in so many of a CPU: 0.2% */
+#define NAMES_WAIT_NS (250 * PW_NS_PER_MS) /* for names of a snapshot's stacks, so that records show it whole */
+#define FAILURES_MAX  3			   /* of censuses in a row before the target is validated anew */
 
 int pw_observation_new(struct pw_observation **ret_observation, struct pw_target *target, struct pw_collect *collect,
 		       const struct pw_procfs *procfs, const struct pw_observe_options *options)
@@ -269,13 +270,17 @@ static int continue_census(struct pw_observation *observation, uint64_t budget_n
 	return r < 0 && r != -EAGAIN ? census_failed(observation, r) : r;
 }
 
-static void ask_names(struct pw_observation *observation)
+/* False: stacks that were just read have no names yet, and it is worth waiting for them. */
+static bool ask_names(struct pw_observation *observation)
 {
+	bool all = true;
+
 	pw_statements_name(&observation->statements);
 	if (observation->has_parks)
-		pw_parks_name(observation->parks, observation->target->symbolizer);
+		all = pw_parks_name(observation->parks, observation->target->symbolizer);
 	if (observation->target->symbolizer)
 		(void)pw_symbolizer_flush(observation->target->symbolizer); /* what fails is asked again */
+	return all || pw_boot_ns() - observation->look.ended_ns >= NAMES_WAIT_NS;
 }
 
 /* With what is left of the slice, when nothing else is under way. */
@@ -319,6 +324,5 @@ int pw_observation_work(struct pw_observation *observation, uint64_t boot_ns)
 	r = look_at_memory(observation, boot_ns, end_ns);
 	if (r < 0)
 		return r;
-	ask_names(observation);
-	return 0;
+	return ask_names(observation) ? 0 : -EAGAIN;
 }

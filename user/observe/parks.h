@@ -31,8 +31,8 @@ void pw_parks_begin(struct pw_parks *parks, const struct pw_snapshot_result *loo
  * is not to be used). */
 int pw_parks_step(struct pw_parks *parks, const struct pw_snapshot_result *look, struct pw_statements *statements,
 		  uint64_t budget_ns) __attribute__((warn_unused_result));
-/* Asks for names that are not yet known, and takes those that are. Cheap when all are. */
-void pw_parks_name(struct pw_parks *parks, struct pw_symbolizer *symbolizer);
+/* Asks for names that are not yet known, and takes those that are: true when all are. Cheap then. */
+bool pw_parks_name(struct pw_parks *parks, struct pw_symbolizer *symbolizer);
 
 /* Writes the groups, ages and rows of a complete one into the draft. names: of wait reasons, by the target's code. */
 void pw_parks_write(struct pw_parks *parks, const char (*names)[40], size_t name_count,

@@ -56,13 +56,14 @@ static void name_group(struct pw_parks *parks, struct pw_park_group *group, stru
 	parks->generation = 0;
 }
 
-void pw_parks_name(struct pw_parks *parks, struct pw_symbolizer *symbolizer)
+bool pw_parks_name(struct pw_parks *parks, struct pw_symbolizer *symbolizer)
 {
 	if (!parks->complete || !parks->unnamed)
-		return;
+		return true;
 	for (size_t i = 0; i < parks->used; i++)
 		if (parks->groups.items[i]->shown && !parks->groups.items[i]->frames)
 			name_group(parks, parks->groups.items[i], symbolizer);
+	return !parks->unnamed;
 }
 
 /* --- the record -------------------------------------------------------------------------------------------------- */

@@ -248,6 +248,8 @@ static void drift_is_told_by_go_statement(void **state)
 	counts.exited = 1;
 	statements[0].exited = 1;
 	statements[1].spawned = 2; /* a new one, of which the census will see one */
+	set_goids(&world, 7);
+	fake_go_set(world.go, 3, PW_FIELD_G_GOID, 6, 8); /* one ended, and another took its g */
 	fake_go_set(world.go, 3, PW_FIELD_G_GOPC, FAKE_GO_MAIN_FUNC + 0x80, 8);
 	tick_unseen(&world);
 	tick_unseen(&world);
