@@ -52,7 +52,7 @@ done
 # ---- views of one program --------------------------------------------------------------------------------------------
 start_target waits "$(target waits 1.24 stripped)"
 text=$(look "$target_pid")
-contains "text: the biggest first" "$(sed -n 3p <<<"$text")" '^biggest +7  chan receive in main\.channels\.func1\.1 main\.go:73'
+contains "text: the biggest first" "$(sed -n 3p <<<"$text")" '^biggest +7  chan receive in main\.channels\.func1\.1 main\.go:[0-9]+'
 contains "text: ages are lower bounds" "$text" '^7 chan receive, for at least 1\.0s, never ran between the looks$'
 contains "text: what they wait on" "$text" '    on channel with 1 of 1 buffered, 0 receivers, 6 senders'
 contains "text: the reading" "$text" 'PW-G02, certain: Blocked for ever'
@@ -62,6 +62,9 @@ equal "--with label" 2 "$(look "$target_pid" --once --json --with label:kind=lab
 equal "--with another label" 0 "$(look "$target_pid" --once --json --with label:kind=other | jq .total)"
 equal "--blocked" 4 "$(look "$target_pid" --once --json --blocked 'sync\.\(\*Cond\)\.Wait' | jq .total)"
 equal "--created" 12 "$(look "$target_pid" --once --json --created '^main\.timers' | jq .total)"
+equal "--min-age: those that stand still for so long, sleepers do not" '[0,7]' \
+	"$(look "$target_pid" --json --min-age 1500ms 2>/dev/null | jq -c '[([.groups[] | select(.age_ns.min < 1500000000)] | length), ([.groups[] | select(.wait_reason == "chan receive") | .count] | max)]')"
+equal "--top: so many on the page" '2 1' "$(look "$target_pid" --once --top 2 | awk '/^[0-9]/ { groups++ } /^and [0-9]+ goroutines in [0-9]+ more groups \(--top\)$/ { rest++ } END { print groups, rest }')"
 equal "--min-count" 7 "$(look "$target_pid" --once --json --min-count 7 | jq '[.groups[].count] | min')"
 equal "--by reason: one group each" 1 "$(look "$target_pid" --once --json --by reason | jq '[.groups[] | select(.wait_reason == "chan receive" and .diagnosis.rule != "PW-D01")] | length')"
 equal "--by site: one group per go statement" "$(look "$target_pid" --once --json --by site | jq '[.groups[].created_by | values] | length')" \

@@ -182,6 +182,17 @@ static void put_value(struct pw_buf *out, enum pw_flame_unit unit, uint64_t valu
 		pw_buf_printf(out, " (%" PRIu64 " goroutines, %.2f%%)", value, percent);
 }
 
+/* "http.(*Server).Serve" of "net/http.(*Server).Serve": what tells most in little room. Type arguments have paths, too.
+ */
+static const char *without_path(const char *name)
+{
+	size_t end = strcspn(name, "[(");
+
+	while (end && name[end - 1] != '/')
+		end--;
+	return name + end;
+}
+
 static void put_node(struct pw_buf *out, const struct pw_flame *flame, const struct pw_flame_title *title,
 		     const struct node *node, double x, double width, uint32_t depth, int height)
 {
@@ -197,11 +208,13 @@ static void put_node(struct pw_buf *out, const struct pw_flame *flame, const str
 	pw_buf_printf(out, "</title><rect x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"%d\" fill=\"%s\"/>", x, y, width,
 		      ROW - 1, fill);
 	pw_buf_printf(out, "<text x=\"%.2f\" y=\"%d\">", x + 3, y + ROW - 5);
-	if (width > 3 * CHAR_WIDTH) {
+	if (width > 4 * CHAR_WIDTH) {
+		int room = (int)PW_MIN(width / CHAR_WIDTH - 1, 240.0);
+		const char *last = without_path(name);
+		bool fits = strlen(last) <= (size_t)room;
 		char cut[256];
 
-		snprintf(cut, sizeof(cut), "%.*s%s", (int)PW_MIN(width / CHAR_WIDTH - 1, 240.0), name,
-			 (double)strlen(name) > width / CHAR_WIDTH - 1 ? ".." : "");
+		snprintf(cut, sizeof(cut), "%.*s%s", fits ? room : room - 2, last, fits ? "" : "..");
 		put_xml(out, cut);
 	}
 	pw_buf_puts(out, "</text></g>\n");
@@ -267,8 +280,8 @@ static const char script[] =
 	"function num(g,k){return parseFloat(g.getAttribute('data-'+k))}\n"
 	"function name(g){return g.querySelector('title').textContent}\n"
 	"function label(g,w){var t=g.querySelector('text'),s=name(g).replace(/ "
-	"\\([^()]*\\)$/,''),n=Math.floor(w/C)-1;\n"
-	" t.textContent=n<2?'':s.length<=n?s:s.slice(0,n-1)+'..'}\n"
+	"\\([^()]*\\)$/,'').replace(/^[^[(]*\\//,''),n=Math.floor(w/C)-1;\n"
+	" t.textContent=n<3?'':s.length<=n?s:s.slice(0,n-2)+'..'}\n"
 	"function zoom(to){var x0=num(to,'x'),w0=num(to,'w'),d0=num(to,'d');\n"
 	" all.forEach(function(g){var x=num(g,'x'),w=num(g,'w'),d=num(g,'d');\n"
 	"  var under=d<d0&&x<=x0+1e-3&&x+w>=x0+w0-1e-3,inside=x>=x0-1e-3&&x+w<=x0+w0+1e-3&&d>=d0;\n"

@@ -40,11 +40,23 @@ const char *pw_grouped(uint64_t value, char text[PW_GROUPED_SIZE])
 	return text;
 }
 
+/* Is the directory of the file the package of the function ("net/http.Get", "/usr/lib/go/src/net/http/client.go")? */
+static bool is_in_package(const char *function, const char *file)
+{
+	const char *slash = strrchr(function, '/'), *dot = strchr(slash ? slash : function, '.');
+	size_t package = dot ? (size_t)(dot - function) : 0, directory = (size_t)(base_name(file) - file);
+
+	if (!package || directory < package + 1 || strncmp(file + directory - 1 - package, function, package) != 0)
+		return false;
+	return directory == package + 1 || file[directory - 2 - package] == '/';
+}
+
 void pw_put_place(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_frame *frame,
 		  bool whole)
 {
 	const char *file = pw_profile_string(profile, frame->file);
 
+	whole = whole && !is_in_package(pw_profile_string(profile, frame->function), file);
 	pw_put_foreign(out, frame->function ? pw_profile_string(profile, frame->function) : "?");
 	if (!*file)
 		return;

@@ -13,7 +13,8 @@ struct pw_profile_frame;
 
 void pw_put_foreign(struct pw_buf *out, const char *text); /* escaped for a terminal */
 void pw_put_string(struct pw_buf *out, const struct pw_profile *profile, uint32_t string);
-/* "main.leak main.go:42", or with the whole path of the file. */
+/* "main.leak main.go:42"; whole: with the path of the file, unless the function's name says it ("net/http.Get
+ * client.go:42"). */
 void pw_put_place(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_frame *frame,
 		  bool whole);
 

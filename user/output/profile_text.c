@@ -96,8 +96,9 @@ static void put_head(struct pw_buf *out, const struct pw_profile *profile)
 		return;
 	pw_buf_printf(out, "%+" PRId64 " against the older profile", (int64_t)(profile->total - profile->old_total));
 	if (profile->gone_groups)
-		pw_buf_printf(out, "; %s goroutines of %" PRIu64 " groups are gone",
-			      pw_grouped(profile->gone_goroutines, number), profile->gone_groups);
+		pw_buf_printf(out, "; of %" PRIu64 " group%s nothing is left (%s goroutine%s)", profile->gone_groups,
+			      profile->gone_groups == 1 ? "" : "s", pw_grouped(profile->gone_goroutines, number),
+			      profile->gone_goroutines == 1 ? "" : "s");
 	pw_buf_putc(out, '\n');
 }
 
@@ -114,6 +115,67 @@ static void put_leader(struct pw_buf *out, const struct pw_profile *profile, con
 	}
 	if (group->diagnosis.rule[0])
 		pw_buf_printf(out, " [%s %s]", group->diagnosis.rule, pw_verdict_name(group->diagnosis.verdict));
+	pw_buf_putc(out, '\n');
+}
+
+/* Without a daemon nobody knows of anything that was there before the first look: then many are the oldest. */
+static void put_oldest(struct pw_buf *out, const struct pw_profile *profile, const char *figure,
+		       const struct pw_profile_group *oldest)
+{
+	size_t equals = 0;
+
+	for (size_t i = 0; i < profile->group_count; i++)
+		equals += !profile->groups[i].system && pw_status_parked(profile->groups[i].status) &&
+			  profile->groups[i].age_max_ns == oldest->age_max_ns;
+	if (equals == 1 || !oldest->age_at_least || profile->ages_wall_ns)
+		put_leader(out, profile, "oldest", figure, oldest);
+	else
+		pw_buf_printf(out, "%-9s %10s  %zu groups, from before the first look (a running daemon knows more)\n",
+			      "oldest", figure, equals);
+}
+
+#define STATES_MAX 24 /* wait reasons and states of one program; Go has about 40 */
+
+/* How many of the program's own are in each state, the most first. */
+static void put_states(struct pw_buf *out, const struct pw_profile *profile)
+{
+	struct {
+		const char *name;
+		uint64_t count;
+	} states[STATES_MAX];
+	size_t count = 0;
+	uint64_t total = 0;
+	char number[PW_GROUPED_SIZE];
+
+	for (size_t i = 0; i < profile->group_count; i++) {
+		const struct pw_profile_group *group = &profile->groups[i];
+		size_t at = 0;
+
+		if (group->system)
+			continue;
+		total += group->count;
+		while (at < count && strcmp(states[at].name, state_of(profile, group)) != 0)
+			at++;
+		if (at == STATES_MAX)
+			continue;
+		if (at == count) {
+			states[count].name = state_of(profile, group);
+			states[count++].count = 0;
+		}
+		states[at].count += group->count;
+	}
+	if (count < 2)
+		return;
+	pw_buf_printf(out, "%-9s %10s  ", "in all", pw_grouped(total, number));
+	for (size_t shown = 0; shown < count; shown++) {
+		size_t most = shown;
+
+		for (size_t i = shown + 1; i < count; i++)
+			most = states[i].count > states[most].count ? i : most;
+		pw_buf_printf(out, "%s%s ", shown ? ", " : "", pw_grouped(states[most].count, number));
+		pw_put_foreign(out, states[most].name);
+		states[most] = states[shown];
+	}
 	pw_buf_putc(out, '\n');
 }
 
@@ -141,12 +203,13 @@ static void put_leaders(struct pw_buf *out, const struct pw_profile *profile)
 	if (oldest && oldest->age_max_ns) {
 		snprintf(text, sizeof(text), "%s%s", oldest->age_at_least ? ">=" : "",
 			 pw_time_duration(oldest->age_max_ns, age));
-		put_leader(out, profile, "oldest", text, oldest);
+		put_oldest(out, profile, text, oldest);
 	}
 	if (fastest) {
 		snprintf(text, sizeof(text), "+%s", pw_grouped((uint64_t)fastest->growth, number));
 		put_leader(out, profile, "growing", text, fastest);
 	}
+	put_states(out, profile);
 }
 
 /* --- groups ------------------------------------------------------------------------------------------------------ */
@@ -164,8 +227,9 @@ static void put_ages(struct pw_buf *out, const struct pw_profile_group *group)
 		pw_buf_printf(out, ", %s %s%s", what, least, high);
 		return;
 	}
-	pw_buf_printf(out, ", %s %s to %s%s (median %s)", what, pw_time_duration(group->age_min_ns, low), least, high,
-		      pw_time_duration(group->age_median_ns, middle));
+	pw_buf_printf(out, ", %s %s to %s%s (median %s)", what,
+		      group->age_min_ns ? pw_time_duration(group->age_min_ns, low) : "moments", least, high,
+		      group->age_median_ns ? pw_time_duration(group->age_median_ns, middle) : "moments");
 }
 
 static void put_runs(struct pw_buf *out, const struct pw_profile_group *group)
@@ -176,6 +240,11 @@ static void put_runs(struct pw_buf *out, const struct pw_profile_group *group)
 		return;
 	if (group->never_ran == group->count) {
 		pw_buf_puts(out, ", never ran between the looks");
+		return;
+	}
+	if (group->runs_per_second == 0) {
+		pw_buf_printf(out, ", never ran between the looks, %s came since the first",
+			      pw_grouped(group->count - group->never_ran, number));
 		return;
 	}
 	pw_buf_printf(out, ", %.3g runs/s", group->runs_per_second);
@@ -303,11 +372,20 @@ static void put_labels(struct pw_buf *out, const struct pw_profile *profile, uin
 		pw_buf_putc(out, '\n');
 }
 
-static void put_stack(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_group *group)
+/* What the program did, without how the runtime does it: from the telling frame on, and not runtime.main. */
+static void put_stack(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_group *group,
+		      bool whole)
 {
-	uint32_t shown = pw_profile_shown_frames(profile, group);
+	uint32_t shown = pw_profile_shown_frames(profile, group), first = 0;
+	const struct pw_profile_frame *telling = telling_frame(profile, group);
 
-	for (uint32_t i = 0; i < shown; i++) {
+	if (telling && !whole)
+		first = (uint32_t)(telling - &profile->frames[group->first_frame]);
+	if (shown > first + 1 && !whole &&
+	    !strcmp(pw_profile_string(profile, profile->frames[group->first_frame + shown - 1].function),
+		    "runtime.main"))
+		shown--;
+	for (uint32_t i = first; i < shown; i++) {
 		const struct pw_profile_frame *frame = &profile->frames[group->first_frame + i];
 
 		pw_buf_puts(out, "      ");
@@ -350,7 +428,7 @@ static void put_group(struct pw_buf *out, const struct pw_profile *profile, cons
 		put_times(out, group);
 	put_wait(out, profile, &group->waiting_on, group->distinct_objects);
 	put_labels(out, profile, group->first_label, group->label_count);
-	put_stack(out, profile, group);
+	put_stack(out, profile, group, false);
 	put_diagnosis(out, group);
 }
 
@@ -433,7 +511,7 @@ int pw_profile_write_goroutine(struct pw_buf *out, const struct pw_profile *prof
 	put_life(out, row, group);
 	put_wait(out, profile, &row->wait, 1);
 	put_labels(out, profile, row->first_label, row->label_count);
-	put_stack(out, profile, group);
+	put_stack(out, profile, group, true);
 	put_diagnosis(out, group);
 	return pw_buf_error(out);
 }

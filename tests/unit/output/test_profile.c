@@ -147,15 +147,72 @@ static void the_text_leads_with_what_is_biggest_and_oldest(void **state)
 	    "\n"
 	    "biggest            3  chan send in main.leak.func1 main.go:17\n"
 	    "oldest       >=6m00s  chan send in main.leak.func1 main.go:17\n"
+	    "in all             5  3 chan send, 1 IO wait, 1 running\n"
 	    "\n"
 	    "3 chan send, for 1m30s to at least 6m00s (median 3m00s), never ran between the looks\n"
 	    "    on channel");
 	has(pw_buf_text(&out), "    labels: tenant=a\"b\n"
-			       "      runtime.gopark /go/proc.go:300\n"
-			       "      runtime.chansend1 /go/chan.go:10\n"
 			       "      main.leak.func1 /src/main.go:17\n"
 			       "    created by main.leak /src/main.go:16\n");
 	has(pw_buf_text(&out), "\nand 2 goroutines in 2 more groups (--top)\nand 2 of the runtime itself\n");
+	pw_profile_free(profile);
+}
+
+static void when_all_are_as_old_nobody_is_the_oldest(void **state)
+{
+	struct pw_profile *profile = sample_profile(groups, ARRAY_SIZE(groups));
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 20);
+
+	(void)state;
+	for (size_t i = 0; i < profile->group_count; i++) {
+		profile->groups[i].age_max_ns = SEC;
+		profile->groups[i].age_at_least = true;
+	}
+	assert_int_equal(pw_profile_write_text(&out, profile, 1), 0);
+	has(pw_buf_text(&out),
+	    "oldest        >=1.0s  2 groups, from before the first look (a running daemon knows more)\n");
+	profile->ages_wall_ns = 1; /* the daemon's ages are what it knows */
+	pw_buf_reset(&out);
+	assert_int_equal(pw_profile_write_text(&out, profile, 1), 0);
+	has(pw_buf_text(&out), "oldest        >=1.0s  chan send in main.leak.func1");
+	pw_profile_free(profile);
+}
+
+/* What a core file does not say is in no format. */
+static void a_profile_of_a_core_file_has_no_ages(void **state)
+{
+	struct sample_group quiet[ARRAY_SIZE(groups)];
+	struct pw_profile *profile, *read;
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 20);
+
+	(void)state;
+	memcpy(quiet, groups, sizeof(quiet));
+	for (size_t i = 0; i < ARRAY_SIZE(quiet); i++)
+		quiet[i].parked_ns = 0;
+	profile = sample_profile(quiet, ARRAY_SIZE(quiet));
+	profile->from_core = true;
+	profile->elapsed_ns = 0;
+	profile->missing_bytes = 4096;
+	for (size_t i = 0; i < profile->group_count; i++) {
+		profile->groups[i].age_min_ns = profile->groups[i].age_median_ns = profile->groups[i].age_max_ns = 0;
+		profile->groups[i].runs_per_second = -1;
+	}
+	assert_int_equal(pw_profile_write_json(&out, profile), 0);
+	has(pw_buf_text(&out), "\"from_core\": true");
+	has(pw_buf_text(&out), "\"missing_bytes\": 4096");
+	has(pw_buf_text(&out), "\"age_ns\": null");
+	has(pw_buf_text(&out), "\"runs\": null");
+	lacks(pw_buf_text(&out), "at_least");
+	assert_int_equal(pw_profile_read_json(pw_buf_text(&out), out.size, &read), 0);
+	assert_int_equal(read->group_count, profile->group_count);
+	pw_profile_free(read);
+	pw_buf_reset(&out);
+	assert_int_equal(pw_profile_write_text(&out, profile, 9), 0);
+	has(pw_buf_text(&out), "orders (core of pid 42, go1.19.8, written ");
+	has(pw_buf_text(&out), "the core is cut: 4,096 bytes of memory are missing");
+	lacks(pw_buf_text(&out), "oldest");
+	lacks(pw_buf_text(&out), ", for ");
+	lacks(pw_buf_text(&out), "look");
 	pw_profile_free(profile);
 }
 
@@ -369,6 +426,8 @@ int main(void)
 		cmocka_unit_test(json_comes_back_as_it_was_written),
 		cmocka_unit_test(json_of_something_else_is_refused),
 		cmocka_unit_test(the_text_leads_with_what_is_biggest_and_oldest),
+		cmocka_unit_test(when_all_are_as_old_nobody_is_the_oldest),
+		cmocka_unit_test(a_profile_of_a_core_file_has_no_ages),
 		cmocka_unit_test(what_a_target_calls_itself_cannot_reach_the_terminal),
 		cmocka_unit_test(folded_stacks_leave_out_the_runtimes_own),
 		cmocka_unit_test(debug2_is_what_a_traceback_looks_like),
