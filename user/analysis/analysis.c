@@ -88,6 +88,7 @@ int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *recor
 	if (!process)
 		return -ENOMEM;
 	pw_conditions_say_pending(&analysis->conditions, record);
+	pw_memory_growth_judge(&judge, &process->memory, record);
 	r = pw_pileups_judge(&judge, &process->pileups, record);
 	return r < 0 ? r : pw_growth_judge(&judge, &process->growth, record);
 }

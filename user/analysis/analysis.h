@@ -41,6 +41,19 @@ struct pw_rules_config { /* every threshold is configurable; rule PW-G08, DETECT
 	uint32_t g10_confirm;	      /* 3 buckets in a row */
 	uint64_t g10_clear_ns;	      /* 15 min without arrivals */
 	uint64_t g10_warmup_ns;	      /* 10 min: a process that is younger still fills up */
+
+	bool h01_enabled;	    /* live heap, DETECTORS 7.3 */
+	uint64_t h01_bucket_ns;	    /* 1 min: windows are 60 and 360 of it */
+	uint32_t h01_min_growth_mb; /* 32 */
+	uint32_t h01_novel_mb;	    /* 16 above what is normal */
+	uint32_t h01_confirm;	    /* 6 buckets in a row */
+	uint64_t h01_clear_ns;	    /* 15 min */
+	bool h03_enabled;	    /* memory against its limit */
+	uint64_t h03_bucket_ns;	    /* 1 min: judged over 15 of it */
+	double h03_share;	    /* 0.7 of the limit is used */
+	uint64_t h03_eta_ns;	    /* 30 min: so near, by the lower bound of the pace */
+	uint32_t h03_confirm;	    /* 3 looks in a row */
+	uint64_t h03_clear_ns;	    /* 2 h: so far away it is over */
 };
 void pw_rules_config_default(struct pw_rules_config *ret_config);
 

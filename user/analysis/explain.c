@@ -181,3 +181,49 @@ void pw_explain_growth(struct pw_alert *alert, uint64_t peak)
 	snprintf(alert->reproduce, sizeof(alert->reproduce), "parkwatch goroutines -p %" PRId32 " --min-age 30s",
 		 alert->pid);
 }
+
+#define SIZE_TEXT 24
+
+/* "1.9 GB" */
+static const char *bytes_text(double bytes, char text[SIZE_TEXT])
+{
+	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+	size_t unit = 0;
+
+	for (; fabs(bytes) >= 1000 && unit + 1 < ARRAY_SIZE(units); unit++)
+		bytes /= 1000;
+	snprintf(text, SIZE_TEXT, unit && fabs(bytes) < 10 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+	return text;
+}
+
+void pw_explain_memory(struct pw_alert *alert, uint64_t peak)
+{
+	char now[SIZE_TEXT], pace[SIZE_TEXT], top[SIZE_TEXT], first[SIZE_TEXT], window[PW_DURATION_SIZE],
+		since[NUMBER_SIZE];
+	bool heap = !strcmp(alert->rule, "PW-H01"),
+	     ended = alert->state == PW_ALERT_RESOLVED || alert->state == PW_ALERT_GONE;
+
+	bytes_text(alert->value, now);
+	bytes_text(alert->growth_per_hour, pace);
+	bytes_text((double)peak, top);
+	if (ended)
+		snprintf(alert->text, sizeof(alert->text), "%s: %s at %s (peak %s)",
+			 alert->state == PW_ALERT_RESOLVED ? "resolved" : "unresolved when the process ended",
+			 heap ? "live heap" : "memory of the cgroup", now, top);
+	else if (heap)
+		snprintf(alert->text, sizeof(alert->text),
+			 "the live heap grows by %s an hour over %s: %s now, %s at %s; what a GC leaves does not come "
+			 "back",
+			 pace, pw_time_duration(alert->window_ns, window), now, bytes_text(alert->value_onset, first),
+			 clock_text(alert->onset_wall_ns, since));
+	else
+		snprintf(alert->text, sizeof(alert->text),
+			 "memory is at its limit in %s: %s of %s used, +%s an hour; the kernel kills at the limit",
+			 pw_time_duration(alert->eta_ns, window), now, bytes_text(alert->limit, first), pace);
+	snprintf(alert->hint, sizeof(alert->hint), "%s",
+		 heap ? "See which lines of code allocate what stays: those whose memory only grows."
+		      : "Free memory now: restart, or raise the limit; GOMEMLIMIT makes the collector work harder "
+			"before it.");
+	snprintf(alert->reproduce, sizeof(alert->reproduce),
+		 heap ? "parkwatch heap -p %" PRId32 " --interval 60s" : "parkwatch memory -p %" PRId32, alert->pid);
+}

@@ -19,4 +19,7 @@ void pw_explain_pileup(struct pw_alert *alert, const struct pw_pileup_evidence *
 /* The same for growth by survivors: from what is in the alert alone. peak: of its goroutines. */
 void pw_explain_growth(struct pw_alert *alert, uint64_t peak);
 
+/* The same for memory (PW-H01, PW-H03). */
+void pw_explain_memory(struct pw_alert *alert, uint64_t peak);
+
 #endif

@@ -9,6 +9,7 @@
 #include "analysis/analysis.h"
 #include "analysis/condition.h"
 #include "analysis/growth.h"
+#include "analysis/memory_growth.h"
 #include "analysis/site.h"
 #include "base/table.h"
 
@@ -37,6 +38,7 @@ struct pw_process {
 	uint64_t id;
 	struct pw_pileups pileups;
 	struct pw_growth growth;
+	struct pw_memory_growth memory;
 };
 
 struct pw_judge { /* who judges: what is the same for all processes */

@@ -61,6 +61,27 @@ static const struct pw_rule_parameter g10_parameters[] = {
 	 "resolved after so long without new old ones, or below half of the peak"},
 };
 
+static const struct pw_rule_parameter h01_parameters[] = {
+	{"enabled", PW_PARAMETER_BOOL, FIELD(h01_enabled), 0, 1, "judge by this rule"},
+	{"bucket", PW_PARAMETER_DURATION, FIELD(h01_bucket_ns), 0.5 * SEC, 10 * MIN, "windows are 60 and 360 of these"},
+	{"min_growth_mb", PW_PARAMETER_COUNT, FIELD(h01_min_growth_mb), 0, 1e6,
+	 "so much over the window (and 25% or 15% of what there is)"},
+	{"novel_mb", PW_PARAMETER_COUNT, FIELD(h01_novel_mb), 0, 1e6, "so much above the baseline (and 10%)"},
+	{"confirm", PW_PARAMETER_COUNT, FIELD(h01_confirm), 1, 60, "at so many buckets in a row"},
+	{"clear", PW_PARAMETER_DURATION, FIELD(h01_clear_ns), 0, 24 * HOUR,
+	 "resolved after so long, and a quarter of the window, without a sure slope"},
+};
+
+static const struct pw_rule_parameter h03_parameters[] = {
+	{"enabled", PW_PARAMETER_BOOL, FIELD(h03_enabled), 0, 1, "judge by this rule"},
+	{"bucket", PW_PARAMETER_DURATION, FIELD(h03_bucket_ns), 0.5 * SEC, 10 * MIN, "judged over 15 of these"},
+	{"share", PW_PARAMETER_NUMBER, FIELD(h03_share), 0, 1, "at least this share of the limit is used"},
+	{"eta", PW_PARAMETER_DURATION, FIELD(h03_eta_ns), SEC, 24 * HOUR,
+	 "the limit is so near, even by the lower bound of the pace"},
+	{"confirm", PW_PARAMETER_COUNT, FIELD(h03_confirm), 1, 60, "at so many looks in a row"},
+	{"clear", PW_PARAMETER_DURATION, FIELD(h03_clear_ns), SEC, 7 * 24 * HOUR, "resolved when it is so far away"},
+};
+
 #define ONLY_ENABLED(name, field)                                                                         \
 	static const struct pw_rule_parameter name[] = {                                                  \
 		{"enabled", PW_PARAMETER_BOOL, FIELD(field), 0, 1, "judge by this rule, as PW-G10 says"}, \
@@ -143,6 +164,28 @@ static const struct pw_rule rules[] = {
 		.parameters = g11_parameters,
 		.parameter_count = ARRAY_SIZE(g11_parameters),
 	},
+	{
+		.id = "PW-H01",
+		.name = "live heap grows",
+		.level = PW_LEVEL_WARNING,
+		.text = "What is left of the heap after each GC climbs beyond chance, over an hour or six, and does "
+			"not slow "
+			"down as a cache that fills up does.",
+		.hint = "See which lines grow: parkwatch heap -p PID --interval 60s",
+		.parameters = h01_parameters,
+		.parameter_count = ARRAY_SIZE(h01_parameters),
+	},
+	{
+		.id = "PW-H03",
+		.name = "memory limit is near",
+		.level = PW_LEVEL_CRITICAL,
+		.text = "What the process's cgroup uses, without the page cache, climbs beyond chance and will soon "
+			"reach its "
+			"limit: the kernel then kills.",
+		.hint = "See where it goes: parkwatch memory -p PID",
+		.parameters = h03_parameters,
+		.parameter_count = ARRAY_SIZE(h03_parameters),
+	},
 };
 
 void pw_rules_config_default(struct pw_rules_config *ret_config)
@@ -176,6 +219,18 @@ void pw_rules_config_default(struct pw_rules_config *ret_config)
 		.g10_confirm = 3,
 		.g10_clear_ns = 900 * PW_NS_PER_SEC,
 		.g10_warmup_ns = 600 * PW_NS_PER_SEC,
+		.h01_enabled = true,
+		.h01_bucket_ns = 60 * PW_NS_PER_SEC,
+		.h01_min_growth_mb = 32,
+		.h01_novel_mb = 16,
+		.h01_confirm = 6,
+		.h01_clear_ns = 900 * PW_NS_PER_SEC,
+		.h03_enabled = true,
+		.h03_bucket_ns = 60 * PW_NS_PER_SEC,
+		.h03_share = 0.7,
+		.h03_eta_ns = 1800 * PW_NS_PER_SEC,
+		.h03_confirm = 3,
+		.h03_clear_ns = 7200 * PW_NS_PER_SEC,
 	};
 
 	memcpy(ret_config, &defaults, sizeof(defaults)); /* padding too: configurations are compared by bytes */

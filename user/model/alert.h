@@ -41,6 +41,11 @@ struct pw_alert {
 	uint64_t parked, parked_onset;	 /* now; when the growth began */
 	double baseline;		 /* < 0: none yet */
 	double growth_per_hour;
+	/* Of an alert about the process and not a go statement: "bytes"; "": it is about goroutines, as above. */
+	char unit[16];
+	double value, value_onset, limit; /* limit 0: none */
+	uint64_t eta_ns, eta_low_ns,
+		eta_high_ns; /* until the limit, with 95% bounds; 0: not known, UINT64_MAX: never */
 	/* Of growth over a window; window_ns 0: of no window, and none of this is known. */
 	uint64_t window_ns;
 	double growth_low_per_hour, growth_high_per_hour; /* 95% bounds */

@@ -70,12 +70,20 @@ static void write_one(struct pw_writer *w, const char *labels, const struct pw_a
 
 static void write_parked(struct pw_writer *w, const char *labels, const struct pw_alert *alert)
 {
-	pw_write_u64(w, "", labels, NULL, alert->parked);
+	if (!*alert->unit)
+		pw_write_u64(w, "", labels, NULL, alert->parked);
 }
 
 static void write_growth(struct pw_writer *w, const char *labels, const struct pw_alert *alert)
 {
-	pw_write_double(w, "", labels, NULL, alert->growth_per_hour);
+	if (!*alert->unit)
+		pw_write_double(w, "", labels, NULL, alert->growth_per_hour);
+}
+
+static void write_bytes(struct pw_writer *w, const char *labels, const struct pw_alert *alert)
+{
+	if (!strcmp(alert->unit, "bytes"))
+		pw_write_double(w, "", labels, NULL, alert->value);
 }
 
 static void alert(struct pw_writer *w, const struct pw_published *published)
@@ -86,6 +94,11 @@ static void alert(struct pw_writer *w, const struct pw_published *published)
 static void alert_goroutines(struct pw_writer *w, const struct pw_published *published)
 {
 	each_alert(w, published, write_parked);
+}
+
+static void alert_bytes(struct pw_writer *w, const struct pw_published *published)
+{
+	each_alert(w, published, write_bytes);
 }
 
 static void alert_growth(struct pw_writer *w, const struct pw_published *published)
@@ -234,6 +247,7 @@ SELF_NUMBER(recording_failures, recording_failures)
 const struct pw_metric_family pw_metrics_self[] = {
 	{"parkwatch_alert", G, NULL, "1 for each alert that fires; parkwatch alerts shows its evidence.", NULL, alert},
 	{"parkwatch_alert_goroutines", G, NULL, "Parked goroutines of an alert that fires.", NULL, alert_goroutines},
+	{"parkwatch_alert_bytes", G, "bytes", "Memory that an alert that fires is about.", NULL, alert_bytes},
 	{"parkwatch_alert_growth_per_hour", G, NULL, "Growth of an alert that fires, goroutines per hour.", NULL,
 	 alert_growth},
 	{"parkwatch_alert_transitions_total", C, NULL, "Alerts that fired and were resolved.", NULL, alerts_total},

@@ -354,13 +354,11 @@ static void alert_stacks(struct pw_buf *out, const struct pw_alert *alert)
 	put_frames(out, "started by: ", alert->creation, alert->creation_count);
 }
 
-static void alert_body(struct pw_buf *out, const struct pw_alert *alert)
+static void alert_goroutines(struct pw_buf *out, const struct pw_alert *alert)
 {
 	char window[PW_DURATION_SIZE];
 
-	pw_buf_puts(out, "  ");
-	put(out, alert->text);
-	pw_buf_puts(out, "\n  go statement: ");
+	pw_buf_puts(out, "  go statement: ");
 	put_place(out, alert->statement.function, alert->statement.file, alert->statement.line);
 	pw_buf_puts(out, "\n  waiting: ");
 	put(out, *alert->wait_reason ? alert->wait_reason : "-");
@@ -378,6 +376,15 @@ static void alert_body(struct pw_buf *out, const struct pw_alert *alert)
 			      alert->exits_per_hour);
 	pw_buf_putc(out, '\n');
 	alert_stacks(out, alert);
+}
+
+static void alert_body(struct pw_buf *out, const struct pw_alert *alert)
+{
+	pw_buf_puts(out, "  ");
+	put(out, alert->text);
+	pw_buf_putc(out, '\n');
+	if (!*alert->unit) /* what is about the process, its sentence says */
+		alert_goroutines(out, alert);
 	if (*alert->hint) {
 		pw_buf_puts(out, "  next: ");
 		put(out, alert->hint);

@@ -284,6 +284,27 @@ static void alert_growth(struct pw_json *json, const struct pw_alert *alert)
 	pw_json_key_u64(json, keys[5], alert->life_ns);
 }
 
+static void key_eta(struct pw_json *json, const char *key, uint64_t eta_ns)
+{
+	if (eta_ns && eta_ns != UINT64_MAX)
+		pw_json_key_u64(json, key, eta_ns);
+	else
+		pw_json_key_null(json, key);
+}
+
+/* Of an alert about the process: its value in place of a count of goroutines. */
+static void alert_process(struct pw_json *json, const struct pw_alert *alert)
+{
+	pw_json_key_str(json, "unit", alert->unit);
+	pw_json_key_double(json, "value", alert->value);
+	pw_json_key_double(json, "value_at_onset", alert->value_onset);
+	if (alert->limit > 0)
+		pw_json_key_double(json, "limit", alert->limit);
+	key_eta(json, "eta_ns", alert->eta_ns);
+	key_eta(json, "eta_low_ns", alert->eta_low_ns);
+	key_eta(json, "eta_high_ns", alert->eta_high_ns);
+}
+
 static void alert_object(struct pw_json *json, const struct pw_alert *alert)
 {
 	pw_json_object(json);
@@ -312,6 +333,8 @@ static void alert_object(struct pw_json *json, const struct pw_alert *alert)
 	else
 		pw_json_key_null(json, "baseline");
 	pw_json_key_double(json, "growth_per_hour", alert->growth_per_hour);
+	if (*alert->unit)
+		alert_process(json, alert);
 	alert_growth(json, alert);
 	key_frames(json, "creation_stack", alert->creation, alert->creation_count);
 	alert_parked(json, alert);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "analysis/memory_growth.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "analysis/explain.h"
+#include "analysis/process.h"
+#include "base/macros.h"
+#include "model/alert.h"
+#include "model/record.h"
+
+#define JUDGED_SCALES	  2 /* 60 and 360 buckets: 1 and 6 hours */
+#define BASELINE_SAMPLES  60
+#define BASELINE_QUANTILE 0.999
+#define MB		  1048576.0
+#define GAP_NS		  (600 * PW_NS_PER_SEC)
+
+/* --- PW-H01 --------------------------------------------------------------------------------------------------------
+ */
+
+static double baseline_of(const struct pw_heap_climb *climb, size_t scale)
+{
+	const struct pw_baseline *baseline = &climb->baseline[scale];
+
+	return baseline->samples < BASELINE_SAMPLES ? -1 : pw_baseline_quantile(baseline, BASELINE_QUANTILE);
+}
+
+/* A window that is full is judged; what has left it without an alert is normal. */
+static void judge_scale(const struct pw_judge *judge, struct pw_heap_climb *climb, size_t scale, double leaving)
+{
+	struct pw_heap_limits limits = {.min_growth_bytes = judge->rules->h01_min_growth_mb * MB,
+					.novel_bytes = judge->rules->h01_novel_mb * MB,
+					.baseline = baseline_of(climb, scale),
+					.relative = {.25, .15, .10, .10}};
+	struct pw_heap_verdict verdict;
+
+	if (leaving >= 0 && !climb->condition.incident)
+		pw_baseline_absorb(&climb->baseline[scale], (uint64_t)leaving, 1);
+	if (!pw_heap_judge(&climb->live, scale, &limits, &verdict))
+		return;
+	judge->stats->evaluated++;
+	climb->held[scale] = verdict.grows ? (uint8_t)PW_MIN(climb->held[scale] + 1, UINT8_MAX) : 0;
+	if (climb->held[scale] >= judge->rules->h01_confirm && (!climb->grows || scale >= climb->scale)) {
+		climb->grows = true;
+		climb->scale = scale;
+		climb->verdict = verdict;
+	} else if (scale == climb->scale && (climb->grows || climb->condition.incident)) {
+		climb->grows = false;
+		climb->verdict = verdict;
+	}
+}
+
+static void take_cycle(const struct pw_judge *judge, struct pw_heap_climb *climb,
+		       const struct pw_record_gc_cycle *cycle)
+{
+	double leaving[JUDGED_SCALES];
+	unsigned int closed;
+
+	for (size_t scale = 0; scale < JUDGED_SCALES; scale++)
+		leaving[scale] = pw_floors_oldest(&climb->live, scale);
+	closed =
+		pw_floors_add(&climb->live, judge->rules->h01_bucket_ns, cycle->end_ns, (double)cycle->heap_live_bytes);
+	climb->bytes = cycle->heap_live_bytes;
+	for (size_t scale = 0; scale < JUDGED_SCALES; scale++)
+		if (closed >> scale & 1)
+			judge_scale(judge, climb, scale, leaving[scale]);
+}
+
+static void climb_update(struct pw_alert *alert, const struct pw_record *record pw_unused, const void *context,
+			 uint64_t peak)
+{
+	const struct pw_heap_climb *climb = context;
+
+	alert->value = (double)climb->bytes;
+	alert->growth_per_hour = climb->verdict.slope_per_hour;
+	alert->growth_low_per_hour = climb->verdict.slope_low_per_hour;
+	alert->growth_high_per_hour = climb->verdict.slope_high_per_hour;
+	alert->window_ns = climb->verdict.window_ns;
+	pw_explain_memory(alert, peak);
+}
+
+static void climb_begin(struct pw_alert *alert, const struct pw_record *record pw_unused, const void *context)
+{
+	const struct pw_heap_climb *climb = context;
+
+	snprintf(alert->unit, sizeof(alert->unit), "bytes");
+	alert->level = alert->baseline < 0 ? PW_LEVEL_INFO : PW_LEVEL_WARNING;
+	snprintf(alert->confidence, sizeof(alert->confidence), "%s", alert->baseline < 0 ? "cold" : "leak");
+	alert->started_wall_ns = alert->onset_wall_ns = climb->onset_wall_ns;
+	alert->value_onset = climb->onset_bytes;
+}
+
+static const struct pw_words climb_words = {.begin = climb_begin, .update = climb_update, .end = pw_explain_memory};
+
+static void judge_climb(const struct pw_judge *judge, struct pw_memory_growth *memory, const struct pw_record *record)
+{
+	struct pw_heap_climb *climb = &memory->climb;
+	uint64_t before = climb->cycle;
+	struct pw_claim claim = {.rule = "PW-H01", .words = &climb_words, .context = climb};
+
+	for (size_t i = 0; i < record->gc.cycle_count; i++) {
+		const struct pw_record_gc_cycle *cycle = &record->gc.cycles[i];
+
+		if (cycle->number <= climb->cycle || cycle->heap_live_bytes == PW_UNKNOWN || !cycle->end_ns)
+			continue;
+		climb->cycle = cycle->number;
+		take_cycle(judge, climb, cycle);
+	}
+	if (climb->cycle == before)
+		return;
+	claim.value = climb->bytes;
+	claim.baseline = baseline_of(climb, climb->scale);
+	claim.holds = climb->grows && judge->rules->h01_enabled;
+	claim.low = climb->verdict.slope_low_per_hour <= 0;
+	claim.clear_ns = PW_MAX(judge->rules->h01_clear_ns, climb->verdict.window_ns / 4);
+	if (claim.holds && !climb->condition.incident) {
+		climb->onset_wall_ns = record->wall_ns - PW_MIN(climb->verdict.window_ns, record->wall_ns);
+		climb->onset_bytes = climb->verdict.first;
+	}
+	(void)pw_condition_judge(judge->conditions, &climb->condition, record, &memory->tick, &claim);
+}
+
+/* --- PW-H03 --------------------------------------------------------------------------------------------------------
+ */
+
+static void fill_update(struct pw_alert *alert, const struct pw_record *record pw_unused, const void *context,
+			uint64_t peak)
+{
+	const struct pw_memory_fill *fill = context;
+
+	alert->value = fill->state.used;
+	alert->limit = fill->state.limit;
+	alert->growth_per_hour = fill->state.slope_per_hour;
+	alert->eta_ns = isfinite(fill->state.eta_ns) ? (uint64_t)fill->state.eta_ns : UINT64_MAX;
+	alert->eta_low_ns = isfinite(fill->state.eta_low_ns) ? (uint64_t)fill->state.eta_low_ns : UINT64_MAX;
+	alert->eta_high_ns = isfinite(fill->state.eta_high_ns) ? (uint64_t)fill->state.eta_high_ns : UINT64_MAX;
+	pw_explain_memory(alert, peak);
+}
+
+static void fill_begin(struct pw_alert *alert, const struct pw_record *record, const void *context)
+{
+	const struct pw_memory_fill *fill = context;
+
+	snprintf(alert->unit, sizeof(alert->unit), "bytes");
+	alert->level = PW_LEVEL_CRITICAL; /* needs no baseline: a limit is a limit */
+	snprintf(alert->confidence, sizeof(alert->confidence), "suspected");
+	alert->started_wall_ns = alert->onset_wall_ns = record->wall_ns;
+	alert->value_onset = fill->state.used;
+}
+
+static const struct pw_words fill_words = {.begin = fill_begin, .update = fill_update, .end = pw_explain_memory};
+
+static void judge_fill(const struct pw_judge *judge, struct pw_memory_growth *memory, const struct pw_record *record)
+{
+	const struct pw_memory_limits *limits = &record->memory.table.limits;
+	const struct pw_rules_config *rules = judge->rules;
+	struct pw_memory_fill *fill = &memory->fill;
+	struct pw_claim claim = {.rule = "PW-H03",
+				 .baseline = -1,
+				 .confirm = rules->h03_confirm,
+				 .clear_ns = rules->h03_bucket_ns,
+				 .words = &fill_words,
+				 .context = fill};
+	uint64_t used = limits->max_used_bytes;
+
+	if (!record->memory.section.present || record->memory.section.taken_ns <= fill->taken_ns ||
+	    limits->max_bytes == PW_UNKNOWN || used == PW_UNKNOWN)
+		return;
+	fill->taken_ns = record->memory.section.taken_ns;
+	if (limits->max_reclaimable_bytes != PW_UNKNOWN)
+		used -= PW_MIN(used, limits->max_reclaimable_bytes); /* the page cache gives way by itself */
+	(void)pw_floors_add(&fill->used, rules->h03_bucket_ns, fill->taken_ns, (double)used);
+	if (!pw_exhaustion_judge(&fill->used, (double)limits->max_bytes, rules->h03_share, (double)rules->h03_eta_ns,
+				 (double)rules->h03_clear_ns, &fill->state))
+		return;
+	judge->stats->evaluated++;
+	claim.value = (uint64_t)fill->state.used;
+	claim.holds = fill->state.near && rules->h03_enabled;
+	claim.low = fill->state.far;
+	(void)pw_condition_judge(judge->conditions, &fill->condition, record, &memory->tick, &claim);
+}
+
+void pw_memory_growth_judge(const struct pw_judge *judge, struct pw_memory_growth *memory,
+			    const struct pw_record *record)
+{
+	bool gap = !memory->tick.taken_ns || record->boot_ns <= memory->tick.taken_ns ||
+		   record->boot_ns - memory->tick.taken_ns > GAP_NS;
+
+	memory->tick = (struct pw_tick){.number = memory->tick.number + 1,
+					.taken_ns = record->boot_ns,
+					.wall_ns = record->wall_ns,
+					.before_ns = gap ? 0 : memory->tick.taken_ns,
+					.before_wall_ns = gap ? 0 : memory->tick.wall_ns};
+	if (record->gc.section.present)
+		judge_climb(judge, memory, record);
+	judge_fill(judge, memory, record);
+}
