@@ -95,6 +95,7 @@
 #define PW_MS_MAX		20000U	     /* Ms; Go's own limit is 10,000 (runtime/debug.SetMaxThreads) */
 #define PW_FINBLOCKS_MAX	4096U	     /* blocks of 100 finalizers that wait to be run */
 #define PW_GC_SIZE_MAX		(64 << 10)   /* inside work, gcController and memstats; 9 kB in Go 1.27 */
+#define PW_MEMORY_LOOK_MAX	(2ULL << 30) /* RSS of which the daemon reads smaps: a mapping of it takes 25 ms */
 #define PW_ARENAS_MAX		65536U	     /* of 64 MB each: 4 TB of heap */
 #define PW_STACK_SIZE_MAX	(1ULL << 31) /* of one goroutine; Go's own limit is 1 GB (runtime/debug.SetMaxStack) */
 #define PW_PS_MAX		4096U	     /* Ps; GOMAXPROCS is the number of CPUs */

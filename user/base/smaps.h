@@ -6,8 +6,8 @@
 /*
  * /proc/PID/smaps_rollup and /proc/PID/smaps: what of a process's address space is in memory. The kernel walks the page
  * tables of the process for it (fs/proc/task_mmu.c:show_smap) and holds its mmap lock for reading meanwhile: measured
- * 0.1 to 0.2 ms per 100 MB in 4 kB pages. The rollup takes it in one go; smaps is read in slices, one mapping at a
- * time.
+ * 12 ms per GB in 4 kB pages, 0.3 ms in huge ones. The rollup takes it in one go; smaps is read in slices, one mapping
+ * at a time.
  */
 struct pw_smaps_sizes { /* bytes; 0 where the kernel does not tell */
 	uint64_t size, rss, pss, anonymous, lazy_free, anon_huge, swap, locked;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/cgroup.h"
+#include "base/limits.h"
 #include "base/macros.h"
 #include "base/time.h"
 #include "model/builder.h"
@@ -42,6 +43,17 @@ static int finish(struct pw_residency *residency, struct pw_target *target, cons
 	return 0;
 }
 
+/* 0 with a look under way, or with *ret_mappings. */
+static int begin(struct pw_residency *residency, struct pw_target *target, const struct pw_procfs *procfs,
+		 struct pw_memory_mappings *ret_mappings)
+{
+	int r = pw_memory_counts(ret_mappings, procfs, target->pid);
+
+	if (r < 0 || ret_mappings->total.rss > PW_MEMORY_LOOK_MAX)
+		return r;
+	return pw_memory_look_begin(&residency->look, target, procfs);
+}
+
 int pw_residency_work(struct pw_residency *residency, struct pw_target *target, const struct pw_procfs *procfs,
 		      const struct pw_observed_numbers *numbers, uint64_t interval_ns, uint64_t boot_ns,
 		      uint64_t budget_ns)
@@ -55,9 +67,9 @@ int pw_residency_work(struct pw_residency *residency, struct pw_target *target, 
 			return 0;
 		residency->started_ns = boot_ns;
 		residency->cpu_ns = 0;
-		r = pw_memory_look_begin(&residency->look, target, procfs);
+		r = begin(residency, target, procfs, &mappings);
 	}
-	if (!r)
+	if (!r && residency->look)
 		r = pw_memory_look_step(residency->look, budget_ns, &mappings);
 	residency->cpu_ns += pw_cpu_thread_ns() - cpu_ns;
 	if (r == -EAGAIN)

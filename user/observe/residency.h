@@ -15,7 +15,9 @@ struct pw_target;
 
 /*
  * Where the RSS of one observed target goes, looked at now and then: the kernel walks its page tables for it, so that
- * the next look waits until this one has cost at most 0.2% of a CPU. Embedded; a zeroed one is empty.
+ * the next look waits until this one has cost at most 0.2% of a CPU. One mapping is walked in one go: of a process
+ * above PW_MEMORY_LOOK_MAX only the kernel's running counts are taken, and mappings are not told apart. Embedded; a
+ * zeroed one is empty.
  */
 struct pw_residency {
 	struct pw_memory_look *look; /* under way */

@@ -208,6 +208,19 @@ int pw_memory_rollup(struct pw_memory_mappings *ret_mappings, const struct pw_pr
 	return 0;
 }
 
+int pw_memory_counts(struct pw_memory_mappings *ret_mappings, const struct pw_procfs *procfs, int pid)
+{
+	struct pw_proc_status status;
+	int r = pw_procfs_status(procfs, pid, &status);
+
+	if (r < 0)
+		return r;
+	*ret_mappings = (struct pw_memory_mappings){
+		.total = {.rss = status.vm_rss_bytes, .anonymous = status.rss_anon_bytes, .swap = status.vm_swap_bytes},
+		.shmem = status.rss_shmem_bytes};
+	return 0;
+}
+
 int pw_memory_limits(struct pw_memory_limits *ret_limits, struct pw_cgroup_memory *ret_cgroup, const char *cgroup_root,
 		     const struct pw_procfs *procfs, int pid)
 {
