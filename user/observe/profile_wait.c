@@ -175,7 +175,7 @@ struct pw_profile_wait pw_profile_wait_of(struct pw_profile *profile, const stru
 	to.sync = pw_profile_intern(profile, sync_name(class));
 	if (from->around_known)
 		put_state(from, class, &to);
-	if (owner_fits(class, from->owner_at))
+	if (owner_fits(class, from->owner_at) && (class != PW_SYNC_MUTEX || !to.state_known || to.locked))
 		to.owner_goid = from->owner_goid;
 	return to;
 }
