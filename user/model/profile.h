@@ -90,7 +90,9 @@ struct pw_profile {
 	uint64_t looks, over_ns;	     /* 1 or 2 looks; --over: how long */
 	uint64_t elapsed_ns;		     /* between the two looks; 0: one look */
 	uint64_t ages_wall_ns; /* since when somebody has watched, whose ages these are: the daemon; 0: nobody has */
-	uint64_t total, skipped, torn;
+	uint64_t total, skipped, torn; /* skipped: not there, or without a stack, for one of these: */
+	uint64_t skipped_swapped, skipped_time, skipped_memory; /* the rest could not be read */
+	bool waits_cut, labels_cut; /* over the time budget, what they wait on (their labels) was not read */
 	bool from_core;
 	uint64_t missing_bytes; /* of memory: the core file is cut */
 	bool compared;		/* --diff: growth is set, and the rest of this line */

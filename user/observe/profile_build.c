@@ -53,6 +53,8 @@ struct pw_profile_builder {
 	uint32_t *slots; /* index of a key + 1, 0 free */
 	size_t slot_count;
 	uint64_t looks, taken_ns, monotonic_ns, skipped, torn; /* of the last look */
+	uint64_t skipped_by[_PW_SKIP_MAX];
+	bool waits_cut, labels_cut;
 };
 
 int pw_profile_builder_new(struct pw_profile_builder **ret_builder, const struct pw_profile_source *source)
@@ -256,6 +258,9 @@ int pw_profile_builder_look(struct pw_profile_builder *builder, const struct pw_
 	if (builder->source.frozen)
 		builder->monotonic_ns = 0;
 	builder->skipped = look->skipped;
+	memcpy(builder->skipped_by, look->skipped_by, sizeof(builder->skipped_by));
+	builder->waits_cut = look->waits_cut;
+	builder->labels_cut = look->labels_cut;
 	builder->torn = look->torn;
 	pw_vec_reset(&builder->rows);
 	pw_vec_reset(&builder->labels);
@@ -489,6 +494,11 @@ int pw_profile_builder_finish(struct pw_profile_builder *builder, struct pw_symb
 		return r;
 	profile->looks = builder->looks;
 	profile->skipped = builder->skipped;
+	profile->skipped_swapped = builder->skipped_by[PW_SKIP_SWAPPED];
+	profile->skipped_time = builder->skipped_by[PW_SKIP_TIME];
+	profile->skipped_memory = builder->skipped_by[PW_SKIP_MEMORY];
+	profile->waits_cut = builder->waits_cut;
+	profile->labels_cut = builder->labels_cut;
 	profile->torn = builder->torn;
 	if (builder->source.over) {
 		if (builder->looks)

@@ -163,6 +163,35 @@ static void write_group(struct pw_json *json, const struct pw_profile *profile, 
 	pw_json_end(json);
 }
 
+/* Why, each that there was. */
+static void write_skipped(struct pw_json *json, const struct pw_profile *profile)
+{
+	uint64_t known = profile->skipped_swapped + profile->skipped_time + profile->skipped_memory;
+
+	if (profile->waits_cut || profile->labels_cut) {
+		pw_json_key_array(json, "not_read");
+		if (profile->waits_cut)
+			pw_json_str(json, "waiting_on");
+		if (profile->labels_cut)
+			pw_json_str(json, "labels");
+		pw_json_end(json);
+	}
+	if (!profile->skipped && !profile->torn)
+		return;
+	pw_json_key_object(json, "skipped_by");
+	if (profile->torn)
+		pw_json_key_u64(json, "changed", profile->torn);
+	if (profile->skipped_swapped)
+		pw_json_key_u64(json, "swapped_out", profile->skipped_swapped);
+	if (profile->skipped_time)
+		pw_json_key_u64(json, "time_budget", profile->skipped_time);
+	if (profile->skipped_memory)
+		pw_json_key_u64(json, "memory_budget", profile->skipped_memory);
+	if (profile->skipped > known)
+		pw_json_key_u64(json, "unreadable", profile->skipped - known);
+	pw_json_end(json);
+}
+
 int pw_profile_write_json(struct pw_buf *out, const struct pw_profile *profile)
 {
 	struct pw_json json = pw_json_init(out, true);
@@ -184,6 +213,7 @@ int pw_profile_write_json(struct pw_buf *out, const struct pw_profile *profile)
 	}
 	pw_json_key_u64(&json, "total", profile->total);
 	pw_json_key_u64(&json, "skipped", profile->skipped + profile->torn);
+	write_skipped(&json, profile);
 	pw_json_key_array(&json, "groups");
 	for (size_t i = 0; i < profile->group_count; i++)
 		write_group(&json, profile, &profile->groups[i]);
@@ -219,7 +249,13 @@ static const char schema[] =
 	"    \"total\": {\"$ref\": \"#/$defs/count\", \"description\": \"goroutines of all groups\"},\n"
 	"    \"skipped\": {\"$ref\": \"#/$defs/count\", \"description\": \"over the budget, unreadable, or changed "
 	"while "
-	"they were read\"},\n"
+	"they were read, or swapped out\"},\n"
+	"    \"skipped_by\": {\"type\": \"object\", \"description\": \"why: each reason that there was\", "
+	"\"additionalProperties\": false, \"properties\": {\"changed\": {\"$ref\": \"#/$defs/count\"}, "
+	"\"swapped_out\": {\"$ref\": \"#/$defs/count\"}, \"time_budget\": {\"$ref\": \"#/$defs/count\"}, "
+	"\"memory_budget\": {\"$ref\": \"#/$defs/count\"}, \"unreadable\": {\"$ref\": \"#/$defs/count\"}}},\n"
+	"    \"not_read\": {\"type\": \"array\", \"items\": {\"enum\": [\"waiting_on\", \"labels\"]}, "
+	"\"description\": \"over the time budget\"},\n"
 	"    \"groups\": {\"type\": \"array\", \"items\": {\"$ref\": \"#/$defs/group\"}}\n"
 	"  },\n"
 	"  \"$defs\": {\n"

@@ -63,6 +63,39 @@ static void put_whose(struct pw_buf *out, const struct pw_profile *profile)
 	pw_buf_putc(out, ')');
 }
 
+/* "; 12 skipped (9 swapped out, 3 over the time budget)" */
+static void put_skipped(struct pw_buf *out, const struct pw_profile *profile)
+{
+	const struct {
+		uint64_t count;
+		const char *why;
+	} reasons[] = {
+		{profile->skipped_swapped, "swapped out"},
+		{profile->skipped_time, "over the time budget"},
+		{profile->skipped_memory, "over the memory budget"},
+		{profile->skipped - PW_MIN(profile->skipped,
+					   profile->skipped_swapped + profile->skipped_time + profile->skipped_memory),
+		 "unreadable"},
+	};
+	char number[PW_GROUPED_SIZE];
+	const char *before = " (";
+
+	if (profile->waits_cut)
+		pw_buf_puts(out, "; what they wait on not read: over the time budget");
+	if (profile->labels_cut)
+		pw_buf_puts(out, "; labels not read: over the time budget");
+	if (!profile->skipped)
+		return;
+	pw_buf_printf(out, "; %s skipped", pw_grouped(profile->skipped, number));
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
+		if (!reasons[i].count)
+			continue;
+		pw_buf_printf(out, "%s%s %s", before, pw_grouped(reasons[i].count, number), reasons[i].why);
+		before = ", ";
+	}
+	pw_buf_puts(out, ")");
+}
+
 static void put_head(struct pw_buf *out, const struct pw_profile *profile)
 {
 	char number[PW_GROUPED_SIZE], duration[PW_DURATION_SIZE], clock[PW_RFC3339_SIZE + 4];
@@ -85,9 +118,7 @@ static void put_head(struct pw_buf *out, const struct pw_profile *profile)
 	if (profile->missing_bytes)
 		pw_buf_printf(out, "; the core is cut: %s bytes of memory are missing",
 			      pw_grouped(profile->missing_bytes, number));
-	if (profile->skipped)
-		pw_buf_printf(out, "; %s skipped: over the budget, or unreadable",
-			      pw_grouped(profile->skipped, number));
+	put_skipped(out, profile);
 	if (profile->torn)
 		pw_buf_printf(out, "; %s left out: they changed while they were read",
 			      pw_grouped(profile->torn, number));

@@ -204,7 +204,8 @@ static int gate_ranges(const struct pw_target *target, struct gate *gate, struct
 	for (size_t i = 0; i < GATE_WORDS; i++) {
 		if (!parts[i].addr)
 			return -ENOTSUP;
-		ranges[i] = (struct pw_mem_range){parts[i].addr, parts[i].value, sizeof(*parts[i].value), false};
+		ranges[i] = (struct pw_mem_range){
+			.addr = parts[i].addr, .buffer = parts[i].value, .size = sizeof(*parts[i].value)};
 	}
 	return 0;
 }
@@ -226,8 +227,8 @@ static int read_twice(struct pw_target *target, struct gate gates[2], struct pw_
 		n = gate_ranges(target, &gates[0], ranges);
 	for (int round = 0; !n && round < 2; round++)
 		for (size_t i = PW_GC_EARLY_WORDS; i < _PW_GC_WORD_MAX; i++)
-			ranges[count++] =
-				(struct pw_mem_range){addr[i], &words[round].word[i], sizeof(uint64_t), false};
+			ranges[count++] = (struct pw_mem_range){
+				.addr = addr[i], .buffer = &words[round].word[i], .size = sizeof(uint64_t)};
 	if (!n)
 		n = gate_ranges(target, &gates[1], ranges + count);
 	if (n)

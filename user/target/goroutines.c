@@ -24,6 +24,7 @@
 #include "target/gread.h"
 #include "target/runtime.h"
 #include "target/sort.h"
+#include "target/swapped.h"
 #include "target/target.h"
 
 #define LIST_CHUNK  32768u /* entries of runtime.allgs per read: 256 kB */
@@ -44,6 +45,8 @@ struct again { /* to be looked at a second time */
 struct pw_census {
 	struct pw_target *target; /* borrowed, from begin to the last step */
 	struct pw_gread plan;
+	struct pw_swapped swapped;
+	size_t max;
 	enum phase phase;
 	struct pw_census_result result;
 	struct pw_runtime_list allgs;
@@ -72,6 +75,8 @@ int pw_census_new(struct pw_census **ret_census)
 	if (!census)
 		return -ENOMEM;
 	census->phase = PHASE_DONE;
+	census->max = PW_GOROUTINES_MAX;
+	census->swapped.fd = -1;
 	census->list.max = census->sorted.max = census->goroutines.max = PW_GOROUTINES_MAX;
 	*ret_census = census;
 	return 0;
@@ -81,6 +86,7 @@ void pw_census_free(struct pw_census *census)
 {
 	if (!census)
 		return;
+	pw_swapped_close(&census->swapped);
 	pw_vec_done(&census->list);
 	pw_vec_done(&census->sorted);
 	pw_vec_done(&census->goroutines);
@@ -113,7 +119,12 @@ static void put_buffers(struct pw_census *census)
 	free(TAKE_PTR(census->range_first));
 }
 
-int pw_census_begin(struct pw_census *census, struct pw_target *target)
+void pw_census_set_max(struct pw_census *census, size_t max)
+{
+	census->max = PW_MIN(max, (size_t)PW_GOROUTINES_MAX);
+}
+
+static int begin(struct pw_census *census, struct pw_target *target)
 {
 	_cleanup_free_ struct pw_runtime_ps *ps = NULL;
 	struct pw_census_result result = {.num_goroutine = PW_UNKNOWN};
@@ -139,8 +150,8 @@ int pw_census_begin(struct pw_census *census, struct pw_target *target)
 	if (r == -ESRCH || r == -EPERM)
 		return r; /* else: that number stays unknown */
 
-	census->wanted = (size_t)PW_MIN(result.allglen, (uint64_t)PW_GOROUTINES_MAX);
-	result.skipped = result.allglen - census->wanted;
+	census->wanted = (size_t)PW_MIN(result.allglen, (uint64_t)census->max);
+	result.skipped = result.capped = result.allglen - census->wanted;
 	census->list_done = census->position = census->again_count = census->removed = 0;
 	census->nonsense = 0;
 	if (census->wanted < census->sorted_of)
@@ -157,6 +168,30 @@ int pw_census_begin(struct pw_census *census, struct pw_target *target)
 	census->result = result;
 	census->phase = PHASE_LIST;
 	return 0;
+}
+
+/* Pages that are swapped out are left there, unless who has asked for this walk sees to that already. */
+static bool guard(struct pw_census *census, struct pw_target *target)
+{
+	if (target->mem.swapped)
+		return false;
+	target->mem.swapped = &census->swapped;
+	return true;
+}
+
+int pw_census_begin(struct pw_census *census, struct pw_target *target)
+{
+	bool guarded;
+	int r;
+
+	pw_swapped_close(&census->swapped);
+	if (!target->mem.swapped && !target->frozen)
+		pw_swapped_open(&census->swapped, target->pid);
+	guarded = guard(census, target);
+	r = begin(census, target);
+	if (guarded)
+		target->mem.swapped = NULL;
+	return r;
 }
 
 /* ---- the list ---- */
@@ -299,6 +334,7 @@ static int read_one_by_one(struct pw_census *census, size_t first, size_t end)
 	for (size_t i = first; i < end; i++) {
 		uint64_t addr = census->sorted.items[i];
 		uint8_t bytes[PW_G_SIZE_MAX + 8];
+		uint64_t swapped = census->target->mem.swapped_out;
 		int r = pw_mem_read(&census->target->mem, addr, bytes, census->plan.need);
 
 		if (r == -ESRCH || r == -EPERM)
@@ -307,6 +343,7 @@ static int read_one_by_one(struct pw_census *census, size_t first, size_t end)
 			census->result.skipped++;
 		else
 			take_first_look(census, addr, bytes);
+		census->result.swapped += census->target->mem.swapped_out - swapped;
 	}
 	return 0;
 }
@@ -356,9 +393,10 @@ static int look_once_more(struct pw_census *census, size_t done, size_t n, size_
 	for (size_t i = 0; i < n; i++) {
 		struct again again = census->again[done + i];
 
-		if (!census->ranges[2 * i].ok || !census->ranges[2 * i + 1].ok)
+		if (!census->ranges[2 * i].ok || !census->ranges[2 * i + 1].ok) {
 			census->result.skipped++;
-		else if (take_next_look(census, &again, census->ranges[2 * i].buffer))
+			census->result.swapped += census->ranges[2 * i].swapped || census->ranges[2 * i + 1].swapped;
+		} else if (take_next_look(census, &again, census->ranges[2 * i].buffer))
 			census->again[(*kept)++] = again;
 	}
 	return 0;
@@ -446,8 +484,8 @@ static int believe(const struct pw_census *census)
 	const struct pw_census_result *result = &census->result;
 
 	if (!census->goroutines.count)
-		return -EBADMSG;
-	if (census->nonsense + result->skipped > 16 + result->allglen / 20 && result->allglen <= PW_GOROUTINES_MAX)
+		return result->swapped ? -EFAULT : -EBADMSG;
+	if (census->nonsense + result->skipped - result->swapped - result->capped > 16 + result->allglen / 20)
 		return -EBADMSG;
 	return 0;
 }
@@ -466,13 +504,25 @@ static int step(struct pw_census *census)
 	return r ? r : believe(census);
 }
 
+static void finish(struct pw_census *census, int r)
+{
+	census->phase = PHASE_DONE;
+	census->target = NULL;
+	put_buffers(census);
+	pw_swapped_close(&census->swapped);
+	census->result.goroutines = census->goroutines.items;
+	census->result.count = r ? 0 : census->goroutines.count;
+}
+
 int pw_census_step(struct pw_census *census, uint64_t budget_ns)
 {
 	uint64_t start = pw_now_ns(), bytes, now;
+	bool guarded;
 	int r;
 
 	if (census->phase == PHASE_DONE)
 		return 0;
+	guarded = guard(census, census->target);
 	bytes = census->target->mem.bytes;
 	do {
 		r = step(census);
@@ -480,14 +530,26 @@ int pw_census_step(struct pw_census *census, uint64_t budget_ns)
 	} while (r == -EAGAIN && now - start < budget_ns);
 	census->result.duration_ns += now - start;
 	census->result.bytes_read += census->target->mem.bytes - bytes;
+	if (guarded)
+		census->target->mem.swapped = NULL;
 	if (r == -EAGAIN)
 		return r;
-	census->phase = PHASE_DONE;
-	census->target = NULL;
-	put_buffers(census);
-	census->result.goroutines = census->goroutines.items;
-	census->result.count = r ? 0 : census->goroutines.count;
+	finish(census, r);
 	return r;
+}
+
+uint64_t pw_census_cut(struct pw_census *census)
+{
+	uint64_t left;
+
+	if (census->phase == PHASE_DONE)
+		return 0;
+	left = census->phase == PHASE_LIST ? census->wanted : census->sorted.count - census->position;
+	if (census->phase == PHASE_LIST)
+		census->sorted_of = 0; /* half a list: the next walk begins anew */
+	census->result.skipped += left;
+	finish(census, 0);
+	return left;
 }
 
 const struct pw_census_result *pw_census_result(const struct pw_census *census)

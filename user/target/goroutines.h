@@ -37,6 +37,7 @@ struct pw_census_result {
 	const struct pw_goroutine *goroutines; /* by addr, ascending; owned by the census until the next begin */
 	size_t count;
 	uint64_t allglen, dead, skipped, torn; /* skipped: unreadable or over the cap; torn: changed while read */
+	uint64_t swapped, capped;	       /* of the skipped: on pages that are swapped out; over the cap */
 	uint64_t started_ns, duration_ns, bytes_read; /* CLOCK_BOOTTIME; duration without the waits between slices */
 	uint64_t num_goroutine; /* as runtime.NumGoroutine counts: allglen - ngsys - free lists; UINT64_MAX unknown */
 };
@@ -47,6 +48,11 @@ int pw_census_begin(struct pw_census *census, struct pw_target *target) __attrib
 /* Works for about budget_ns. 0 finished, -EAGAIN more to do, -ESRCH gone, -EFAULT unreadable, -EBADMSG garbage (then
  * nothing of it may be believed). */
 int pw_census_step(struct pw_census *census, uint64_t budget_ns) __attribute__((warn_unused_result));
+/* Goroutines that are read at most, from the next begin on; PW_GOROUTINES_MAX at first. */
+void pw_census_set_max(struct pw_census *census, size_t max);
+/* Ends a walk that is under way: what it has read by now is its result. Returns how many were left out for it, which
+ * are counted as skipped, too. */
+uint64_t pw_census_cut(struct pw_census *census);
 const struct pw_census_result *pw_census_result(const struct pw_census *census);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 
 #include "base/macros.h"
+#include "target/swapped.h"
 
 /*
  * One process_vm_readv for at most IOV_MAX ranges. The kernel stops at the first page that it cannot read and tells
@@ -62,14 +63,37 @@ int pw_mem_process(struct pw_mem *ret_mem, int pid)
 	return 0;
 }
 
+/* Only those of which nothing is swapped out. */
+static int read_resident(struct pw_mem *mem, struct pw_mem_range *ranges, size_t count)
+{
+	int good = 0;
+
+	for (size_t i = 0; i < count; i++)
+		ranges[i].swapped = pw_swapped_out(mem->swapped, ranges[i].addr, ranges[i].size);
+	for (size_t at = 0, end; at < count; at = end) {
+		int n;
+
+		for (end = at; end < count && !ranges[end].swapped; end++)
+			;
+		n = end > at ? mem->read(mem->context, ranges + at, end - at) : 0;
+		if (n < 0)
+			return n;
+		good += n;
+		while (end < count && ranges[end].swapped)
+			end++;
+	}
+	return good;
+}
+
 int pw_mem_read_many(struct pw_mem *mem, struct pw_mem_range *ranges, size_t count)
 {
+	bool all = !mem->swapped || mem->swapped->fd < 0;
 	int n;
 
 	for (size_t i = 0; i < count; i++)
-		ranges[i].ok = false;
+		ranges[i].ok = ranges[i].swapped = false;
 	mem->calls++;
-	n = mem->read(mem->context, ranges, count);
+	n = all ? mem->read(mem->context, ranges, count) : read_resident(mem, ranges, count);
 	for (size_t i = 0; n > 0 && i < count; i++)
 		if (ranges[i].ok)
 			mem->bytes += ranges[i].size;
@@ -83,6 +107,7 @@ int pw_mem_read(struct pw_mem *mem, uint64_t addr, void *buffer, size_t size)
 
 	if (n < 0)
 		return n;
+	mem->swapped_out += range.swapped;
 	return n == 1 && range.ok ? 0 : -EFAULT;
 }
 

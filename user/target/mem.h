@@ -14,14 +14,21 @@ struct pw_mem_range {
 	uint64_t addr;
 	void *buffer;
 	size_t size;
-	bool ok; /* out: all of it was read */
+	bool ok;      /* out: all of it was read */
+	bool swapped; /* out: not read, as some of it is swapped out */
 };
+
+struct pw_swapped;
 
 struct pw_mem {
 	/* Reads all ranges, sets ok in each. Returns the number read, or -ESRCH gone, -EPERM closed to us. */
 	int (*read)(void *context, struct pw_mem_range *ranges, size_t count);
 	void *context;
 	uint64_t calls, bytes; /* what it has cost so far */
+	/* Not NULL: what is swapped out is not read (see target/swapped.h), as if it were unreadable; borrowed, and set
+	 * only while whoever owns it works. swapped_out: how many single things were refused for it. */
+	struct pw_swapped *swapped;
+	uint64_t swapped_out;
 };
 
 /* Batches of at most IOV_MAX; a range that cannot be read costs only itself. (Who reads many neighbours asks for one

@@ -40,8 +40,13 @@ int pw_snapshot_new(struct pw_snapshot **ret_snapshot, struct pw_target *target,
 	snapshot->swapped.fd = -1;
 	snapshot->shown.max = snapshot->look.max = snapshot->seen.max = snapshot->seen_next.max = PW_GOROUTINES_MAX;
 	snapshot->todo.max = snapshot->missed.max = PW_GOROUTINES_MAX;
+	snapshot->most = PW_GOROUTINES_MAX;
+	if (options->memory_budget_bytes)
+		snapshot->most = PW_MAX(options->memory_budget_bytes / PW_SNAPSHOT_BYTES_PER_ONE, (uint64_t)1);
 	snapshot->census = options->census;
 	r = snapshot->census ? 0 : pw_census_new(&snapshot->census);
+	if (!r && !options->census)
+		pw_census_set_max(snapshot->census, (size_t)PW_MIN(snapshot->most, (uint64_t)PW_GOROUTINES_MAX));
 	if (!r)
 		r = pw_waits_new(&snapshot->waits, target);
 	if (!r)
@@ -105,10 +110,20 @@ static int get_buffers(struct pw_snapshot *snapshot)
 	return snapshot->buffer && snapshot->ranges ? 0 : -ENOMEM;
 }
 
+/* Pages that are swapped out are left there, unless the caller sees to that already. */
+static bool guard(struct pw_snapshot *snapshot)
+{
+	if (snapshot->target->mem.swapped)
+		return false;
+	snapshot->target->mem.swapped = &snapshot->swapped;
+	return true;
+}
+
 int pw_snapshot_begin(struct pw_snapshot *snapshot)
 {
 	struct pw_target *target = snapshot->target;
 	uint64_t bytes = target->mem.bytes;
+	bool guarded;
 	int r;
 
 	snapshot->phase = PW_SNAPSHOT_DONE;
@@ -118,16 +133,20 @@ int pw_snapshot_begin(struct pw_snapshot *snapshot)
 	r = pw_gread_init(&snapshot->plan, &target->build->facts, target->bias);
 	if (!r)
 		r = get_buffers(snapshot);
-	if (!r)
-		r = pw_census_begin(snapshot->census, target);
 	if (r)
 		return r;
 	if (!target->frozen)
 		pw_swapped_open(&snapshot->swapped, target->pid);
+	guarded = guard(snapshot);
+	r = pw_census_begin(snapshot->census, target);
+	if (guarded)
+		target->mem.swapped = NULL;
+	if (r)
+		return r;
 	pw_waits_begin(snapshot->waits);
 	pw_label_set_begin(snapshot->labels);
 	snapshot->position = snapshot->rounds = 0;
-	snapshot->batch = 0;
+	snapshot->batch = snapshot->cut = 0;
 	snapshot->result.bytes_read = target->mem.bytes - bytes;
 	snapshot->phase = PW_SNAPSHOT_CENSUS;
 	return 0;
@@ -147,10 +166,18 @@ static bool over_time(const struct pw_snapshot *snapshot)
 /* What is left of the lists is not read in this look. */
 static void give_up_stacks(struct pw_snapshot *snapshot)
 {
-	snapshot->result.skipped += snapshot->todo.count - PW_MIN(snapshot->position, snapshot->todo.count);
-	snapshot->result.skipped += snapshot->missed.count;
+	pw_snapshot_skip(snapshot, over_time(snapshot) ? PW_SKIP_TIME : PW_SKIP_UNREADABLE,
+			 snapshot->todo.count - PW_MIN(snapshot->position, snapshot->todo.count) +
+				 snapshot->missed.count);
 	pw_vec_reset(&snapshot->missed);
 	go_to(snapshot, PW_SNAPSHOT_VERIFY);
+}
+
+/* Waits for the reader's frame sizes, and goes on where it was. */
+static void ask(struct pw_snapshot *snapshot, enum pw_snapshot_phase resume)
+{
+	snapshot->resume = resume;
+	snapshot->phase = PW_SNAPSHOT_ASK; /* position stays */
 }
 
 static int step_stacks(struct pw_snapshot *snapshot)
@@ -162,7 +189,7 @@ static int step_stacks(struct pw_snapshot *snapshot)
 	if (over_time(snapshot))
 		give_up_stacks(snapshot);
 	else if (snapshot->missed.count)
-		snapshot->phase = PW_SNAPSHOT_ASK; /* position stays */
+		ask(snapshot, PW_SNAPSHOT_STACKS);
 	else
 		go_to(snapshot, PW_SNAPSHOT_VERIFY);
 	return 0;
@@ -187,25 +214,92 @@ static int step_ask(struct pw_snapshot *snapshot)
 {
 	int r = pw_symbolizer_flush(snapshot->target->symbolizer);
 
+	bool enough = over_time(snapshot);
+
 	if (r && r != -EAGAIN)
 		return r;
-	if (over_time(snapshot)) {
-		give_up_stacks(snapshot);
-		return 0;
-	}
-	if (pw_symbolizer_busy(snapshot->target->symbolizer))
+	if (!enough && pw_symbolizer_busy(snapshot->target->symbolizer))
 		return -EAGAIN;
-	if (++snapshot->rounds > ROUNDS_MAX) {
-		give_up_stacks(snapshot);
+	enough |= ++snapshot->rounds > ROUNDS_MAX;
+	if (snapshot->resume == PW_SNAPSHOT_RETRY) {
+		snapshot->last_retry = enough;
+		go_to(snapshot, PW_SNAPSHOT_RETRY);
 		return 0;
 	}
-	return list_missed(snapshot);
+	if (!enough)
+		return list_missed(snapshot);
+	give_up_stacks(snapshot);
+	return 0;
+}
+
+static int step_census(struct pw_snapshot *snapshot)
+{
+	int r = pw_census_step(snapshot->census, 0);
+
+	if (r == -EAGAIN && over_time(snapshot)) {
+		snapshot->cut = pw_census_cut(snapshot->census);
+		pw_snapshot_skip(snapshot, PW_SKIP_TIME, snapshot->cut);
+		r = 0;
+	}
+	if (!r)
+		r = pw_snapshot_list(snapshot);
+	if (!r)
+		go_to(snapshot, PW_SNAPSHOT_STACKS);
+	return r;
+}
+
+static int step_verify(struct pw_snapshot *snapshot)
+{
+	int r = 0;
+
+	if (over_time(snapshot))
+		pw_snapshot_cut_verify(snapshot);
+	else
+		r = pw_snapshot_step_verify(snapshot);
+	if (!r)
+		go_to(snapshot, PW_SNAPSHOT_RETRY);
+	return r;
+}
+
+static int step_retry(struct pw_snapshot *snapshot)
+{
+	int r = 0;
+
+	if (over_time(snapshot))
+		pw_snapshot_cut_retry(snapshot);
+	else
+		r = pw_snapshot_step_retry(snapshot);
+	if (!r && snapshot->any_asked) {
+		snapshot->any_asked = false;
+		ask(snapshot, PW_SNAPSHOT_RETRY);
+	} else if (!r) {
+		go_to(snapshot, PW_SNAPSHOT_SHOW);
+	}
+	return r;
+}
+
+static int step_waits(struct pw_snapshot *snapshot)
+{
+	int r;
+
+	if (over_time(snapshot) && !snapshot->result.waits_cut) {
+		snapshot->result.waits_cut = true;
+		pw_waits_cut(snapshot->waits);
+	}
+	r = pw_waits_step(snapshot->waits, snapshot->shown.items);
+	if (!r)
+		go_to(snapshot, snapshot->result.waits_cut ? PW_SNAPSHOT_LABELS : PW_SNAPSHOT_OWNERS);
+	return r;
 }
 
 static int step_labels(struct pw_snapshot *snapshot)
 {
 	size_t end = PW_MIN(snapshot->position + 1024, snapshot->look.count);
 
+	if (over_time(snapshot)) {
+		snapshot->result.labels_cut = true;
+		return 0;
+	}
 	for (; snapshot->position < end; snapshot->position++) {
 		const struct pw_look *look = &snapshot->look.items[snapshot->position];
 		struct pw_snapshot_goroutine *shown;
@@ -229,38 +323,24 @@ static int step(struct pw_snapshot *snapshot)
 
 	switch (snapshot->phase) {
 	case PW_SNAPSHOT_CENSUS:
-		r = pw_census_step(snapshot->census, 0);
-		if (!r)
-			r = pw_snapshot_list(snapshot);
-		if (!r)
-			go_to(snapshot, PW_SNAPSHOT_STACKS);
-		return r;
+		return step_census(snapshot);
 	case PW_SNAPSHOT_STACKS:
 		return step_stacks(snapshot);
 	case PW_SNAPSHOT_ASK:
 		return step_ask(snapshot);
 	case PW_SNAPSHOT_VERIFY:
-		r = pw_snapshot_step_verify(snapshot);
-		if (!r)
-			go_to(snapshot, PW_SNAPSHOT_RETRY);
-		return r;
+		return step_verify(snapshot);
 	case PW_SNAPSHOT_RETRY:
-		r = pw_snapshot_step_retry(snapshot);
-		if (!r)
-			go_to(snapshot, PW_SNAPSHOT_SHOW);
-		return r;
+		return step_retry(snapshot);
 	case PW_SNAPSHOT_SHOW:
 		r = pw_snapshot_step_show(snapshot);
 		if (!r)
 			go_to(snapshot, snapshot->options.waits ? PW_SNAPSHOT_WAITS : PW_SNAPSHOT_LABELS);
 		return r;
 	case PW_SNAPSHOT_WAITS:
-		r = pw_waits_step(snapshot->waits, snapshot->shown.items);
-		if (!r)
-			go_to(snapshot, PW_SNAPSHOT_OWNERS);
-		return r;
+		return step_waits(snapshot);
 	case PW_SNAPSHOT_OWNERS:
-		r = pw_snapshot_step_owners(snapshot);
+		r = over_time(snapshot) ? 0 : pw_snapshot_step_owners(snapshot);
 		if (!r)
 			go_to(snapshot, PW_SNAPSHOT_LABELS);
 		return r;
@@ -280,6 +360,7 @@ static int step(struct pw_snapshot *snapshot)
 int pw_snapshot_step(struct pw_snapshot *snapshot, uint64_t budget_ns)
 {
 	uint64_t start = pw_now_ns(), last = start, now, bytes = snapshot->target->mem.bytes;
+	bool guarded = guard(snapshot);
 	int r = 0;
 
 	while (snapshot->phase != PW_SNAPSHOT_DONE) {
@@ -292,6 +373,8 @@ int pw_snapshot_step(struct pw_snapshot *snapshot, uint64_t budget_ns)
 		if (r == -EAGAIN && snapshot->phase == PW_SNAPSHOT_ASK)
 			break; /* it is the reader's turn */
 	}
+	if (guarded)
+		snapshot->target->mem.swapped = NULL;
 	snapshot->result.bytes_read += snapshot->target->mem.bytes - bytes;
 	if ((!r || r == -EAGAIN) && snapshot->phase != PW_SNAPSHOT_DONE)
 		return -EAGAIN;

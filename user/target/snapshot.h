@@ -82,12 +82,20 @@ struct pw_snapshot_pc {
 	bool is_return;
 };
 
+enum pw_skip {
+	PW_SKIP_UNREADABLE,
+	PW_SKIP_SWAPPED, /* on pages that are swapped out: they are not brought in */
+	PW_SKIP_TIME,	 /* over the time budget */
+	PW_SKIP_MEMORY,	 /* over the memory budget, or a cap of ours */
+	_PW_SKIP_MAX,
+};
+
 struct pw_snapshot_options {
-	uint64_t time_budget_ns; /* 0: none; what does not fit is skipped and counted */
-	uint64_t memory_budget_bytes;
-	bool labels;		  /* pprof labels: read on request only */
-	bool waits;		  /* what each waits on */
-	struct pw_census *census; /* borrowed: to walk with; NULL: one of its own */
+	uint64_t time_budget_ns;      /* of our own time in a look; 0: none; what does not fit is skipped and counted */
+	uint64_t memory_budget_bytes; /* of what is kept for goroutines, from the oldest on; 0: none */
+	bool labels;		      /* pprof labels: read on request only */
+	bool waits;		      /* what each waits on */
+	struct pw_census *census;     /* borrowed: to walk with; NULL: one of its own */
 };
 
 struct pw_snapshot_result {
@@ -99,7 +107,11 @@ struct pw_snapshot_result {
 	const struct pw_snapshot_label *labels;
 	size_t label_count;
 	uint64_t taken_ns, duration_ns, bytes_read; /* CLOCK_BOOTTIME */
-	uint64_t skipped, torn, stacks_read, stacks_kept;
+	uint64_t torn, stacks_read, stacks_kept;
+	uint64_t skipped; /* goroutines that are not there, or without their stack; why: */
+	uint64_t skipped_by[_PW_SKIP_MAX];
+	/* Over the time budget, not read at all: */
+	bool waits_cut, labels_cut;
 };
 
 struct pw_snapshot;

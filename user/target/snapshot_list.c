@@ -15,9 +15,6 @@
 #include "target/target.h"
 
 #define SPAN_MAX (1ULL << (64 - PW_SNAPSHOT_INDEX)) /* of goids, or of addresses / 8, beside an index */
-#define BYTES_PER_ONE                                                                                 \
-	(sizeof(struct pw_snapshot_goroutine) + sizeof(struct pw_look) + 2 * sizeof(struct pw_seen) + \
-	 sizeof(struct pw_goroutine) + 6 * sizeof(uint64_t)) /* list and sorted, todo, missed, scratch, goids */
 
 struct goids {
 	uint64_t least, most;
@@ -166,9 +163,7 @@ static int place_by_counting(struct pw_snapshot *snapshot, size_t count, const s
 static int give_places(struct pw_snapshot *snapshot, size_t count)
 {
 	struct goids goids = recall_all(snapshot, count);
-	uint64_t budget = snapshot->options.memory_budget_bytes;
 
-	snapshot->most = budget ? budget / BYTES_PER_ONE : count;
 	if (!count || goids.most - goids.least > 64 * (uint64_t)count)
 		return place_by_sorting(snapshot, count, &goids);
 	return place_by_counting(snapshot, count, &goids);
@@ -189,7 +184,7 @@ static int list_stacks(struct pw_snapshot *snapshot, size_t count)
 		else if (g->status == PW_GOROUTINE_RUNNING && !g->placed)
 			continue;
 		else if (!has_stack(g) || (g->sched_sp - snapshot->base) / 8 >= SPAN_MAX)
-			snapshot->result.skipped++;
+			pw_snapshot_skip(snapshot, PW_SKIP_UNREADABLE, 1);
 		else
 			snapshot->todo.items[snapshot->todo.count++] =
 				(g->sched_sp - snapshot->base) / 8 << PW_SNAPSHOT_INDEX | i;
@@ -217,10 +212,10 @@ int pw_snapshot_list(struct pw_snapshot *snapshot)
 	forget_stacks(snapshot);
 	snapshot->goroutines = (struct pw_goroutine *)census->goroutines;
 	snapshot->shown.count = snapshot->look.count = snapshot->todo.count = snapshot->gaps = 0;
-	snapshot->any_read = snapshot->any_torn = false;
+	snapshot->any_read = snapshot->any_torn = snapshot->any_asked = snapshot->last_retry = false;
 	if (snapshot->target->frozen)
 		place_running(snapshot, count);
-	r = pw_vec_reserve(&snapshot->shown, count);
+	r = pw_vec_reserve(&snapshot->shown, (size_t)PW_MIN((uint64_t)count, snapshot->most));
 	if (!r)
 		r = pw_vec_reserve(&snapshot->look, count);
 	if (!r)
@@ -232,7 +227,10 @@ int pw_snapshot_list(struct pw_snapshot *snapshot)
 	r = give_places(snapshot, count);
 	if (r)
 		return r;
-	snapshot->result.skipped =
-		census->skipped + count - snapshot->shown.count - (snapshot->result.torn - census->torn);
+	pw_snapshot_skip(snapshot, PW_SKIP_SWAPPED, census->swapped);
+	pw_snapshot_skip(snapshot, PW_SKIP_MEMORY,
+			 census->capped + count - snapshot->shown.count - (snapshot->result.torn - census->torn));
+	pw_snapshot_skip(snapshot, PW_SKIP_UNREADABLE,
+			 census->skipped - census->swapped - census->capped - snapshot->cut);
 	return list_stacks(snapshot, count);
 }

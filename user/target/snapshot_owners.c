@@ -160,8 +160,6 @@ static size_t plan(struct pw_snapshot *snapshot, uint32_t *whose)
 		size = (size_t)PW_MIN(g->stack_hi - g->sched_sp, (uint64_t)PW_STACK_READ_MAX);
 		if (used + size > PW_SNAPSHOT_BUFFER)
 			break;
-		if (pw_swapped_out(&snapshot->swapped, g->sched_sp, size))
-			continue;
 		snapshot->ranges[count] =
 			(struct pw_mem_range){.addr = g->sched_sp, .buffer = snapshot->buffer + used, .size = size};
 		whose[count++] = snapshot->look.items[snapshot->position].shown;

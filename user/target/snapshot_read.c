@@ -94,7 +94,7 @@ int pw_snapshot_keep_stack(struct pw_snapshot *snapshot, size_t index)
 	int r = pw_stack_set_add(&snapshot->stacks, stack->packed, stack->count, stack->truncated, &look->stack);
 
 	if (r == -E2BIG) {
-		snapshot->result.skipped++;
+		pw_snapshot_skip(snapshot, PW_SKIP_MEMORY, 1);
 		return 0;
 	}
 	snapshot->result.stacks_read++;
@@ -186,12 +186,13 @@ static int read_one_by_one(struct pw_snapshot *snapshot, size_t first, size_t en
 	for (size_t i = first; i < end; i++) {
 		uint64_t key = snapshot->todo.items[i];
 		size_t size = (size_t)pw_snapshot_stack_size(goroutine_of(snapshot, key));
+		uint64_t swapped = snapshot->target->mem.swapped_out;
 		int r = pw_mem_read(&snapshot->target->mem, sp_of(snapshot, key), buffer, size);
 
 		if (r == -ESRCH || r == -EPERM)
 			return r;
 		if (r) {
-			snapshot->result.skipped++;
+			pw_snapshot_skip_unread(snapshot, snapshot->target->mem.swapped_out, swapped);
 			continue;
 		}
 		r = take_stack(snapshot, key, buffer);

@@ -74,8 +74,9 @@ struct pw_snapshot {
 	PW_VEC(struct pw_snapshot_goroutine) shown; /* by goid */
 	PW_VEC(struct pw_seen) seen, seen_next;	    /* the last look; the one under way */
 	uint64_t most;				    /* that fit into the memory budget */
-	bool any_read, any_torn;
-	size_t gaps; /* in shown: left out after they had got a place there */
+	uint64_t cut;				    /* left out by the census, over the time budget */
+	bool any_read, any_torn, any_asked;	    /* any_asked: one of the torn ones waits for the reader */
+	size_t gaps;				    /* in shown: left out after they had got a place there */
 	struct pw_stack_set stacks;
 	struct pw_stack_memo memo; /* of ids in stacks */
 
@@ -86,6 +87,8 @@ struct pw_snapshot {
 	size_t position; /* in todo, or in look */
 	size_t batch;	 /* stacks per batch; grows while nothing is missed */
 	unsigned int rounds;
+	enum pw_snapshot_phase resume; /* once the reader has answered: STACKS or RETRY */
+	bool last_retry;	       /* what needs an answer still is not retried */
 	uint8_t *buffer;
 	struct pw_mem_range *ranges;
 	uint64_t *scratch;
@@ -102,10 +105,26 @@ struct pw_snapshot {
 #define PW_SNAPSHOT_BUFFER (256u << 10) /* stays in the second level cache until it was looked at */
 #define PW_SNAPSHOT_RANGES 512u
 #define PW_SNAPSHOT_INDEX  20 /* bits: PW_GOROUTINES_MAX */
+/* Of ours, for one goroutine: what the memory budget is held against. The last ones: lists of the census, keys. */
+#define PW_SNAPSHOT_BYTES_PER_ONE                                                                     \
+	(sizeof(struct pw_snapshot_goroutine) + sizeof(struct pw_look) + 2 * sizeof(struct pw_seen) + \
+	 sizeof(struct pw_goroutine) + PW_WAITS_BYTES_PER_ONE + 7 * sizeof(uint64_t))
 
 static inline size_t pw_snapshot_index(uint64_t key)
 {
 	return (size_t)(key & ((1u << PW_SNAPSHOT_INDEX) - 1));
+}
+
+static inline void pw_snapshot_skip(struct pw_snapshot *snapshot, enum pw_skip why, uint64_t count)
+{
+	snapshot->result.skipped += count;
+	snapshot->result.skipped_by[why] += count;
+}
+
+/* One that could not be read: was it for being swapped out? `before` is mem.swapped_out from before it was read. */
+static inline void pw_snapshot_skip_unread(struct pw_snapshot *snapshot, uint64_t swapped_out, uint64_t before)
+{
+	pw_snapshot_skip(snapshot, swapped_out != before ? PW_SKIP_SWAPPED : PW_SKIP_UNREADABLE, 1);
 }
 
 /* Bytes of a stack that are wanted. */
@@ -139,6 +158,9 @@ int pw_snapshot_step_retry(struct pw_snapshot *snapshot) __attribute__((warn_unu
 int pw_snapshot_step_show(struct pw_snapshot *snapshot) __attribute__((warn_unused_result));
 int pw_snapshot_step_owners(struct pw_snapshot *snapshot) __attribute__((warn_unused_result));
 void pw_snapshot_end_owners(struct pw_snapshot *snapshot); /* gives back what it needs; also in the middle of it */
+/* Over the time budget: stacks whose g was not looked at again are not shown; nor what would be read again. */
+void pw_snapshot_cut_verify(struct pw_snapshot *snapshot);
+void pw_snapshot_cut_retry(struct pw_snapshot *snapshot);
 /* Everything is read: the result. */
 void pw_snapshot_publish(struct pw_snapshot *snapshot);
 

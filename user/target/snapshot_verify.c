@@ -102,14 +102,15 @@ static int read_g(struct pw_snapshot *snapshot, uint64_t addr, struct pw_gorouti
 	}
 }
 
-/* One goroutine by itself: its g, its stack, its g. 0, -EAGAIN it moved, -ENODATA it ended. What has to be asked for is
- * there in the next look: until then it is shown without a stack. */
+/* One goroutine by itself: its g, its stack, its g. 0, -EAGAIN it moved, -ENODATA it ended. Where the reader has to be
+ * asked first, unwound.missing is set. */
 static int read_again(struct pw_snapshot *snapshot, size_t i, struct pw_goroutine *g)
 {
 	uint8_t *buffer = snapshot->buffer;
 	struct pw_goroutine after;
 	int r = read_g(snapshot, snapshot->goroutines[i].addr, g);
 
+	snapshot->unwound.missing = snapshot->unwound.count = 0;
 	if (r)
 		return r;
 	if (g->goid != snapshot->goroutines[i].goid)
@@ -125,14 +126,22 @@ static int read_again(struct pw_snapshot *snapshot, size_t i, struct pw_goroutin
 		r = read_g(snapshot, g->addr, &after);
 	if (!r && !stood_still(g, &after))
 		r = -EAGAIN;
-	if (!r && snapshot->options.waits)
+	if (!r && snapshot->options.waits && !snapshot->unwound.missing)
 		pw_waits_stack(snapshot->waits, g, buffer, (size_t)pw_snapshot_stack_size(g));
 	return r;
+}
+
+static void leave_out(struct pw_snapshot *snapshot, struct pw_look *look)
+{
+	look->left_out = true;
+	look->torn = false;
+	snapshot->gaps++;
 }
 
 static int retry_one(struct pw_snapshot *snapshot, size_t i)
 {
 	struct pw_look *look = &snapshot->look.items[i];
+	uint64_t swapped = snapshot->target->mem.swapped_out;
 	struct pw_goroutine g = {};
 	int r = -EAGAIN;
 
@@ -144,18 +153,47 @@ static int retry_one(struct pw_snapshot *snapshot, size_t i)
 	if (r == -ESRCH || r == -EPERM || r == -ENOMEM)
 		return r;
 	if (r) {
-		look->left_out = true;
-		snapshot->gaps++;
-		snapshot->result.torn += r != -ENODATA;
+		leave_out(snapshot, look);
+		if (r == -EFAULT)
+			pw_snapshot_skip_unread(snapshot, snapshot->target->mem.swapped_out, swapped);
+		else
+			snapshot->result.torn += r != -ENODATA;
 		return 0;
 	}
 	snapshot->goroutines[i] = g;
 	if (g.status == PW_GOROUTINE_RUNNING)
 		return 0;
-	if (snapshot->unwound.count)
+	if (snapshot->unwound.missing && !snapshot->last_retry) {
+		look->torn = snapshot->any_asked = true;
+		return 0;
+	}
+	if (snapshot->unwound.count && !snapshot->unwound.missing)
 		return pw_snapshot_keep_stack(snapshot, i);
-	snapshot->result.skipped++;
+	pw_snapshot_skip(snapshot, PW_SKIP_UNREADABLE, 1);
 	return 0;
+}
+
+void pw_snapshot_cut_verify(struct pw_snapshot *snapshot)
+{
+	for (size_t i = snapshot->position; i < snapshot->look.count; i++) {
+		struct pw_look *look = &snapshot->look.items[i];
+
+		if (!look->read || look->left_out)
+			continue;
+		look->read = false;
+		look->stack = PW_STACK_NONE;
+		pw_snapshot_skip(snapshot, PW_SKIP_TIME, 1);
+	}
+}
+
+void pw_snapshot_cut_retry(struct pw_snapshot *snapshot)
+{
+	pw_vec_foreach (&snapshot->look, look) {
+		if (!look->torn)
+			continue;
+		leave_out(snapshot, look);
+		pw_snapshot_skip(snapshot, PW_SKIP_TIME, 1);
+	}
 }
 
 int pw_snapshot_step_retry(struct pw_snapshot *snapshot)

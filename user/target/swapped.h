@@ -7,7 +7,8 @@
 
 /*
  * Which pages of a process are swapped out, by /proc/PID/pagemap: reading them with process_vm_readv would bring them
- * in. Asked only of a process that has anything in swap (VmSwap).
+ * in. Asked only of a process that has anything in swap (VmSwap), on a host that has; what is in swap is counted as
+ * skipped and said. (A page that is swapped out between the question and the reading is brought in all the same.)
  */
 struct pw_swapped {
 	uint64_t page_size;

@@ -484,6 +484,11 @@ static void fill(struct pw_waits *waits, struct pw_snapshot_goroutine *shown)
 	}
 }
 
+void pw_waits_cut(struct pw_waits *waits)
+{
+	waits->phase = PW_WAITS_DONE;
+}
+
 int pw_waits_step(struct pw_waits *waits, struct pw_snapshot_goroutine *shown)
 {
 	int r = 0;

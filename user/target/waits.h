@@ -15,6 +15,7 @@
  * goroutine.
  */
 struct pw_waits;
+#define PW_WAITS_BYTES_PER_ONE 96u /* of ours for one goroutine that waits, about; a select has more */
 
 int pw_waits_new(struct pw_waits **ret_waits, struct pw_target *target) __attribute__((warn_unused_result));
 void pw_waits_free(struct pw_waits *waits);
@@ -37,6 +38,9 @@ int pw_waits_step(struct pw_waits *waits, struct pw_snapshot_goroutine *shown) _
 
 /* Does anybody in this look? */
 bool pw_waits_for_any_lock(const struct pw_waits *waits);
+/* Over the time budget: nothing more is read; one more step fills in what is known. */
+void pw_waits_cut(struct pw_waits *waits);
+
 /* Of what is waited for with this reason: a lock that has an owner (or a semaphore of which that is not known)? */
 bool pw_waits_for_lock(const struct pw_waits *waits, uint8_t reason);
 /* Could that lock begin so many bytes before its semaphore? */

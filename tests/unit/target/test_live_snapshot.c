@@ -409,6 +409,25 @@ static void wait_objects_are_those_of_the_program(void **state)
 
 /* ---- a second look, labels, threads ---- */
 
+/* Until all goroutines of a site are parked: those that were woken are runnable from that moment on. */
+static void wait_parked(struct pw_target *target, const char *expect, const char *label, size_t wanted)
+{
+	struct pw_snapshot *snapshot = new_snapshot(target);
+	uint64_t end = pw_now_ns() + 10 * PW_NS_PER_SEC;
+	const struct pw_snapshot_goroutine *list[100];
+	size_t parked;
+
+	do {
+		size_t count = of_site(target, look(snapshot), expect, label, list, 100);
+
+		parked = 0;
+		for (size_t i = 0; i < count; i++)
+			parked += list[i]->status == PW_GOROUTINE_WAITING;
+	} while (parked != wanted && pw_now_ns() < end);
+	assert_int_equal(parked, wanted);
+	pw_snapshot_free(snapshot);
+}
+
 static void check_second_look(struct go_target *go, struct pw_target *target)
 {
 	char *expect = strdup(go_target_ask(go, "expect"));
@@ -428,7 +447,7 @@ static void check_second_look(struct go_target *go, struct pw_target *target)
 	assert_int_equal(of_site(target, result, expect, "locked_thread", list, 100), 1);
 	assert_true(list[0]->locked_to_thread);
 	go_target_ask(go, "wake 11");
-	usleep(50000); /* those that were woken last have parked again */
+	wait_parked(target, expect, "woken", 4);
 	result = look(snapshot);
 	assert_int_equal(of_site(target, result, expect, "woken", list, 100), 4);
 	for (size_t i = 0; i < 4; i++) {
