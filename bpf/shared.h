@@ -20,10 +20,11 @@
 #endif
 
 /* Default and maximum sizes; user/collect/skeleton.c makes maps smaller on hosts with many CPUs. */
-#define PW_BPF_TARGETS_MAX   1024	  /* slots; number 0 is nobody's and takes drops that have no target */
-#define PW_BPF_SITES_MAX     16384	  /* go statements of all targets; 300 to 2,000 are active in a large server */
-#define PW_BPF_REASONS_MAX   32768	  /* (go statement, wait reason): two to three reasons each */
-#define PW_BPF_CREATIONS_MAX 4096	  /* (go statement, creation stack): 0.6 kB each */
+#define PW_BPF_TARGETS_MAX   1024  /* slots; number 0 is nobody's and takes drops that have no target */
+#define PW_BPF_SITES_MAX     16384 /* go statements of all targets; 300 to 2,000 are active in a large server */
+#define PW_BPF_REASONS_MAX   32768 /* (go statement, wait reason): two to three reasons each */
+#define PW_BPF_ALLOCS_MAX    4096  /* (class, allocation stack) of the one target of heap --sample: 0.6 kB each */
+#define PW_BPF_CREATIONS_MAX 4096  /* (go statement, creation stack): 0.6 kB each */
 #define PW_BPF_RING_BYTES    (256 * 1024) /* 40 bytes a record: 6,500 between two polls; power of two, page multiple */
 #define PW_BPF_ADDRESSES_MAX 4096	  /* (process, probe address), only where there are no attach cookies */
 #define PW_BPF_SHARES	     4	/* one target may fill a quarter of each map: one gone mad, or hostile, no more */
@@ -40,6 +41,8 @@ enum pw_bpf_event {
 	PW_BPF_STW_START,
 	PW_BPF_STW_END,
 	PW_BPF_RUN,
+	PW_BPF_ALLOC_SPAN,
+	PW_BPF_ALLOC_LARGE,
 	_PW_BPF_EVENT_MAX,
 	PW_BPF_OVER_BUDGET = 13, /* only in ring buffer records: the probes cost more than the budget (budget.bpf.h) */
 	PW_BPF_GC_CYCLE = 14,	 /* only in ring buffer records: the numbers of a cycle that ended, pw_bpf_gc_record */
@@ -163,6 +166,20 @@ static inline __attribute__((always_inline)) __u64 pw_bpf_stack_hash(const __u64
 	return hash;
 }
 
+#define PW_BPF_ALLOC_LARGE_CLASS 0xffffffffU
+struct pw_bpf_alloc_key {
+	__u32 target;
+	__u32 class; /* of the span (runtime.spanClass), or PW_BPF_ALLOC_LARGE_CLASS */
+	__u64 hash;  /* of the frames: pw_bpf_stack_hash */
+};
+
+struct pw_bpf_alloc {
+	__u64 count;
+	__u64 bytes;			  /* of large objects */
+	__u64 frames[PW_BPF_STACK_DEPTH]; /* live return addresses behind the first, innermost first; zeros at the end
+					   */
+};
+
 struct pw_bpf_process { /* by process id */
 	__u32 target;
 	__u32 slot;
@@ -202,6 +219,7 @@ _Static_assert(sizeof(struct pw_bpf_site_key) == 16, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_site) == 32, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_reason_key) == 16, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_creation_key) == 24, "layout shared with BPF");
+_Static_assert(sizeof(struct pw_bpf_alloc_key) == 16, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_process) == 8, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_address_key) == 16, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_record) == 24, "layout shared with BPF");

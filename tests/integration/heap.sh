@@ -95,6 +95,30 @@ one_line_error "linked out: no stacks for pprof" 2 'no profile to show' "$parkwa
 HEAP_RATE=0 start_target zero "$(target heap 1.24 stripped)"
 contains "rate 0: said" "$(look "$target_pid" | head -1)" 'MemProfileRate is 0'
 
+# ---- where it allocates, by probes ----------------------------------------------------------------------------------------
+for way in "1.19 auto" "1.24 perf" "1.27 auto"; do
+	read -r version attach <<<"$way"
+	start_target "sample$version" "$(target heap "$version" stripped)"
+	look "$target_pid" --sample 60s --json --budget none --attach "$attach" >"$tmp/sampled.json" 2>"$tmp/err" &
+	sampling=$!
+	wait_until 20 grep -q sampling "$tmp/err"
+	for _ in 1 2 3 4; do tell "sample$version" "churn 1" >/dev/null; done
+	tell "sample$version" "churn 20000" >/dev/null # 2,000 bytes are 2,048, four to a span: 39 MiB
+	tell "sample$version" "keep large 100" >/dev/null
+	kill -INT "$sampling"
+	status=0
+	wait "$sampling" || status=$?
+	equal "go$version, $attach: Ctrl-C ends it with what was seen" 0 "$status"
+	check "go$version, $attach: the JSON is as its schema says" schema "$tmp/sampled.json"
+	between "go$version, $attach: bytes at the line that churns" 38000000 \
+		"$(jq '[.sites[] | select(.stack[0].function == "main.churnOne") | .alloc_bytes] | add' "$tmp/sampled.json")" 44000000
+	equal "go$version, $attach: in use is not known" null "$(jq -c '.sites[0].inuse_bytes' "$tmp/sampled.json")"
+	equal "go$version, $attach: large objects, each one" 100 \
+		"$(jq '[.sites[] | select(.stack[0].function == "main.keepLarge") | .alloc_objects] | add' "$tmp/sampled.json")"
+	stop_target "sample$version"
+done
+one_line_error "--sample and --interval" 3 'does not go with' "$parkwatch" heap -p 1 --sample 1s --interval 1s
+
 # ---- a real server ---------------------------------------------------------------------------------------------------------
 start_prometheus
 wait_until 20 sh -c "curl -fsS '$prometheus_url/api/v1/query?query=up' | grep -q '\"1\"'"

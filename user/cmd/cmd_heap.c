@@ -6,11 +6,15 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "base/time.h"
+#include "base/why.h"
 #include "cmd/answer.h"
 #include "cmd/cmd.h"
+#include "cmd/config.h"
 #include "cmd/heap_look.h"
 #include "cmd/heap_request.h"
+#include "cmd/heap_sample.h"
 #include "cmd/oneshot.h"
+#include "cmd/privilege.h"
 #include "model/heap.h"
 #include "model/profile.h"
 #include "output/heap.h"
@@ -27,6 +31,10 @@ static const struct pw_option options[] = {
 	{"alloc", 0, NULL, "what was allocated since the start", PW_OPTION_FLAG, VALUE(alloc), NULL},
 	{"interval", 0, "DURATION", "growth over that time from now", PW_OPTION_DURATION, VALUE(interval_ns), NULL},
 	{"diff", 0, "OLD", "growth against an older profile (JSON)", PW_OPTION_TEXT, VALUE(diff), NULL},
+	{"sample", 0, "DURATION", "allocation stacks by probes over that time; needs no profile", PW_OPTION_DURATION,
+	 VALUE(sample_ns), NULL},
+	{"budget", 0, "PERCENT", "--sample: of one CPU that probes may cost, or none", PW_OPTION_SETTING, 0, "budget"},
+	{"attach", 0, "METHOD", "--sample: auto, uprobe_multi or perf", PW_OPTION_SETTING, 0, "attach"},
 	{"classes", 0, NULL, "objects by size, and large ones by type [if there is no profile]", PW_OPTION_FLAG,
 	 VALUE(classes), NULL},
 	{"focus", 0, "REGEX", "only with a function or file on the stack that matches", PW_OPTION_TEXT, VALUE(focus),
@@ -108,14 +116,16 @@ static enum pw_exit answer(struct pw_heap_profile *heap, struct pw_heap_profile 
 	return pw_answer_deliver(&out, request->values->output);
 }
 
-static int look(struct pw_target *target, const struct pw_heap_request *request, struct pw_heap_profile **ret_old,
-		struct pw_heap_profile **ret_heap)
+static int look(struct pw_target *target, const struct pw_heap_request *request, const struct pw_config *config,
+		struct pw_heap_profile **ret_old, struct pw_heap_profile **ret_heap)
 {
 	uint64_t interval_ns = request->values->interval_ns;
 	bool classes = request->values->classes;
 	char text[PW_DURATION_SIZE];
 	int r = 0;
 
+	if (request->values->sample_ns)
+		return pw_heap_sample(target, request->values->sample_ns, config, ret_heap);
 	if (interval_ns) {
 		r = pw_heap_look(target, classes, ret_old);
 		if (r < 0)
@@ -126,7 +136,8 @@ static int look(struct pw_target *target, const struct pw_heap_request *request,
 	return pw_heap_look(target, classes, ret_heap);
 }
 
-static enum pw_exit look_and_answer(struct pw_target *target, const struct pw_heap_request *request)
+static enum pw_exit look_and_answer(struct pw_target *target, const struct pw_heap_request *request,
+				    const struct pw_config *config)
 {
 	struct pw_heap_profile *old = NULL, *heap = NULL;
 	enum pw_exit status = PW_EXIT_UNKNOWN;
@@ -138,10 +149,12 @@ static enum pw_exit look_and_answer(struct pw_target *target, const struct pw_he
 	}
 	if (!target->symbols_ok)
 		pw_log_usage(0, "pid %d has no names: %s", target->pid, target->symbols_reason);
-	r = look(target, request, &old, &heap);
+	r = look(target, request, config, &old, &heap);
 	if (r == -EBADMSG)
 		pw_log_usage(r, "the heap profile of pid %d does not look as %s lays it out: please report this build",
 			     target->pid, target->build->facts.info.go_version);
+	else if (r < 0 && request->values->sample_ns)
+		; /* it has said why */
 	else if (r < 0)
 		pw_log_usage(r, "the heap of pid %d could not be read: %s", target->pid,
 			     r == -ESRCH ? "it has ended" : strerror(-r));
@@ -152,7 +165,7 @@ static enum pw_exit look_and_answer(struct pw_target *target, const struct pw_he
 	return status;
 }
 
-static enum pw_exit open_and_answer(const struct pw_heap_request *request)
+static enum pw_exit open_and_answer(const struct pw_heap_request *request, const struct pw_config *config)
 {
 	struct pw_oneshot oneshot = {.procfs = PW_PROCFS_INIT};
 	struct pw_target *target = NULL;
@@ -165,7 +178,7 @@ static enum pw_exit open_and_answer(const struct pw_heap_request *request)
 	if (status == PW_EXIT_OK)
 		status = pw_oneshot_target(&oneshot, pid, &target);
 	if (status == PW_EXIT_OK)
-		status = look_and_answer(target, request);
+		status = look_and_answer(target, request, config);
 	pw_target_free(target);
 	pw_oneshot_close(&oneshot);
 	return status;
@@ -184,9 +197,12 @@ static int run(const struct pw_command *command, int argc, char **argv)
 {
 	struct pw_heap_request_values values = {.top = TOP};
 	_cleanup_(pw_heap_request_done) struct pw_heap_request request = {};
+	_cleanup_(pw_config_done) struct pw_config config;
 	struct pw_options_result parsed;
+	struct pw_why why = {0};
 
-	if (pw_options_parse(command, argc, argv, &values, NULL, &parsed) < 0)
+	pw_config_init(&config);
+	if (pw_options_parse(command, argc, argv, &values, &config, &parsed) < 0)
 		return PW_EXIT_USAGE;
 	if (parsed.help)
 		return PW_EXIT_OK;
@@ -198,7 +214,15 @@ static int run(const struct pw_command *command, int argc, char **argv)
 	}
 	if (pw_heap_request_parse(&request, &values) < 0)
 		return PW_EXIT_USAGE;
-	return open_and_answer(&request);
+	if (values.sample_ns && pw_config_read_environment(&config, &why) < 0) {
+		pw_log_usage(-EINVAL, "%s", why.text);
+		return PW_EXIT_USAGE;
+	}
+	if (values.sample_ns && !pw_privilege_sufficient(&why)) {
+		pw_log_usage(-EPERM, "%s", why.text);
+		return PW_EXIT_USAGE;
+	}
+	return open_and_answer(&request, &config);
 }
 
 const struct pw_command pw_cmd_heap = {
@@ -208,7 +232,9 @@ const struct pw_command pw_cmd_heap = {
 	.details = "Reads the runtime's own heap profile without stopping the process, as of the last GC cycle.\n"
 		   "--interval shows which lines keep more and more. Programs that nothing profiles keep none: then "
 		   "sizes of\n"
-		   "objects, from Go 1.22 on types of those above 512 bytes, and their growth take its place.",
+		   "objects, from Go 1.22 on types of those above 512 bytes, and their growth take its "
+		   "place;\n--sample shows where such a program "
+		   "allocates, by probes within the budget.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.run = run,

@@ -39,6 +39,8 @@ _Static_assert((int)PW_BPF_SPAWN == (int)PW_EVENT_SPAWN && (int)PW_BPF_EXIT == (
 		       (int)PW_BPF_GC_SWEEP == (int)PW_EVENT_GC_SWEEP &&
 		       (int)PW_BPF_STW_START == (int)PW_EVENT_STW_START &&
 		       (int)PW_BPF_STW_END == (int)PW_EVENT_STW_END && (int)PW_BPF_RUN == (int)PW_EVENT_RUN &&
+		       (int)PW_BPF_ALLOC_SPAN == (int)PW_EVENT_ALLOC_SPAN &&
+		       (int)PW_BPF_ALLOC_LARGE == (int)PW_EVENT_ALLOC_LARGE &&
 		       (int)_PW_BPF_EVENT_MAX == (int)_PW_EVENT_MAX,
 	       "events of bpf/shared.h and go/sites.h");
 
@@ -52,6 +54,9 @@ enum pw_attach_group pw_attach_group_of(enum pw_event event)
 		return PW_GROUP_LIFECYCLE;
 	case PW_EVENT_RUN:
 		return PW_GROUP_RUN;
+	case PW_EVENT_ALLOC_SPAN:
+	case PW_EVENT_ALLOC_LARGE:
+		return PW_GROUP_ALLOC;
 	default:
 		return PW_GROUP_GC;
 	}

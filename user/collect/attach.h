@@ -18,6 +18,7 @@ enum pw_attach_group {
 	PW_GROUP_LIFECYCLE, /* spawn and exit */
 	PW_GROUP_GC,	    /* GC and stop-the-world */
 	PW_GROUP_RUN,
+	PW_GROUP_ALLOC, /* only of heap --sample: allocs.h */
 	_PW_GROUP_MAX,
 };
 #define PW_GROUP_BIT(group) (1U << (group))

@@ -28,6 +28,7 @@ struct pw_collect_options {
 	double host_budget_percent;	/* for all together; < 0: none */
 	bool runs;			/* attach execute too (trace --runs) */
 	bool gc_only;			/* attach nothing but GC and stop-the-world */
+	bool allocs;			/* load what allocs.h needs */
 	uint32_t creation_stacks_first; /* stacks of the first hits of each site: 16 */
 	uint32_t creation_stacks_every; /* then one in so many: 256 */
 };

@@ -67,6 +67,7 @@ static int load(struct pw_collect *collect, struct pw_why *reterr_why)
 	struct pw_skeleton_options options = {
 		.method = collect->method,
 		.cookies = collect->cookies,
+		.allocs = collect->options.allocs,
 		.cpus = collect->cpus,
 		.foreign_pidns = collect->pidns_foreign,
 	};
@@ -282,7 +283,7 @@ static int add_sites(struct pw_collect_entry *entry, const struct pw_collect *co
 		enum pw_attach_group group = pw_attach_group_of(event);
 		const struct pw_site *site = &target->build->facts.sites[i];
 
-		if ((event == PW_EVENT_RUN && !collect->options.runs) ||
+		if ((event == PW_EVENT_RUN && !collect->options.runs) || group == PW_GROUP_ALLOC ||
 		    (group != PW_GROUP_GC && collect->options.gc_only))
 			continue;
 		add_remark(entry, event, site);

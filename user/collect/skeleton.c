@@ -111,6 +111,10 @@ static int configure(struct pw_bpf *bpf, const struct pw_skeleton_options *optio
 	bpf->rodata->pw_share_creations = bpf_map__max_entries(bpf->maps.pw_creations) / PW_BPF_SHARES;
 	if (!r && options->cookies)
 		r = bpf_map__set_max_entries(bpf->maps.pw_addresses, 1);
+	if (!r && !options->allocs) { /* they cost memory: 2 MB */
+		bpf_program__set_autoload(bpf->progs.pw_alloc, false);
+		r = bpf_map__set_max_entries(bpf->maps.pw_allocs, 1);
+	}
 	if (r < 0 || options->method != PW_ATTACH_UPROBE_MULTI)
 		return r;
 	bpf_object__for_each_program(program, bpf->obj) if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE)
@@ -175,6 +179,8 @@ int pw_skeleton_program(const struct pw_skeleton *skeleton, enum pw_attach_group
 		return bpf_program__fd(skeleton->bpf->progs.pw_gc);
 	case PW_GROUP_RUN:
 		return bpf_program__fd(skeleton->bpf->progs.pw_run);
+	case PW_GROUP_ALLOC:
+		return bpf_program__fd(skeleton->bpf->progs.pw_alloc);
 	default:
 		return -EINVAL;
 	}
@@ -209,6 +215,8 @@ static struct bpf_map *find_map(const struct pw_skeleton *skeleton, enum pw_map 
 		return skeleton->bpf->maps.pw_accounts;
 	case PW_MAP_GATES:
 		return skeleton->bpf->maps.pw_gates;
+	case PW_MAP_ALLOCS:
+		return skeleton->bpf->maps.pw_allocs;
 	default:
 		return NULL;
 	}

@@ -23,12 +23,14 @@ enum pw_map {
 	PW_MAP_BUDGETS,
 	PW_MAP_ACCOUNTS,
 	PW_MAP_GATES,
+	PW_MAP_ALLOCS,
 	_PW_MAP_MAX,
 };
 
 struct pw_skeleton_options {
 	enum pw_attach_method method; /* never AUTO: the object is loaded for one way of attaching only */
 	bool cookies;
+	bool allocs;	    /* with the program and the map of heap --sample */
 	int cpus;	    /* possible CPUs: per-CPU maps are made smaller when there are many */
 	bool foreign_pidns; /* we are not in the initial pid namespace: */
 	uint64_t pidns_device, pidns_inode;

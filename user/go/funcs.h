@@ -43,6 +43,9 @@ struct pw_elf;
 	X(GOPARK, "runtime.gopark")                                           \
 	X(IS_SYSTEM_GOROUTINE, "runtime.isSystemGoroutine")                   \
 	X(MAIN, "runtime.main")                                               \
+	X(MALLOCGC_LARGE, "runtime.mallocgcLarge")                            \
+	X(MCACHE_ALLOC_LARGE, "runtime.(*mcache).allocLarge")                 \
+	X(MCACHE_REFILL, "runtime.(*mcache).refill")                          \
 	X(MCALL, "runtime.mcall")                                             \
 	X(MEXIT, "runtime.mexit")                                             \
 	X(MINIT, "runtime.minit")                                             \

@@ -69,6 +69,8 @@ struct place {
 #define CALLERS_START "runtime.startTheWorld* runtime.startTheWorldGC* runtime.gcStart* runtime.gcMarkDone* " CALLERS_GC
 #define CALLERS_EXECUTE \
 	"runtime.schedule runtime.exitsyscall0 runtime.exitsyscallNoP runtime.exitsyscall* runtime.coroswitch_m"
+#define CALLERS_REFILL	    "runtime.(*mcache).nextFree runtime.mallocgc"
+#define CALLERS_ALLOC_LARGE "runtime.mallocgc runtime.mallocgcLarge"
 
 /* clang-format off */
 static const struct place spawn_places[] = {
@@ -135,6 +137,21 @@ static const struct place run_places[] = {
 	{ .rule = RULE_STEP, .func = PW_FUNC_EXECUTE, .g = VALUE_ARG0,
 	  .callers = CALLERS_EXECUTE },
 };
+/* Both run on the goroutine that allocates (src/runtime/malloc.go:nextFree, mallocgcLarge, go1.19 to go1.27). */
+static const struct place alloc_span_places[] = {
+	{ .rule = RULE_POST, .func = PW_FUNC_MCACHE_REFILL, .arg = VALUE_ARG1, .user_g = true,
+	  .callers = CALLERS_REFILL },
+	{ .rule = RULE_STEP, .func = PW_FUNC_MCACHE_REFILL, .arg = VALUE_ARG1, .user_g = true,
+	  .callers = CALLERS_REFILL },
+};
+static const struct place alloc_large_places[] = {
+	{ .rule = RULE_POST, .func = PW_FUNC_MCACHE_ALLOC_LARGE, .arg = VALUE_ARG1, .user_g = true,
+	  .callers = CALLERS_ALLOC_LARGE },
+	{ .rule = RULE_POST, .func = PW_FUNC_MALLOCGC_LARGE, .arg = VALUE_ARG0, .user_g = true,
+	  .callers = "runtime.mallocgc" },
+	{ .rule = RULE_STEP, .func = PW_FUNC_MCACHE_ALLOC_LARGE, .arg = VALUE_ARG1, .user_g = true,
+	  .callers = CALLERS_ALLOC_LARGE },
+};
 /* clang-format on */
 
 static const struct {
@@ -152,6 +169,8 @@ static const struct {
 	EVENT(STW_START, "stw_start", stw_start_places),
 	EVENT(STW_END, "stw_end", stw_end_places),
 	EVENT(RUN, "run", run_places),
+	EVENT(ALLOC_SPAN, "alloc_span", alloc_span_places),
+	EVENT(ALLOC_LARGE, "alloc_large", alloc_large_places),
 #undef EVENT
 };
 

@@ -24,11 +24,14 @@ enum pw_event {
 	PW_EVENT_GC_SWEEP,
 	PW_EVENT_STW_START,
 	PW_EVENT_STW_END,
-	PW_EVENT_RUN, /* execute; only for trace --runs */
+	PW_EVENT_RUN,	      /* execute; only for trace --runs */
+	PW_EVENT_ALLOC_SPAN,  /* a P takes a span of small objects; these two only for heap --sample */
+	PW_EVENT_ALLOC_LARGE, /* an object with a span of its own */
 	_PW_EVENT_MAX,
 };
 
-/* "spawn", "exit", "park", "gc_start", "gc_mark_termination", "gc_sweep", "stw_start", "stw_end", "run" */
+/* "spawn", "exit", "park", "gc_start", "gc_mark_termination", "gc_sweep", "stw_start", "stw_end", "run",
+ * "alloc_span", "alloc_large" */
 const char *pw_event_name(enum pw_event event);
 
 #define PW_SITE_REG_NONE 0xff
@@ -39,7 +42,7 @@ struct pw_site {
 	bool user_g;		/* runs on a user goroutine: g register is the goroutine itself */
 	bool counts_coroutines; /* SPAWN: iter.Pull goroutines are seen here too, so it balances gdestroy */
 	uint8_t g_reg;		/* machine register (disasm.h numbering) that holds the goroutine, or NONE */
-	uint8_t arg_reg;	/* PARK: wait reason; STW: reason; GC: start time; or NONE */
+	uint8_t arg_reg; /* PARK: wait reason; STW: reason; GC: start time; ALLOC_SPAN: class, _LARGE: bytes; or NONE */
 	uint8_t caller_missing; /* 1: bpf_get_stackid misses the immediate caller here (entry, jbe, push) */
 	uint8_t insn_size;
 	uint8_t insn[16]; /* bytes in the file, compared with live memory before attaching */

@@ -55,6 +55,8 @@ struct pw_heap_profile {
 	uint64_t skipped;     /* buckets that could not be used */
 	uint64_t buckets;     /* that could */
 	uint64_t duration_ns; /* of reading it; sampled: the time it speaks of */
+	uint64_t attached_ns; /* sampled: for so much of the time; figures are scaled up to all of it */
+	uint64_t samples;     /* sampled: hits of probes */
 	bool compared;	      /* growth is set, and the rest of this line */
 	uint64_t old_wall_ns, old_cycle, apart_ns;
 	struct pw_heap_values total, old_total;

@@ -213,6 +213,8 @@ static void take_gc_event(struct pw_observation *observation, const struct pw_gc
 	case PW_EVENT_EXIT:
 	case PW_EVENT_PARK:
 	case PW_EVENT_RUN:
+	case PW_EVENT_ALLOC_SPAN:
+	case PW_EVENT_ALLOC_LARGE:
 	case _PW_EVENT_MAX:
 		break;
 	}

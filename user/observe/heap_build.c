@@ -6,8 +6,10 @@
 
 #include "base/macros.h"
 #include "base/vec.h"
+#include "collect/allocs.h"
 #include "model/heap.h"
 #include "model/profile.h"
+#include "model/runtime_numbers.h"
 #include "observe/profile_names.h"
 #include "target/gather.h"
 #include "target/heap_profile.h"
@@ -28,7 +30,8 @@ struct named { /* an address */
 struct naming {
 	struct pw_addr_map map; /* pc -> index in named */
 	PW_VEC(struct named) named;
-	uint32_t *ids; /* parallel to look->pcs */
+	uint32_t *ids; /* parallel to the addresses */
+	bool physical; /* addresses of calls as they stand on a stack: inlined calls have none of their own */
 };
 
 static void naming_done(struct naming *naming)
@@ -38,22 +41,22 @@ static void naming_done(struct naming *naming)
 	free(naming->ids);
 }
 
-static int naming_init(struct naming *naming, const struct pw_heap_look *look)
+static int naming_init(struct naming *naming, const uint64_t *pcs, size_t count)
 {
-	naming->ids = malloc((look->pc_count + 1) * sizeof(*naming->ids));
+	naming->ids = malloc((count + 1) * sizeof(*naming->ids));
 	if (!naming->ids)
 		return -ENOMEM;
-	for (size_t i = 0; i < look->pc_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		uint32_t next = (uint32_t)naming->named.count, id = next;
 		int r = 0;
 
-		id = pw_addr_map_add(&naming->map, look->pcs[i], next);
-		if (id == UINT32_MAX && look->pcs[i])
+		id = pw_addr_map_add(&naming->map, pcs[i], next);
+		if (id == UINT32_MAX && pcs[i])
 			return -ENOMEM;
 		if (id == UINT32_MAX) /* the address 0, which is in no map */
 			id = next;
 		if (id == next)
-			r = pw_vec_push(&naming->named, (struct named){.pc = look->pcs[i]});
+			r = pw_vec_push(&naming->named, (struct named){.pc = pcs[i]});
 		if (r < 0)
 			return r;
 		naming->ids[i] = id;
@@ -136,7 +139,7 @@ static int add_frames(struct pw_heap_profile *heap, const struct naming *naming,
 	site->first_frame = (uint32_t)heap->base->frame_count;
 	for (uint32_t i = first; i < count; i++) {
 		const struct named *named = &naming->named.items[ids[i]];
-		int frames = i + 1 == count ? PW_MAX(named->count, 1) : 1, r = 0;
+		int frames = i + 1 == count || naming->physical ? PW_MAX(named->count, 1) : 1, r = 0;
 
 		if (!inside)
 			addr = named->pc - 1;
@@ -144,7 +147,7 @@ static int add_frames(struct pw_heap_profile *heap, const struct naming *naming,
 			r = add_frame(heap, named, k, addr);
 		if (r)
 			return r;
-		inside = named->count > 0 && named->frames[0].inlined;
+		inside = named->count > 0 && named->frames[0].inlined && !naming->physical;
 	}
 	site->frame_count = (uint32_t)heap->base->frame_count - site->first_frame;
 	drop_goexit(heap->base, site);
@@ -169,7 +172,7 @@ static int add_site(struct pw_heap_profile *heap, const struct pw_heap_look *loo
 int pw_heap_build(struct pw_heap_profile *heap, const struct pw_heap_look *look, struct pw_symbolizer *symbolizer)
 {
 	_cleanup_(naming_done) struct naming naming = {0};
-	int r = naming_init(&naming, look);
+	int r = naming_init(&naming, look->pcs, look->pc_count);
 
 	if (!r)
 		r = name_all(&naming, heap, symbolizer);
@@ -187,5 +190,70 @@ int pw_heap_build(struct pw_heap_profile *heap, const struct pw_heap_look *look,
 	heap->buckets = look->count;
 	heap->duration_ns = look->duration_ns;
 	snprintf(heap->broken, sizeof(heap->broken), "%s", look->broken ? look->broken : "");
+	return 0;
+}
+
+/* --- sampled by probes ---------------------------------------------------------------------------------------------
+ */
+
+/* Pages of a span of each size class: src/runtime/sizeclasses.go, internal/runtime/gc (1.25 and later), the same in
+ * go1.17 to go1.27. */
+static const uint8_t span_pages[PW_SIZE_CLASSES] = {
+	0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,	 1, 1,
+	1, 2, 1, 2, 1, 2, 1, 3, 2, 3, 1, 3, 2, 3, 4, 5, 6, 1, 7, 6, 5, 4, 3, 5, 7, 2, 9, 7, 5, 8, 3, 10, 7, 4,
+};
+#define PAGE 8192U
+
+static uint64_t scaled(uint64_t value, double factor)
+{
+	return (uint64_t)PW_MIN((double)value * factor + 0.5, 0x1p62);
+}
+
+static int add_sampled(struct pw_heap_profile *heap, const struct naming *naming, const struct pw_alloc_row *row,
+		       double factor)
+{
+	struct pw_heap_site *site = pw_heap_add_site(heap);
+	uint64_t bytes = row->bytes, objects = row->hits;
+
+	if (!site)
+		return -ENOMEM;
+	if (row->class != PW_ALLOC_LARGE) {
+		uint32_t class = PW_MIN(row->class / 2, PW_SIZE_CLASSES - 1U);
+
+		site->object_bytes = pw_size_classes[class];
+		bytes = row->hits * span_pages[class] * PAGE;
+		objects = class ? bytes / site->object_bytes : 0;
+	} else if (row->hits) {
+		site->object_bytes = bytes / row->hits;
+	}
+	site->values.alloc_bytes = scaled(bytes, factor);
+	site->values.alloc_objects = scaled(objects, factor);
+	return add_frames(heap, naming, site, naming->ids + row->first_frame, row->depth);
+}
+
+int pw_heap_build_sampled(struct pw_heap_profile *heap, const struct pw_allocs *allocs, uint64_t bias,
+			  struct pw_symbolizer *symbolizer)
+{
+	_cleanup_(naming_done) struct naming naming = {.physical = true};
+	_cleanup_free_ uint64_t *pcs = malloc((allocs->frame_count + 1) * sizeof(*pcs));
+	double factor = allocs->attached_ns ? (double)allocs->elapsed_ns / (double)allocs->attached_ns : 1;
+	int r;
+
+	if (!pcs)
+		return -ENOMEM;
+	for (size_t i = 0; i < allocs->frame_count; i++)
+		pcs[i] = allocs->frames[i] - bias;
+	r = naming_init(&naming, pcs, allocs->frame_count);
+	if (!r)
+		r = name_all(&naming, heap, symbolizer);
+	for (size_t i = 0; i < allocs->count && !r; i++)
+		r = add_sampled(heap, &naming, &allocs->rows[i], factor);
+	if (r)
+		return r;
+	heap->kind = PW_HEAP_SAMPLED;
+	heap->duration_ns = allocs->elapsed_ns;
+	heap->attached_ns = allocs->attached_ns;
+	heap->samples = allocs->hits;
+	heap->skipped = allocs->lost;
 	return 0;
 }

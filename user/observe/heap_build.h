@@ -2,6 +2,9 @@
 #ifndef PW_OBSERVE_HEAP_BUILD_H
 #define PW_OBSERVE_HEAP_BUILD_H
 
+#include <stdint.h>
+
+struct pw_allocs;
 struct pw_heap_look;
 struct pw_heap_profile;
 struct pw_symbolizer;
@@ -14,5 +17,9 @@ struct pw_symbolizer;
  */
 int pw_heap_build(struct pw_heap_profile *heap, const struct pw_heap_look *look, struct pw_symbolizer *symbolizer)
 	__attribute__((warn_unused_result));
+
+/* The same from what probes have seen: each span counts with its size, as if nothing of it had been in use before. */
+int pw_heap_build_sampled(struct pw_heap_profile *heap, const struct pw_allocs *allocs, uint64_t bias,
+			  struct pw_symbolizer *symbolizer) __attribute__((warn_unused_result));
 
 #endif

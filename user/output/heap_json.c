@@ -98,6 +98,10 @@ static void write_extras(struct pw_json *json, const struct pw_heap_profile *hea
 {
 	if (heap->kind == PW_HEAP_NONE)
 		pw_json_key_str(json, "absent", heap->absent);
+	if (heap->kind == PW_HEAP_SAMPLED) {
+		pw_json_key_u64(json, "samples", heap->samples);
+		pw_json_key_u64(json, "attached_ns", heap->attached_ns);
+	}
 	if (heap->before_gc)
 		pw_json_key_bool(json, "before_gc", true);
 	if (heap->unsettled)
@@ -175,6 +179,9 @@ static const char schema[] =
 	"      }\n"
 	"    },\n"
 	"    \"absent\": {\"type\": \"string\", \"description\": \"why there is no profile\"},\n"
+	"    \"samples\": {\"$ref\": \"#/$defs/count\", \"description\": \"sampled: hits of probes\"},\n"
+	"    \"attached_ns\": {\"$ref\": \"#/$defs/count\", \"description\": \"sampled: how long probes were attached; "
+	"figures are scaled up to all of duration_ns\"},\n"
 	"    \"before_gc\": {\"const\": true, \"description\": \"no GC cycle has published any: all that was allocated "
 	"counts as in use\"},\n"
 	"    \"unsettled\": {\"const\": true, \"description\": \"it changed while it was read\"},\n"

@@ -40,15 +40,23 @@ static double percent(uint64_t part, uint64_t whole)
 static void put_sampled_head(const struct text *text)
 {
 	const struct pw_heap_profile *heap = text->heap;
-	char size[PW_SIZE_TEXT_SIZE], rate[PW_SIZE_TEXT_SIZE], duration[PW_DURATION_SIZE];
+	char size[PW_SIZE_TEXT_SIZE], rate[PW_SIZE_TEXT_SIZE], duration[PW_DURATION_SIZE], number[PW_GROUPED_SIZE];
 	uint64_t per_second =
 		heap->duration_ns ? (uint64_t)((double)heap->total.alloc_bytes * 1e9 / (double)heap->duration_ns) : 0;
 
-	pw_buf_printf(text->out,
-		      "%s allocated in %s (%s/s) at %zu sites; estimated: each span taken and each large "
-		      "object is a sample\n",
+	pw_buf_printf(text->out, "%s allocated in %s (%s/s) at %zu sites; ",
 		      pw_size_text(heap->total.alloc_bytes, size), pw_time_duration(heap->duration_ns, duration),
 		      pw_size_text(per_second, rate), heap->site_count);
+	pw_buf_printf(text->out, "estimated from %s samples: spans taken, and large objects\n",
+		      pw_grouped(heap->samples, number));
+	if (heap->attached_ns && heap->attached_ns < heap->duration_ns / 10 * 9)
+		pw_buf_printf(text->out,
+			      "probes were attached for %s of it, to stay within the budget, and figures are "
+			      "scaled up\n",
+			      pw_time_duration(heap->attached_ns, duration));
+	if (heap->skipped)
+		pw_buf_printf(text->out, "%s samples are left out: their stacks could not be kept\n",
+			      pw_grouped(heap->skipped, number));
 }
 
 static void put_growth_line(const struct text *text)

@@ -51,6 +51,10 @@ static const struct expected golden[] = {
 	{ PW_EVENT_STW_END, 17, 21, "runtime.startTheWorldWithSema", { "jbe", "b.ls" }, { NONE, NONE }, { NONE, NONE }, { 1, 1 } },
 	{ PW_EVENT_STW_END, 22, 27, "runtime.startTheWorldWithSema", { "jbe", "b.ls" }, { NONE, NONE }, { BX, 1 }, { 1, 1 } },
 	{ PW_EVENT_RUN, 17, 27, "runtime.execute", { "jbe", "b.ls" }, { AX, 0 }, { NONE, NONE }, { 1, 1 } },
+	{ PW_EVENT_ALLOC_SPAN, 17, 20, "runtime.(*mcache).refill", { "jae", "b.hs" }, { NONE, NONE }, { BX, 1 }, { 0, 0 } },
+	{ PW_EVENT_ALLOC_SPAN, 21, 27, "runtime.(*mcache).refill", { "push rbp", "b.hs" }, { NONE, NONE }, { BX, 1 }, { 1, 0 } },
+	{ PW_EVENT_ALLOC_LARGE, 17, 20, "runtime.(*mcache).allocLarge", { "nop", "b.hi" }, { NONE, NONE }, { BX, 1 }, { 0, 0 } },
+	{ PW_EVENT_ALLOC_LARGE, 21, 27, "runtime.(*mcache).allocLarge", { "push rbp", "b.hi" }, { NONE, NONE }, { BX, 1 }, { 1, 0 } },
 };
 /* clang-format on */
 
@@ -99,6 +103,11 @@ static bool instruction_fits(const struct expected *want, const char *text, int 
 	return names[2] && !strncmp(text, names[2], strlen(names[2]));
 }
 
+static bool is_alloc(enum pw_event event)
+{
+	return event == PW_EVENT_ALLOC_SPAN || event == PW_EVENT_ALLOC_LARGE;
+}
+
 static void check_golden(const struct test_binary *binary)
 {
 	struct pw_site sites[_PW_EVENT_MAX];
@@ -116,7 +125,7 @@ static void check_golden(const struct test_binary *binary)
 		assert_int_equal(site->g_reg, want->g_reg[arch]);
 		assert_int_equal(site->arg_reg, want->arg_reg[arch]);
 		assert_int_equal(site->caller_missing, want->caller_missing[arch]);
-		assert_int_equal(site->user_g, event == PW_EVENT_PARK);
+		assert_int_equal(site->user_g, event == PW_EVENT_PARK || is_alloc(event));
 		assert_true(site->counts_coroutines);
 		assert_string_equal(site->note, "");
 	}
@@ -206,7 +215,7 @@ static void profile_guided_builds_count_births_and_deaths_alike(void **state)
 			if (!sites[event].found) /* then it says why, and only a stop may be lost */
 				assert_true(sites[event].note[0] &&
 					    (event == PW_EVENT_STW_START || event == PW_EVENT_STW_END ||
-					     event == PW_EVENT_RUN));
+					     event == PW_EVENT_RUN || is_alloc(event)));
 			else
 				assert_true(sites[event].emulated);
 		}
@@ -222,6 +231,7 @@ static void events_have_the_names_that_people_type(void **state)
 	assert_string_equal(pw_event_name(PW_EVENT_SPAWN), "spawn");
 	assert_string_equal(pw_event_name(PW_EVENT_GC_MARK_TERMINATION), "gc_mark_termination");
 	assert_string_equal(pw_event_name(PW_EVENT_RUN), "run");
+	assert_string_equal(pw_event_name(PW_EVENT_ALLOC_LARGE), "alloc_large");
 	assert_string_equal(pw_event_name(_PW_EVENT_MAX), "?");
 }
 
