@@ -119,6 +119,9 @@ def numbers(values):
     return out
 
 
+COMPARED = 24  # frames: before Go 1.23 stacks are cut at 32, and what runtime/pprof shows at the cut end is not always the same
+
+
 class Profile:
     def __init__(self, path):
         with gzip.open(path) as file:
@@ -142,7 +145,7 @@ class Profile:
         self.samples = collections.Counter()
         for message in root[2]:
             sample = fields(message)
-            stack = tuple(line for location in numbers(sample[1]) for line in self.locations[location])
+            stack = tuple(line for location in numbers(sample[1]) for line in self.locations[location])[:COMPARED]
             labels = tuple((self.strings[label[1][0]], (label[3] or [0])[0]) for label in map(fields, sample[3]))
             for i, value in enumerate(numbers(sample[2])):
                 self.samples[stack, labels, self.types[i][0]] += value
