@@ -213,7 +213,7 @@ struct pw_bpf_gc_record {
 
 _Static_assert(sizeof(struct pw_bpf_target) == 40, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_share) == 16, "layout shared with BPF");
-_Static_assert(sizeof(struct pw_bpf_budget) == 64, "layout shared with BPF");
+_Static_assert(sizeof(struct pw_bpf_budget) == 72, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_account) == 24, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_site_key) == 16, "layout shared with BPF");
 _Static_assert(sizeof(struct pw_bpf_site) == 32, "layout shared with BPF");

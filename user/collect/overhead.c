@@ -13,7 +13,8 @@
 #define DUTY_MAX      0.5
 
 /* Most wanted first: what does not fit goes to windows from the end. */
-static const enum pw_attach_group order[] = {PW_GROUP_GC, PW_GROUP_LIFECYCLE, PW_GROUP_PARK, PW_GROUP_RUN};
+static const enum pw_attach_group order[] = {PW_GROUP_GC, PW_GROUP_LIFECYCLE, PW_GROUP_PARK, PW_GROUP_RUN,
+					     PW_GROUP_ALLOC}; /* which governs itself: allocs.c */
 _Static_assert(ARRAY_SIZE(order) == _PW_GROUP_MAX, "each group has its place");
 
 const char *pw_probe_mode_name(enum pw_probe_mode mode)
