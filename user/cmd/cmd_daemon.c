@@ -19,7 +19,7 @@ static const struct pw_option options[] = {
 	 offsetof(struct values, config), NULL},
 	{"listen", 0, "ADDR:PORT", "address of /metrics and the page, or none", PW_OPTION_SETTING, 0, "listen"},
 	{"web.listen-address", 0, "ADDR:PORT", "the same", PW_OPTION_SETTING, 0, "listen"},
-	{"socket", 0, "PATH", "local socket for ps and alerts, or none", PW_OPTION_SETTING, 0, "socket"},
+	{"socket", 0, "PATH", "local socket for ps, alerts and goroutines, or none", PW_OPTION_SETTING, 0, "socket"},
 	{"interval", 0, "DURATION", "how often targets are looked at", PW_OPTION_SETTING, 0, "interval"},
 	{"budget", 0, "PERCENT", "of one CPU that probes may cost a process, or none", PW_OPTION_SETTING, 0, "budget"},
 	{"host-budget", 0, "PERCENT", "the same for all processes together, or none", PW_OPTION_SETTING, 0,

@@ -253,7 +253,9 @@ const struct pw_command pw_cmd_goroutines = {
 	.summary = "Every goroutine of one process by stack, and what it means",
 	.details =
 		"Looks twice, one second apart, without stopping the process: how many, since when, on what, started "
-		"where.\nThe JSON of one look is what --diff compares a later one with.",
+		"where. Since when is what the running daemon has seen, if there is one: it watches for longer.\nThe "
+		"JSON of one "
+		"look is what --diff compares a later one with.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.run = run,

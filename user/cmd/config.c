@@ -28,7 +28,7 @@ static const struct setting_row {
 	const char *help;
 } rows[] = {
 	{"listen", PW_SETTING_ADDRESS, AT(listen), 0, 0, "address of /metrics and the page; none: no TCP"},
-	{"socket", PW_SETTING_PATH, AT(socket), 0, 0, "local socket that ps and alerts ask"},
+	{"socket", PW_SETTING_PATH, AT(socket), 0, 0, "local socket that ps, alerts and goroutines ask"},
 	{"interval", PW_SETTING_DURATION, AT(interval_ns), 1e8, 6e10, "how often targets are looked at"},
 	{"snapshot_interval", PW_SETTING_DURATION, AT(snapshot_interval_ns), 1e9, 3.6e12,
 	 "how often the stacks of all goroutines are read; longer where that costs more than 0.2% of a CPU"},

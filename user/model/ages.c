@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/vec.h"
 #include "base/why.h"
+#include "base/zigzag.h"
 
 #define VERSION	  1U
 #define ENTRY_MAX 64U /* bytes of one */
@@ -44,16 +45,6 @@ int pw_ages_write_head(struct pw_buf *out, const struct pw_ages_head *head)
 	return pw_buf_error(out);
 }
 
-static uint64_t zigzag(uint64_t difference)
-{
-	return (difference << 1) ^ (difference >> 63 ? UINT64_MAX : 0);
-}
-
-static uint64_t unzigzag(uint64_t coded)
-{
-	return (coded >> 1) ^ (coded & 1 ? UINT64_MAX : 0);
-}
-
 int pw_ages_write(struct pw_buf *out, const struct pw_age *before, const struct pw_age *age)
 {
 	if (pw_buf_error(out) < 0)
@@ -63,9 +54,9 @@ int pw_ages_write(struct pw_buf *out, const struct pw_age *before, const struct 
 	pw_buf_uvarint(out, age->goid - before->goid);
 	pw_buf_u8(out, age->tracking_seq);
 	pw_buf_uvarint(out, (uint64_t)age->depth / 8 << 1 | age->at_least);
-	pw_buf_uvarint(out, zigzag(age->parked_since_ns - before->parked_since_ns));
-	pw_buf_uvarint(out, zigzag(age->born_after_ns - before->born_after_ns));
-	pw_buf_uvarint(out, zigzag(age->born_before_ns - before->born_before_ns));
+	pw_buf_uvarint(out, pw_zigzag(age->parked_since_ns - before->parked_since_ns));
+	pw_buf_uvarint(out, pw_zigzag(age->born_after_ns - before->born_after_ns));
+	pw_buf_uvarint(out, pw_zigzag(age->born_before_ns - before->born_before_ns));
 	return pw_buf_error(out);
 }
 
@@ -122,9 +113,9 @@ static bool read_entry(struct pw_bytes *in, const struct pw_age *before, struct 
 	depth = pw_bytes_uvarint(in);
 	age->at_least = depth & 1;
 	age->depth = (uint32_t)(depth >> 1) * 8;
-	age->parked_since_ns = before->parked_since_ns + unzigzag(pw_bytes_uvarint(in));
-	age->born_after_ns = before->born_after_ns + unzigzag(pw_bytes_uvarint(in));
-	age->born_before_ns = before->born_before_ns + unzigzag(pw_bytes_uvarint(in));
+	age->parked_since_ns = before->parked_since_ns + pw_unzigzag(pw_bytes_uvarint(in));
+	age->born_after_ns = before->born_after_ns + pw_unzigzag(pw_bytes_uvarint(in));
+	age->born_before_ns = before->born_before_ns + pw_unzigzag(pw_bytes_uvarint(in));
 	return pw_bytes_ok(in) && step && age->goid > before->goid && depth >> 1 <= UINT32_MAX / 8;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/vec.h"
 #include "base/why.h"
+#include "base/zigzag.h"
 #include "model/codec_walk.h"
 #include "model/storage.h"
 
@@ -17,16 +18,6 @@ static void pw_walk_flush(struct pw_walk *walk)
 	pw_buf_uvarint(walk->out, 0);
 	pw_buf_uvarint(walk->out, walk->zeros);
 	walk->zeros = 0;
-}
-
-static uint64_t zigzag(uint64_t difference)
-{
-	return (difference << 1) ^ (difference >> 63 ? UINT64_MAX : 0);
-}
-
-static uint64_t unzigzag(uint64_t coded)
-{
-	return (coded >> 1) ^ (coded & 1 ? UINT64_MAX : 0);
 }
 
 static uint64_t walk_decode(struct pw_walk *walk, uint64_t old, uint64_t max)
@@ -47,7 +38,7 @@ static uint64_t walk_decode(struct pw_walk *walk, uint64_t old, uint64_t max)
 		walk->zeros--;
 		return old;
 	}
-	value = old + unzigzag(coded);
+	value = old + pw_unzigzag(coded);
 	if (value > max) {
 		walk->failed = true;
 		return 0;
@@ -63,7 +54,7 @@ uint64_t pw_walk_value(struct pw_walk *walk, uint64_t now, uint64_t old, uint64_
 		walk->zeros++;
 	} else {
 		pw_walk_flush(walk);
-		pw_buf_uvarint(walk->out, zigzag(now - old));
+		pw_buf_uvarint(walk->out, pw_zigzag(now - old));
 	}
 	return now;
 }
