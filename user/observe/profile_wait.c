@@ -145,6 +145,8 @@ static int64_t time_left(const struct pw_wait *from, uint64_t monotonic_ns)
 {
 	if (from->kind == PW_WAIT_NETWORK && from->known && from->deadline_ns == 0)
 		return 0;
+	if (from->kind == PW_WAIT_NETWORK && from->known && from->deadline_ns < 0)
+		return -1; /* src/runtime/netpoll.go:netpolldeadlineimpl */
 	if (!from->known || from->deadline_ns <= 0 || !monotonic_ns)
 		return INT64_MIN;
 	return from->deadline_ns > (int64_t)monotonic_ns ? from->deadline_ns - (int64_t)monotonic_ns : -1;

@@ -128,6 +128,8 @@ static void no_deadline_an_unknown_and_a_passed_one_are_told_apart(void **state)
 	assert_int_equal(pw_profile_wait_of(profile, &from, PW_SYNC_NONE, NOW).deadline_ns, 3);
 	from.deadline_ns = NOW - 3;
 	assert_int_equal(pw_profile_wait_of(profile, &from, PW_SYNC_NONE, NOW).deadline_ns, -1);
+	from.deadline_ns = -1;
+	assert_int_equal(pw_profile_wait_of(profile, &from, PW_SYNC_NONE, NOW).deadline_ns, -1);
 	from.known = false;
 	assert_true(pw_profile_wait_of(profile, &from, PW_SYNC_NONE, NOW).deadline_ns == INT64_MIN);
 	from = (struct pw_wait){.kind = PW_WAIT_CHANNEL, .known = true, .deadline_ns = -1, .fd = 5};
