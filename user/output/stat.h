@@ -32,10 +32,10 @@ void pw_report_stat(struct pw_buf *out, const struct pw_stat_view *view);
 /*
  * One JSON object and a line end, on one line (one_line) or laid out: {schema_version, pid, process, go_version, time,
  * uptime_ns, interval_ns, goroutine_states {running ..}, numbers {..}, changes {..}, gc_cpu_fraction,
- * gc_pause_quantiles_ns [5], histograms {name: {unit, count, buckets [[from, below, count] ..]}}}. numbers: those of
- * runtime_numbers.h under their names, null where this Go version has none; gc_percent -1: off; memory_limit_bytes
- * null: none. changes: of the counters since the look before; null in the first. Buckets: since the program began,
- * those that are not empty, from (null: -infinity) inclusive, below (null: infinity) exclusive.
+ * gc_pause_quantiles_ns [5 or none], histograms {name: {unit, count, buckets [[from, below, count] ..]}}}. numbers:
+ * those of runtime_numbers.h under their names, null where this Go version has none; gc_percent -1: off;
+ * memory_limit_bytes null: none. changes: of the counters since the look before; null in the first. Buckets: since the
+ * program began, those that are not empty, from (null: -infinity) inclusive, below (null: infinity) exclusive.
  */
 void pw_view_stat(struct pw_buf *out, const struct pw_stat_view *view, bool one_line);
 

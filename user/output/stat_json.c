@@ -105,7 +105,7 @@ void pw_view_stat(struct pw_buf *out, const struct pw_stat_view *view, bool one_
 	write_changes(&json, view);
 	pw_json_key_double(&json, "gc_cpu_fraction", now->numbers.gc_cpu_fraction);
 	pw_json_key_array(&json, "gc_pause_quantiles_ns");
-	for (size_t i = 0; i < PW_PAUSE_QUANTILES; i++)
+	for (size_t i = 0; i < PW_PAUSE_QUANTILES && now->numbers.gc_pause_quantiles_ns[i] != PW_UNKNOWN; i++)
 		pw_json_u64(&json, now->numbers.gc_pause_quantiles_ns[i]);
 	pw_json_end(&json);
 	pw_json_key_object(&json, "histograms");
