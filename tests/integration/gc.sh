@@ -6,10 +6,10 @@
 begin gc
 versions=(1.19 1.21 1.22 1.23 1.24 1.25 1.26 1.27)
 
-watch() { # NAME PID [ARGS...]: its collections for 4 s in the background
+watch() { # NAME PID [ARGS...]: its collections for 3 s in the background
 	local name=$1 pid=$2
 	shift 2
-	"$parkwatch" gc -p "$pid" -d 4s --format gctrace "$@" >"$tmp/$name.got" 2>"$tmp/$name.said" &
+	"$parkwatch" gc -p "$pid" -d 3s --format gctrace "$@" >"$tmp/$name.got" 2>"$tmp/$name.said" &
 	watchers+=($!)
 	started+=($!)
 }
@@ -41,10 +41,14 @@ for version in "${versions[@]}"; do
 	tell "probes-$version" "forced 20" >/dev/null
 	watch "probes-$version" "$target_pid"
 done
+wait_until 10 test -s "$tmp/probes-1.27.got" || true
+tell probes-1.27 "leaks 3" >/dev/null
 wait "${watchers[@]}"
+contains "cycles that look for leaked goroutines are told as such" "$(cat "$tmp/probes-1.27.got")" \
+	'^gc [0-9]+ @[0-9.]+s [0-9]+% \(checking for goroutine leaks\): '
 for version in "${versions[@]}"; do
 	stop_target "probes-$version"
-	same_lines "probes-$version" "probes-$version.err" 40 0
+	same_lines "probes-$version" "probes-$version.err" 25 0
 	lacks "probes-$version: by probes" "$(cat "$tmp/probes-$version.said")" 'no probes'
 done
 
@@ -59,7 +63,7 @@ done
 wait "${watchers[@]}"
 for version in "${versions[@]}"; do
 	stop_target "polls-$version"
-	same_lines "polls-$version" "polls-$version.err" 12 2
+	same_lines "polls-$version" "polls-$version.err" 9 2
 done
 
 # ---- Debian's caddy and nats-server: Go 1.19, stripped, cgo ------------------------------------------------------------

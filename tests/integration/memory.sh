@@ -159,6 +159,23 @@ equal "daemon: none missed" 0 "$(metric parkwatch_gc_cycles_missed_total "$label
 stop_daemon || true
 
 # ---- what goes wrong ---------------------------------------------------------------------------------------------------
+died=0 odd=""
+for delay in 0.005 0.01 0.015 0.02 0.025 0.03 0.04 0.05; do
+	program "dies-$delay" 1.24 "hold 40"
+	"$parkwatch" memory -p "$target_pid" --json >"$tmp/dies.json" 2>"$tmp/dies.err" &
+	looker=$!
+	sleep "$delay" # not for anything to happen: each time it dies at another point of the look
+	stop_target "dies-$delay"
+	status=0
+	wait "$looker" || status=$?
+	case $status in
+	0) jq -e '.rss_bytes > 0' "$tmp/dies.json" >/dev/null || odd+=" $delay: $(head -3 "$tmp/dies.json")" ;;
+	2) [ "$(wc -l <"$tmp/dies.err")" = 1 ] && died=$((died + 1)) || odd+=" $delay: $(cat "$tmp/dies.err")" ;;
+	*) odd+=" $delay: status $status" ;;
+	esac
+done
+equal "a target that dies meanwhile: an answer, or one line and status 2" "" "$odd"
+between "and some of them did" 1 "$died" 8
 sleep 60 &
 started+=($!)
 one_line_error "not a Go program" 2 "not a Go program" "$parkwatch" memory -p $!

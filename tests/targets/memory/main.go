@@ -15,14 +15,17 @@
 //	gogc N         debug.SetGCPercent; 0: off
 //	churn N M      in the background: N MB of garbage a second in objects of M bytes (default 10 100)
 //	forced N       in the background: N collections a second
+//	leaks N        N collections that look for leaked goroutines too (Go 1.27; an error elsewhere)
 //	mem            runtime.MemStats
 package main
 
 import (
 	"errors"
+	"io"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"strconv"
 	"syscall"
 	"time"
@@ -41,7 +44,7 @@ var (
 func main() {
 	ctl.Serve(true, map[string]ctl.Command{
 		"hold": hold, "drop": drop, "free": free, "large": large, "stacks": stacks, "mmap": anonymous, "huge": huge,
-		"file": file, "shared": shared, "limit": limit, "gogc": gogc, "churn": churn, "forced": forced, "mem": mem,
+		"file": file, "shared": shared, "limit": limit, "gogc": gogc, "churn": churn, "forced": forced, "leaks": leaks, "mem": mem,
 	})
 }
 
@@ -226,6 +229,18 @@ func forced(args []string) (ctl.Answer, error) {
 		}
 	}()
 	return nil, nil
+}
+
+func leaks(args []string) (ctl.Answer, error) {
+	profile := pprof.Lookup("goroutineleak")
+	n, err := ctl.Number(args, 1)
+	if profile == nil {
+		return nil, errors.New("this Go version does not look for leaked goroutines")
+	}
+	for i := 0; err == nil && i < n; i++ {
+		err = profile.WriteTo(io.Discard, 0)
+	}
+	return nil, err
 }
 
 func mem([]string) (ctl.Answer, error) {
