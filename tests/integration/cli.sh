@@ -73,7 +73,7 @@ tell counts "leak 30" >/dev/null
 ps=$("$parkwatch" ps --standalone --json 2>"$tmp/err")
 mine=$(jq ".processes[] | select(.pid == $target_pid)" <<<"$ps")
 equal "ps --json has the documented fields" \
-	'["abilities","cost","exe","go_version","goroutines","module","pid","process","revision","service","sites","stripped"]' \
+	'["abilities","cost","exe","go_version","goroutines","heap_bytes","module","pid","process","revision","service","sites","stripped"]' \
 	"$(jq -c 'keys' <<<"$mine")"
 equal "ps: abilities" '{"events":["ok","reason"],"memory":["ok","reason"],"symbols":["ok","reason"]}' \
 	"$(jq -c '.abilities | map_values(keys)' <<<"$mine")"
