@@ -8,31 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "fuzz/memory_input.h"
 #include "model/record.h"
-#include "support/fake_mem.h"
 #include "target/goroutines.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void overwrite(struct fake_go *go, const uint8_t *data, size_t size)
-{
-	while (size >= 5) {
-		size_t region = data[0] % go->mem.count, length = (size_t)data[1] % 64 + 1,
-		       at = ((size_t)data[2] << 16 | (size_t)data[3] << 8 | data[4]) % (go->mem.regions[region].size);
-
-		data += 5;
-		size -= 5;
-		if (length > size)
-			length = size;
-		if (length > go->mem.regions[region].size - at)
-			length = go->mem.regions[region].size - at;
-		memcpy(go->mem.regions[region].bytes + at, data, length);
-		data += length;
-		size -= length;
-	}
-}
 
 static void check(const struct fake_go *go, const struct pw_census_result *result)
 {
@@ -60,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	go = fake_go_new(19 + data[0] % 9, data[1] % 64 + 1, data[1] % 5 + 1);
-	overwrite(go, data + 2, size - 2);
+	memory_overwrite(go, data + 2, size - 2);
 	if (pw_census_new(&census) || pw_births_new(&go->target.births))
 		abort();
 	for (int walk = 0; walk < 2; walk++) {

@@ -4,6 +4,8 @@
 //
 //	start N [DEPTH]   N goroutines, each parked below DEPTH (default 8) calls of one function, on a channel
 //	wake N            N of them run and park again
+//	profile LEVEL     the program takes its own goroutine profile (debug=LEVEL): {"wall_ns", "cpu_ns", "bytes"}
+//	gaps N            spins for N steps of a microsecond: {"p50_ns", "p99_ns", "p999_ns", "max_ns"} of their length
 package main
 
 import (
@@ -20,7 +22,7 @@ var (
 )
 
 func main() {
-	ctl.Serve(false, map[string]ctl.Command{"start": start, "wake": wake})
+	ctl.Serve(false, map[string]ctl.Command{"start": start, "wake": wake, "profile": profile, "gaps": gaps})
 }
 
 func start(args []string) (ctl.Answer, error) {
