@@ -43,6 +43,18 @@ if $kernel_writes; then
 	of_kernel 1.24 pie-cgo-stripped
 	of_kernel 1.27 external-stripped
 
+	# What most cores are of: somebody panicked.
+	for version in 1.19 1.24 1.27; do
+		rm -f "$tmp"/core "$tmp"/core.*
+		start_target "panic$version" "$(target running $version stripped)" panic
+		wait "$target_pid" 2>/dev/null || true
+		mv "$tmp"/core* "$tmp/panic.core"
+		core "$tmp/panic.core" --format debug2 >"$tmp/p.debug2"
+		check "go$version: a panic: every frame and offset is that of its own dump" "$compare" crash "$tmp/p.debug2" "$tmp/panic$version.err"
+		equal "go$version: down to the line that did it" 'main.follow(...)' "$(grep -A2 '^panic(' "$tmp/p.debug2" | tail -1)"
+		contains "go$version: which leads the page" "$(core "$tmp/panic.core")" '^panicking +1  running in main\.follow main\.go:[0-9]+$'
+	done
+
 	# A goroutine that nothing interrupts runs to the end: where, stands on the signal stack of its thread.
 	export GODEBUG=asyncpreemptoff=1
 	for version in 1.19 1.27; do
@@ -153,7 +165,7 @@ cut_to_tenths() { # CORE: "answers refusals", of nine
 read -r answers refusals <<<"$(cut_to_tenths "$file")"
 equal "gdb's core cut to tenths: what is left with what is missing, or one sentence why not" 9 $((answers + refusals))
 if $kernel_writes; then
-	read -r answers refusals <<<"$(cut_to_tenths "$tmp/waits-1.24-pie-stripped.core")"
+	read -r answers refusals <<<"$(cut_to_tenths "$tmp/waits-1.24-stripped.core")"
 	equal "the kernel's: all nine" 9 $((answers + refusals))
 	between "the kernel's: most of them with goroutines" 6 "$answers" 9
 fi

@@ -21,6 +21,9 @@ for version in 1.19 1.24 1.27; do
 	look "$target_pid" --format debug2 >"$tmp/p.debug2"
 	check "go$version: every frame and offset is that of the runtime's own dump" "$compare" dump "$tmp/p.debug2" "$tmp/dump"
 	check "go$version: the JSON is as its schema says" "$compare" schema "$tmp/schema.json" "$tmp/p.json"
+	equal "go$version: the fields that were promised, in that order, and no others at the top" \
+		'[["schema_version","pid","process","go_version","taken_at","duration_ns","total","skipped","groups"],["count","status","wait_reason","age_ns","runs","stack","created_by","labels","waiting_on","diagnosis"],[["min","median","max","at_least"],["function","file","line","inlined"],["function","file","line"],["kind","nil","closed","len","cap","receivers","senders","fd","deadline"],["rule","verdict","text"]]]' \
+		"$(jq -c '[keys_unsorted, (.groups[0] | keys_unsorted[:10]), ([.groups[] | select(.waiting_on.kind == "channel" and .diagnosis and .created_by)][0] | [.age_ns, .stack[0], .created_by, .waiting_on, .diagnosis] | map(keys_unsorted[:9]))]' "$tmp/p.json")"
 	equal "go$version: nothing stood but was said to run" "0" \
 		"$(jq '[.groups[] | select(.wait_reason == "chan send" and .runs > 0)] | length' "$tmp/p.json")"
 	equal "go$version: nil channels and empty selects are certain" '["certain"]' \

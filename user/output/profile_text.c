@@ -210,10 +210,20 @@ static void put_states(struct pw_buf *out, const struct pw_profile *profile)
 	pw_buf_putc(out, '\n');
 }
 
+/* Mostly why there is a core file. */
+static bool is_panicking(const struct pw_profile *profile, const struct pw_profile_group *group)
+{
+	for (uint32_t i = 0; group->status == PW_GOROUTINE_RUNNING && i < group->frame_count; i++)
+		if (!strcmp(pw_profile_string(profile, profile->frames[group->first_frame + i].function),
+			    "runtime.gopanic"))
+			return true;
+	return false;
+}
+
 /* Of the program's own groups; those of the runtime lead nothing. */
 static void put_leaders(struct pw_buf *out, const struct pw_profile *profile)
 {
-	const struct pw_profile_group *biggest = NULL, *oldest = NULL, *fastest = NULL;
+	const struct pw_profile_group *biggest = NULL, *oldest = NULL, *fastest = NULL, *panicking = NULL;
 	char number[PW_GROUPED_SIZE], age[PW_DURATION_SIZE], text[48];
 
 	for (size_t i = 0; i < profile->group_count; i++) {
@@ -227,6 +237,8 @@ static void put_leaders(struct pw_buf *out, const struct pw_profile *profile)
 			oldest = group;
 		if (group->growth > 0 && (!fastest || group->growth > fastest->growth))
 			fastest = group;
+		if (profile->from_core && is_panicking(profile, group))
+			panicking = group;
 	}
 	pw_buf_putc(out, '\n');
 	if (biggest)
@@ -240,6 +252,8 @@ static void put_leaders(struct pw_buf *out, const struct pw_profile *profile)
 		snprintf(text, sizeof(text), "+%s", pw_grouped((uint64_t)fastest->growth, number));
 		put_leader(out, profile, "growing", text, fastest);
 	}
+	if (panicking)
+		put_leader(out, profile, "panicking", pw_grouped(panicking->count, number), panicking);
 	put_states(out, profile);
 }
 

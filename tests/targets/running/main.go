@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 
 // running has goroutines that run all the time, each in another way: in calls of its own, in the vDSO (time.Now), on the
-// runtime's stack (allocation, growing stacks). For core files, where it can be told where each of them stood. With an
-// argument there is one only, and nothing can interrupt it.
+// runtime's stack (allocation, growing stacks). For core files, where it can be told where each of them stood. With the
+// argument "forever" there is one only, and nothing can interrupt it; with "panic" one that dies.
 package main
 
 import (
@@ -20,6 +20,11 @@ var (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "panic" {
+		go follow(nil, 3)
+		ctl.Serve(false, nil)
+		return
+	}
 	if len(os.Args) > 1 {
 		go forever(3)
 		ctl.Serve(false, nil)
@@ -44,6 +49,17 @@ func forever(depth int) {
 	for {
 		numbers[3]++
 	}
+}
+
+// follow dies of a nil pointer, a moment after the start.
+//
+//go:noinline
+func follow(pointer *uint64, depth int) uint64 {
+	if depth > 0 {
+		return follow(pointer, depth-1) + 1
+	}
+	time.Sleep(100 * time.Millisecond)
+	return *pointer
 }
 
 //go:noinline
