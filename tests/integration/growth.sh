@@ -12,11 +12,12 @@ services:
   "leak-*": leak
   "twin-*": twin
 rules:
+  PW-G02: {age: 2s}
   PW-G08: {enabled: no}
   PW-G10: {bucket: 1s, age: 2s, life: 20s, min_added: 20, min_slope: 10, confirm: 2, warmup: 0, clear: 3s}
 YAML
 declare -A rule=([send]=PW-G01 [receive]=PW-G01 [select]=PW-G03 [waitgroup]=PW-G05 [cond]=PW-G05 [sleep]=PW-G06
-	[ticker]=PW-G06 [mutex]=PW-G10 [iterator]=PW-G11)
+	[ticker]=PW-G06 [mutex]=PW-G10 [nil]=PW-G02 [iterator]=PW-G11)
 declare -A pid_of
 
 start_kind() { # NAME VERSION KIND [ARGS...]
@@ -29,12 +30,12 @@ start_kind() { # NAME VERSION KIND [ARGS...]
 }
 
 for version in 1.19 1.24 1.27; do
-	for kind in send select waitgroup ticker; do start_kind "leak-$kind-$version" "$version" "$kind"; done
+	for kind in send select waitgroup ticker nil; do start_kind "leak-$kind-$version" "$version" "$kind"; done
 	start_kind "twin-send-$version" "$version" send -heal 1500ms
 	start_kind "twin-select-$version" "$version" select -heal 4s
 done
 for kind in receive cond sleep mutex iterator; do start_kind "leak-$kind-1.27" 1.27 "$kind"; done
-for kind in sleep ticker mutex iterator; do start_kind "twin-$kind-1.27" 1.27 "$kind" -heal 3s; done
+for kind in sleep ticker mutex nil iterator; do start_kind "twin-$kind-1.27" 1.27 "$kind" -heal 3s; done
 start_daemon -c "$tmp/fast.yaml" --record "$tmp/recording"
 
 fired() { # PID: the rules that have fired for it
@@ -48,7 +49,7 @@ for name in "${!pid_of[@]}"; do
 	equal "$name is found under its rule" "${rule[$kind]} " "$(fired "${pid_of[$name]}")"
 done
 alert=$("$parkwatch" alerts --json --socket "$daemon_socket" | jq ".alerts[] | select(.pid == ${pid_of[leak-send-1.19]})")
-equal "with the go statement" "main.start 110" "$(jq -r '"\(.statement.function) \(.statement.line)"' <<<"$alert")"
+equal "with the go statement" "main.start 120" "$(jq -r '"\(.statement.function) \(.statement.line)"' <<<"$alert")"
 contains "the stack it is parked on" "$(jq -r '.parked_stack[0].function' <<<"$alert")" '^main\.'
 between "how fast it grows: 8 a second" 20000 "$(jq .growth_per_hour <<<"$alert")" 36000
 between "how many became old" 20000 "$(jq .arrivals_per_hour <<<"$alert")" 36000

@@ -155,7 +155,10 @@ static void program_park(const struct program *program, struct pw_record *draft,
 	park->count = program_live(from);
 	park->never_ran = from->runs_each ? 0 : park->count;
 	park->stacks = 1;
-	park->oldest_since_ns = draft->snapshot.section.taken_ns - 10 * PW_NS_PER_SEC;
+	park->oldest_since_ns = taken_ns - (from->parked_seconds ? from->parked_seconds : 10) * PW_NS_PER_SEC;
+	*pw_record_builder_park_age(builder, &park->first_age) =
+		(struct pw_record_age){.born_before_ns = park->oldest_since_ns, .count = park->count};
+	park->age_count = 1;
 	park->wait = (struct pw_record_wait){.kind = pw_record_builder_string(builder, "channel"),
 					     .known = true,
 					     .objects = from->objects ? from->objects : 1,

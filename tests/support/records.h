@@ -35,10 +35,11 @@ struct program_statement {
 	uint32_t line;
 	bool system;
 	uint64_t spawned, exited;
-	uint64_t initial;   /* born before we looked */
-	const char *caller; /* of the snapshot: who waits; NULL: main.publish */
-	uint32_t objects;   /* that they wait on; 0: one */
-	uint64_t runs_each; /* since the snapshot before */
+	uint64_t initial;	 /* born before we looked */
+	const char *caller;	 /* of the snapshot: who waits; NULL: main.publish */
+	uint32_t parked_seconds; /* before the snapshot; 0: 10 */
+	uint32_t objects;	 /* that they wait on; 0: one */
+	uint64_t runs_each;	 /* since the snapshot before */
 	uint32_t born[PROGRAM_SECONDS];
 	uint32_t oldest; /* first second with a living one */
 };

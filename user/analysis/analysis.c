@@ -24,6 +24,7 @@ static void process_free(void *value)
 
 	pw_pileups_done(&process->pileups);
 	pw_growth_done(&process->growth);
+	pw_blocked_done(&process->blocked);
 	free(process);
 }
 
@@ -69,6 +70,7 @@ static struct pw_process *process_of(struct pw_analysis *analysis, uint64_t id)
 	process->id = id;
 	pw_pileups_init(&process->pileups);
 	pw_growth_init(&process->growth);
+	pw_blocked_init(&process->blocked);
 	if (pw_table_put_u64(&analysis->processes, id, process) < 0) {
 		process_free(process);
 		return NULL;
@@ -90,6 +92,8 @@ int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *recor
 	pw_conditions_say_pending(&analysis->conditions, record);
 	pw_memory_growth_judge(&judge, &process->memory, record);
 	r = pw_pileups_judge(&judge, &process->pileups, record);
+	if (r >= 0)
+		r = pw_blocked_judge(&judge, &process->blocked, record);
 	return r < 0 ? r : pw_growth_judge(&judge, &process->growth, record);
 }
 

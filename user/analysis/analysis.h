@@ -42,6 +42,9 @@ struct pw_rules_config { /* every threshold is configurable; rule PW-G08, DETECT
 	uint64_t g10_clear_ns;	      /* 15 min without arrivals */
 	uint64_t g10_warmup_ns;	      /* 10 min: a process that is younger still fills up */
 
+	bool g02_enabled;
+	uint64_t g02_age_ns; /* 30 s: parked for so long on what can never wake them */
+
 	bool h01_enabled;	    /* live heap, DETECTORS 7.3 */
 	uint64_t h01_bucket_ns;	    /* 1 min: windows are 60 and 360 of it */
 	uint32_t h01_min_growth_mb; /* 32 */

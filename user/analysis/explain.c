@@ -227,3 +227,24 @@ void pw_explain_memory(struct pw_alert *alert, uint64_t peak)
 	snprintf(alert->reproduce, sizeof(alert->reproduce),
 		 heap ? "parkwatch heap -p %" PRId32 " --interval 60s" : "parkwatch memory -p %" PRId32, alert->pid);
 }
+
+void pw_explain_blocked(struct pw_alert *alert, uint64_t peak)
+{
+	char where[PLACE_SIZE], parked[NUMBER_SIZE], top[NUMBER_SIZE];
+	const char *plural = alert->parked == 1 ? "" : "s";
+
+	place(&alert->statement, where);
+	grouped(alert->parked, parked);
+	grouped(peak, top);
+	if (alert->state == PW_ALERT_RESOLVED || alert->state == PW_ALERT_GONE)
+		snprintf(alert->text, sizeof(alert->text), "%s: %s goroutine%s started at %s (peak %s)",
+			 alert->state == PW_ALERT_RESOLVED ? "resolved" : "unresolved when the process ended", parked,
+			 plural, where, top);
+	else
+		snprintf(alert->text, sizeof(alert->text),
+			 "%s goroutine%s started at %s can never wake: parked in %s for ever", parked, plural, where,
+			 alert->wait_reason);
+	snprintf(alert->hint, sizeof(alert->hint), "%s", hint(alert));
+	snprintf(alert->reproduce, sizeof(alert->reproduce), "parkwatch goroutines -p %" PRId32 " --with 'reason=%s'",
+		 alert->pid, alert->wait_reason);
+}

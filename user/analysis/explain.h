@@ -22,4 +22,7 @@ void pw_explain_growth(struct pw_alert *alert, uint64_t peak);
 /* The same for memory (PW-H01, PW-H03). */
 void pw_explain_memory(struct pw_alert *alert, uint64_t peak);
 
+/* The same for what can never be woken (PW-G02). */
+void pw_explain_blocked(struct pw_alert *alert, uint64_t peak);
+
 #endif

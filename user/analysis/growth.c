@@ -7,6 +7,7 @@
 
 #include "analysis/evidence.h"
 #include "analysis/explain.h"
+#include "analysis/park.h"
 #include "analysis/process.h"
 #include "analysis/survivors.h"
 #include "base/macros.h"
@@ -27,8 +28,7 @@
 #define STEADY_SAMPLES	  5 /* snapshots in which they ran at the same rate */
 #define STEADY_VARIATION  0.2
 #define LOW_SHARE	  0.5
-#define INNERMOST	  8U /* frames */
-#define LEAK_WINDOW	  1  /* from this window on it is called a leak, if there is a baseline */
+#define LEAK_WINDOW	  1 /* from this window on it is called a leak, if there is a baseline */
 #define SCALES		  PW_SURVIVOR_SCALES
 
 enum kind { CHANNEL, SELECT, WAITGROUP, SLEEPER, COROUTINE, OTHER, _KINDS };
@@ -69,42 +69,6 @@ void pw_growth_done(struct pw_growth *growth)
 
 /* --- which site a group belongs to -------------------------------------------------------------------------------- */
 
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-	for (int i = 0; i < 8; i++, value >>= 8)
-		hash = (hash ^ (value & 0xff)) * 0x100000001b3ULL;
-	return hash;
-}
-
-static uint64_t key_of(const struct pw_record *record, const struct pw_record_park *park)
-{
-	const struct pw_record_stack *stack = &record->stacks[park->stack];
-	uint64_t hash = mix(0xcbf29ce484222325ULL, record->statements[park->statement].gopc);
-
-	for (uint32_t i = 0; i < stack->count; i++)
-		hash = mix(hash, record->frames[stack->first + i].addr);
-	return hash;
-}
-
-static bool is_judged(const struct pw_record *record, const struct pw_record_park *park)
-{
-	const struct pw_record_statement *statement = &record->statements[park->statement];
-
-	return pw_status_parked(park->status) && park->stack != UINT32_MAX && !statement->system && statement->gopc &&
-	       statement->gopc != PW_STATEMENT_OTHER;
-}
-
-/* Do they wait in that function? It is among the innermost: below it are only the runtime's, and sync.runtime_*. */
-static bool waits_in(const struct pw_record *record, const struct pw_record_park *park, const char *function)
-{
-	const struct pw_record_stack *stack = &record->stacks[park->stack];
-
-	for (uint32_t i = 0; i < PW_MIN(stack->count, INNERMOST); i++)
-		if (!strcmp(pw_record_string(record, record->frames[stack->first + i].function), function))
-			return true;
-	return false;
-}
-
 static bool is_steady(const struct site *site)
 {
 	double mean = site->rate.mean;
@@ -126,7 +90,8 @@ static enum kind kind_of(const struct pw_record *record, const struct pw_record_
 		return SELECT;
 	if (!strncmp(reason, "coroutine", 9))
 		return COROUTINE;
-	if (waits_in(record, park, "sync.(*WaitGroup).Wait") || waits_in(record, park, "sync.(*Cond).Wait"))
+	if (pw_park_waits_in(record, park, "sync.(*WaitGroup).Wait") ||
+	    pw_park_waits_in(record, park, "sync.(*Cond).Wait"))
 		return WAITGROUP;
 	return OTHER;
 }
@@ -341,6 +306,7 @@ static void claim(const struct pw_judge *judge, struct site *site, const struct 
 		site->kind = kind_of(record, park, site);
 	claim.rule = rule_of[site->kind];
 	claim.holds = site->grows && park && is_enabled(judge->rules, site->kind) &&
+		      !(judge->rules->g02_enabled && pw_park_is_for_ever(record, park)) && /* PW-G02 says it */
 		      tick->uptime_ns >= judge->rules->g10_warmup_ns;
 	if (incident)
 		claim.low = (double)site->count <= LOW_SHARE * (double)incident->peak ||
@@ -356,7 +322,7 @@ static void claim(const struct pw_judge *judge, struct site *site, const struct 
 static struct site *site_of(struct pw_growth *growth, const struct pw_judge *judge, const struct pw_record *record,
 			    const struct pw_record_park *park)
 {
-	uint64_t key = key_of(record, park);
+	uint64_t key = pw_park_key(record, park);
 	struct site *site = pw_table_peek(&growth->sites, &key, sizeof(key));
 
 	if (site)
@@ -403,7 +369,7 @@ int pw_growth_judge(const struct pw_judge *judge, struct pw_growth *growth, cons
 		return 0;
 	for (size_t i = 0; i < record->snapshot.park_count; i++) {
 		const struct pw_record_park *park = &record->snapshot.parks[i];
-		struct site *site = is_judged(record, park) ? site_of(growth, judge, record, park) : NULL;
+		struct site *site = pw_park_is_judged(record, park) ? site_of(growth, judge, record, park) : NULL;
 		unsigned int windows;
 
 		if (!site || site->seen == tick.number)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "analysis/analysis.h"
+#include "analysis/blocked.h"
 #include "analysis/condition.h"
 #include "analysis/growth.h"
 #include "analysis/memory_growth.h"
@@ -38,6 +39,7 @@ struct pw_process {
 	uint64_t id;
 	struct pw_pileups pileups;
 	struct pw_growth growth;
+	struct pw_blocked blocked;
 	struct pw_memory_growth memory;
 };
 

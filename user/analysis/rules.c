@@ -82,6 +82,11 @@ static const struct pw_rule_parameter h03_parameters[] = {
 	{"clear", PW_PARAMETER_DURATION, FIELD(h03_clear_ns), SEC, 7 * 24 * HOUR, "resolved when it is so far away"},
 };
 
+static const struct pw_rule_parameter g02_parameters[] = {
+	{"enabled", PW_PARAMETER_BOOL, FIELD(g02_enabled), 0, 1, "judge by this rule"},
+	{"age", PW_PARAMETER_DURATION, FIELD(g02_age_ns), 0, 24 * HOUR, "parked for so long"},
+};
+
 #define ONLY_ENABLED(name, field)                                                                         \
 	static const struct pw_rule_parameter name[] = {                                                  \
 		{"enabled", PW_PARAMETER_BOOL, FIELD(field), 0, 1, "judge by this rule, as PW-G10 says"}, \
@@ -106,6 +111,18 @@ static const struct pw_rule rules[] = {
 		.hint = "Look for the other side of that channel: who should receive, send or close?",
 		.parameters = g01_parameters,
 		.parameter_count = ARRAY_SIZE(g01_parameters),
+	},
+	{
+		.id = "PW-G02",
+		.name = "nil channel, select without cases",
+		.level = PW_LEVEL_WARNING,
+		.text = "Goroutines wait on a nil channel or in a select without cases, which nothing can ever end. "
+			"One of "
+			"them may be meant to keep something alive (info); main's own does not count.",
+		.hint = "Look where the channel should have been made; a goroutine that has nothing to do should "
+			"return.",
+		.parameters = g02_parameters,
+		.parameter_count = ARRAY_SIZE(g02_parameters),
 	},
 	{
 		.id = "PW-G03",
@@ -219,6 +236,8 @@ void pw_rules_config_default(struct pw_rules_config *ret_config)
 		.g10_confirm = 3,
 		.g10_clear_ns = 900 * PW_NS_PER_SEC,
 		.g10_warmup_ns = 600 * PW_NS_PER_SEC,
+		.g02_enabled = true,
+		.g02_age_ns = 30 * PW_NS_PER_SEC,
 		.h01_enabled = true,
 		.h01_bucket_ns = 60 * PW_NS_PER_SEC,
 		.h01_min_growth_mb = 32,

@@ -71,6 +71,16 @@ var kinds = map[string]kind{
 			}
 		}
 	},
+	"nil": func(end <-chan struct{}) {
+		var c chan int
+		if end == nil {
+			<-c
+		}
+		select {
+		case <-c:
+		case <-end:
+		}
+	},
 	"mutex": func(end <-chan struct{}) {
 		var mutex sync.Mutex
 		mutex.Lock()

@@ -273,6 +273,61 @@ static void it_is_gone_with_its_process(void **state)
 	world_free(world);
 }
 
+/* PW-G02: at the second snapshot, whatever the windows. */
+static void what_can_never_wake_is_said_at_once(void **state)
+{
+	struct world *world = world_new("chan receive (nil chan)", NULL);
+	const struct pw_alert *alert = &world->seen[0];
+
+	(void)state;
+	program_spawn(&world->statement, 0, 3);
+	world->statement.parked_seconds = 20;
+	look(world, 0);
+	look(world, 10);
+	look(world, 20);
+	assert_int_equal(world->count, 0); /* not yet 30 s */
+	world->statement.parked_seconds = 40;
+	look(world, 30);
+	look(world, 40);
+	assert_int_equal(world->count, 1);
+	print_message("%s\n", alert->text);
+	assert_string_equal(alert->rule, "PW-G02");
+	assert_string_equal(alert->confidence, "certain");
+	assert_int_equal(alert->level, PW_LEVEL_WARNING);
+	assert_int_equal(alert->parked, 3);
+	program_end_oldest(&world->statement, 3);
+	look(world, 50);
+	look(world, 60);
+	assert_int_equal(world->count, 2);
+	assert_int_equal(world->seen[1].state, PW_ALERT_RESOLVED);
+	world_free(world);
+}
+
+static void one_that_waits_for_ever_is_worth_a_look_and_main_is_not(void **state)
+{
+	struct world *world = world_new("select (no cases)", NULL), *main_world = world_new("select (no cases)", NULL);
+
+	(void)state;
+	program_spawn(&world->statement, 0, 1);
+	program_spawn(&main_world->statement, 0, 1);
+	main_world->statement.function = "runtime.main";
+	world->statement.parked_seconds = main_world->statement.parked_seconds = 60;
+	for (uint32_t second = 0; second < 100; second += STEP) {
+		look(world, second);
+		look(main_world, second);
+	}
+	assert_int_equal(main_world->count, 0);
+	assert_int_equal(world->count, 1);
+	assert_int_equal(world->seen[0].level, PW_LEVEL_INFO);
+	program_spawn(&world->statement, 100, 5); /* a second one is a mistake: the level rises, and is told again */
+	look(world, 110);
+	assert_int_equal(world->count, 2);
+	assert_int_equal(world->seen[1].level, PW_LEVEL_WARNING);
+	assert_string_equal(world->seen[1].id, world->seen[0].id);
+	world_free(world);
+	world_free(main_world);
+}
+
 static void a_rule_that_is_off_says_nothing(void **state)
 {
 	struct pw_rules_config rules = quick_rules();
@@ -298,6 +353,8 @@ int main(void)
 		cmocka_unit_test(with_a_baseline_it_is_a_leak_and_a_warning),
 		cmocka_unit_test(it_is_resolved_when_no_new_ones_come),
 		cmocka_unit_test(it_is_gone_with_its_process),
+		cmocka_unit_test(what_can_never_wake_is_said_at_once),
+		cmocka_unit_test(one_that_waits_for_ever_is_worth_a_look_and_main_is_not),
 		cmocka_unit_test(a_rule_that_is_off_says_nothing),
 	};
 

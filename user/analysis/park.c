@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "analysis/park.h"
+
+#include <string.h>
+
+#include "base/macros.h"
+#include "model/record.h"
+
+#define INNERMOST 8U /* frames: below who waits are only the runtime's own, and sync.runtime_* */
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+	for (int i = 0; i < 8; i++, value >>= 8)
+		hash = (hash ^ (value & 0xff)) * 0x100000001b3ULL;
+	return hash;
+}
+
+uint64_t pw_park_key(const struct pw_record *record, const struct pw_record_park *park)
+{
+	const struct pw_record_stack *stack = &record->stacks[park->stack];
+	uint64_t hash = mix(0xcbf29ce484222325ULL, record->statements[park->statement].gopc);
+
+	for (uint32_t i = 0; i < stack->count; i++)
+		hash = mix(hash, record->frames[stack->first + i].addr);
+	return hash;
+}
+
+bool pw_park_is_judged(const struct pw_record *record, const struct pw_record_park *park)
+{
+	const struct pw_record_statement *statement = &record->statements[park->statement];
+
+	return pw_status_parked(park->status) && park->stack != UINT32_MAX && !statement->system && statement->gopc &&
+	       statement->gopc != PW_STATEMENT_OTHER;
+}
+
+bool pw_park_waits_in(const struct pw_record *record, const struct pw_record_park *park, const char *function)
+{
+	const struct pw_record_stack *stack = &record->stacks[park->stack];
+
+	for (uint32_t i = 0; i < PW_MIN(stack->count, INNERMOST); i++)
+		if (!strcmp(pw_record_string(record, record->frames[stack->first + i].function), function))
+			return true;
+	return false;
+}
+
+bool pw_park_is_for_ever(const struct pw_record *record, const struct pw_record_park *park)
+{
+	const char *reason = pw_record_string(record, park->reason);
+	const char *statement = pw_record_string(record, record->statements[park->statement].function);
+
+	return (strstr(reason, "(nil chan)") || strstr(reason, "(no cases)")) && strcmp(statement, "runtime.main") != 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_ANALYSIS_PARK_H
+#define PW_ANALYSIS_PARK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pw_record;
+struct pw_record_park;
+
+/* What detectors by stack ask of a group of parked goroutines. */
+
+/* One of the program's own, parked, with a go statement and a stack. */
+bool pw_park_is_judged(const struct pw_record *record, const struct pw_record_park *park);
+/* The same for the same go statement and stack, from snapshot to snapshot of one process. */
+uint64_t pw_park_key(const struct pw_record *record, const struct pw_record_park *park);
+/* Can nothing ever wake them: a nil channel, a select without cases? Not main: it may keep the program alive so. */
+bool pw_park_is_for_ever(const struct pw_record *record, const struct pw_record_park *park);
+/* Do they wait in that function ("sync.(*WaitGroup).Wait")? */
+bool pw_park_waits_in(const struct pw_record *record, const struct pw_record_park *park, const char *function);
+
+#endif
