@@ -75,6 +75,8 @@ equal "--by site: one group per go statement" "$(look "$target_pid" --once --jso
 equal "--by label" '[2]' "$(look "$target_pid" --once --json --by label:kind | jq -c '[.groups[] | select(.labels.kind == "labelled") | .count]')"
 goid=$(look "$target_pid" --once --format debug2 | sed -n 's/^goroutine \([0-9]*\) \[select (no cases)\]:/\1/p' | head -1)
 contains "--goroutine: one, with all that is known" "$(look "$target_pid" --goroutine "$goid")" "^goroutine $goid of .*select \(no cases\)"
+goid=$(look "$target_pid" --once --format debug2 | sed -n 's/^goroutine \([0-9]*\) \[select\]:/\1/p' | head -1)
+equal "--goroutine: each case of its select" 2 "$(look "$target_pid" --once --goroutine "$goid" | grep -c '^    case channel with ')"
 one_line_error "--goroutine: none of that number" 2 "no goroutine 999999" "$parkwatch" goroutines -p "$target_pid" --once --goroutine 999999
 look "$target_pid" --once --format svg >"$tmp/p.svg"
 check "the flame graph is XML" python3 -c 'import sys, xml.etree.ElementTree as t; t.parse(sys.argv[1])' "$tmp/p.svg"

@@ -110,6 +110,7 @@
 #define PW_WAIT_COND_STEPS_MAX	(1U << 16)   /* sudogs of Conds read one by one in a look: some 30 ms */
 #define PW_OWNED_LOCKS_MAX	65536U	     /* locks whose owners are looked for in a look */
 #define PW_OWNER_BYTES_MAX	(64U << 20)  /* of stacks looked through for them: some 50 ms */
+#define PW_WAIT_CASES_SHOWN	64U	     /* of one select, one by one */
 #define PW_WAIT_TIMERS_MAX	(1U << 16)   /* timers of all Ps read in a look: 6 MB */
 #define PW_LABELS_MAX		64U	     /* pprof labels of one goroutine; programs use two or three */
 #define PW_MSTATS_SIZE_MAX	(64 << 10)   /* inside mstats; 8 kB in Go 1.27 */

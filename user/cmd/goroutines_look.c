@@ -120,8 +120,10 @@ static int name_all(struct looking *looking)
 static int take(struct looking *looking, const struct pw_goroutines_values *values)
 {
 	const struct pw_build_facts *facts = &looking->target->build->facts;
-	struct pw_snapshot_options look = {
-		.memory_budget_bytes = MEMORY_BUDGET, .labels = !values->over_ns, .waits = !values->over_ns};
+	struct pw_snapshot_options look = {.memory_budget_bytes = MEMORY_BUDGET,
+					   .labels = !values->over_ns,
+					   .waits = !values->over_ns,
+					   .cases_of = values->goid};
 	struct pw_profile_source source = {.reason_names = facts->wait_reasons.name,
 					   .reason_count = facts->wait_reasons.count,
 					   .over = values->over_ns != 0,

@@ -34,6 +34,7 @@ void pw_profile_free(struct pw_profile *profile)
 		return;
 	free(profile->groups);
 	free(profile->goroutines);
+	free(profile->cases);
 	free(profile->frames);
 	free(profile->labels);
 	pw_intern_free(profile->strings);

@@ -105,6 +105,8 @@ struct pw_profile {
 	struct pw_profile_goroutine
 		*goroutines; /* by goid; may be absent (count 0) for a profile read back or merged */
 	size_t goroutine_count;
+	struct pw_profile_wait *cases; /* of the select of the one goroutine that was asked for */
+	size_t case_count;
 	struct pw_profile_frame *frames;
 	size_t frame_count;
 	struct pw_profile_label *labels;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/macros.h"
 #include "base/time.h"
 #include "base/vec.h"
@@ -48,6 +49,8 @@ struct pw_profile_builder {
 	PW_VEC(struct key) keys;
 	PW_VEC(struct pw_snapshot_pc) pcs;
 	PW_VEC(struct row) rows; /* of the last look; none with over */
+	struct pw_wait cases[PW_WAIT_CASES_SHOWN];
+	size_t case_count;
 	PW_VEC(struct label) labels;
 	PW_VEC(char) text;
 	uint32_t *slots; /* index of a key + 1, 0 free */
@@ -262,6 +265,9 @@ int pw_profile_builder_look(struct pw_profile_builder *builder, const struct pw_
 	builder->waits_cut = look->waits_cut;
 	builder->labels_cut = look->labels_cut;
 	builder->torn = look->torn;
+	builder->case_count = PW_MIN(look->case_count, ARRAY_SIZE(builder->cases));
+	if (builder->case_count)
+		memcpy(builder->cases, look->cases, builder->case_count * sizeof(builder->cases[0]));
 	pw_vec_reset(&builder->rows);
 	pw_vec_reset(&builder->labels);
 	pw_vec_reset(&builder->text);
@@ -459,6 +465,19 @@ static int add_rows(struct pw_profile_builder *builder, struct pw_profile *profi
 	return number_objects(builder, profile);
 }
 
+static int add_cases(const struct pw_profile_builder *builder, struct pw_profile *profile)
+{
+	if (!builder->case_count)
+		return 0;
+	profile->cases = calloc(builder->case_count, sizeof(*profile->cases));
+	if (!profile->cases)
+		return -ENOMEM;
+	for (size_t i = 0; i < builder->case_count; i++)
+		profile->cases[profile->case_count++] =
+			pw_profile_wait_of(profile, &builder->cases[i], PW_SYNC_NONE, builder->monotonic_ns);
+	return 0;
+}
+
 /* --over: the mean number of goroutines (at least 1) and the time of each state. */
 static void weigh(const struct pw_profile_builder *builder, struct pw_profile *profile)
 {
@@ -506,5 +525,7 @@ int pw_profile_builder_finish(struct pw_profile_builder *builder, struct pw_symb
 		return pw_profile_sort(profile);
 	}
 	r = add_rows(builder, profile);
+	if (!r)
+		r = add_cases(builder, profile);
 	return r ? r : pw_profile_summarize(profile);
 }

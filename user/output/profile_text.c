@@ -359,17 +359,11 @@ static void put_firing(struct pw_buf *out, const struct pw_profile_wait *wait, b
 		pw_buf_printf(out, ", every %s", pw_time_duration((uint64_t)wait->period_ns, period));
 }
 
-static void put_wait(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_wait *wait,
-		     uint32_t distinct)
+static void put_object(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_wait *wait)
 {
 	const char *kind = pw_profile_string(profile, wait->kind);
-	char number[PW_GROUPED_SIZE], duration[PW_DURATION_SIZE];
+	char duration[PW_DURATION_SIZE];
 
-	if (!*kind || (!wait->present && !wait->nil))
-		return;
-	pw_buf_puts(out, "    on ");
-	if (distinct > 1)
-		pw_buf_printf(out, "%s different objects; for example a ", pw_grouped(distinct, number));
 	if (!strcmp(kind, "channel") || !strcmp(kind, "select")) {
 		pw_buf_puts(out, wait->nil ? !strcmp(kind, "select") ? "no channel at all" : "nil channel" : "channel");
 		if (wait->capacity != UINT64_MAX && !wait->nil)
@@ -401,6 +395,28 @@ static void put_wait(struct pw_buf *out, const struct pw_profile *profile, const
 	if (strcmp(kind, "network") != 0)
 		put_firing(out, wait, !strcmp(kind, "timer"));
 	pw_buf_putc(out, '\n');
+}
+
+static void put_wait(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_wait *wait,
+		     uint32_t distinct)
+{
+	char number[PW_GROUPED_SIZE];
+
+	if (!wait->kind || (!wait->present && !wait->nil))
+		return;
+	pw_buf_puts(out, "    on ");
+	if (distinct > 1)
+		pw_buf_printf(out, "%s different objects; for example a ", pw_grouped(distinct, number));
+	put_object(out, profile, wait);
+}
+
+/* Of a select: each by itself. A case that sends is one of the senders, one that receives one of the receivers. */
+static void put_cases(struct pw_buf *out, const struct pw_profile *profile)
+{
+	for (size_t i = 0; i < profile->case_count; i++) {
+		pw_buf_puts(out, "    case ");
+		put_object(out, profile, &profile->cases[i]);
+	}
 }
 
 static void put_labels(struct pw_buf *out, const struct pw_profile *profile, uint32_t first, uint32_t count)
@@ -554,7 +570,10 @@ int pw_profile_write_goroutine(struct pw_buf *out, const struct pw_profile *prof
 	put_ages(out, group);
 	pw_buf_putc(out, '\n');
 	put_life(out, row, group);
-	put_wait(out, profile, &row->wait, 1);
+	if (profile->case_count)
+		put_cases(out, profile);
+	else
+		put_wait(out, profile, &row->wait, 1);
 	put_labels(out, profile, row->first_label, row->label_count);
 	put_stack(out, profile, group, true);
 	put_diagnosis(out, group);

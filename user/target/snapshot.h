@@ -95,6 +95,7 @@ struct pw_snapshot_options {
 	uint64_t memory_budget_bytes; /* of what is kept for goroutines, from the oldest on; 0: none */
 	bool labels;		      /* pprof labels: read on request only */
 	bool waits;		      /* what each waits on */
+	uint64_t cases_of;	      /* the goid of which each case of its select is told; 0: none */
 	struct pw_census *census;     /* borrowed: to walk with; NULL: one of its own */
 };
 
@@ -106,6 +107,8 @@ struct pw_snapshot_result {
 	size_t pc_count;
 	const struct pw_snapshot_label *labels;
 	size_t label_count;
+	const struct pw_wait *cases; /* of the goroutine that options.cases_of names */
+	size_t case_count;
 	uint64_t taken_ns, duration_ns, bytes_read; /* CLOCK_BOOTTIME */
 	uint64_t torn, stacks_read, stacks_kept;
 	uint64_t skipped; /* goroutines that are not there, or without their stack; why: */

@@ -146,12 +146,24 @@ static void close_gaps(struct pw_snapshot *snapshot)
 	snapshot->shown.count = kept;
 }
 
+static void tell_cases(struct pw_snapshot *snapshot)
+{
+	snapshot->result.cases = snapshot->cases;
+	snapshot->result.case_count = 0;
+	for (size_t i = 0; i < snapshot->shown.count && snapshot->options.cases_of; i++)
+		if (snapshot->shown.items[i].goid == snapshot->options.cases_of)
+			snapshot->result.case_count =
+				pw_waits_cases(snapshot->waits, i, snapshot->cases, ARRAY_SIZE(snapshot->cases));
+}
+
 void pw_snapshot_publish(struct pw_snapshot *snapshot)
 {
 	__typeof__(snapshot->seen) before = snapshot->seen;
 
-	if (snapshot->options.waits)
+	if (snapshot->options.waits) {
 		keep_objects(snapshot);
+		tell_cases(snapshot);
+	}
 	if (snapshot->gaps)
 		close_gaps(snapshot);
 	snapshot->seen = snapshot->seen_next;

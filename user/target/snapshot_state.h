@@ -96,6 +96,7 @@ struct pw_snapshot {
 	struct pw_swapped swapped;
 	struct pw_unwind_stack unwound;
 	struct pw_waits *waits;
+	struct pw_wait cases[PW_WAIT_CASES_SHOWN];
 	struct pw_owners *owners; /* snapshot_owners.c; while it looks */
 	struct pw_label_set *labels;
 	const struct pw_age *known; /* snapshot_known.c; borrowed */

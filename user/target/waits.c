@@ -450,7 +450,7 @@ static int read_channels(struct pw_waits *waits)
 			 take_channel, waits);
 }
 
-static void fill_channel(struct pw_waits *waits, const struct pw_waiter *waiter, struct pw_wait *wait)
+static void fill_channel(const struct pw_waits *waits, const struct pw_waiter *waiter, struct pw_wait *wait)
 {
 	const struct pw_channel *channel;
 
@@ -467,6 +467,32 @@ static void fill_channel(struct pw_waits *waits, const struct pw_waiter *waiter,
 		return;
 	wait->receivers = channel->receivers + (channel->any_receiver ? channel->cases : 0);
 	wait->senders = channel->senders + (channel->any_sender ? channel->cases : 0);
+}
+
+size_t pw_waits_cases(const struct pw_waits *waits, size_t index, struct pw_wait *ret_cases, size_t max)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < waits->cases.count; i++) {
+		const struct pw_case *one = &waits->cases.items[i];
+		struct pw_waiter waiter = waits->waiters.items[one->waiter];
+
+		if (waiter.index != index || count == max)
+			continue;
+		waiter.kind = PW_WAIT_CHANNEL;
+		waiter.object = one->channel;
+		waiter.channel = pw_addr_map_find(&waits->channel_at, one->channel);
+		ret_cases[count] = (struct pw_wait){.kind = PW_WAIT_CHANNEL,
+						    .length = PW_UNKNOWN,
+						    .capacity = PW_UNKNOWN,
+						    .receivers = PW_UNKNOWN,
+						    .senders = PW_UNKNOWN,
+						    .fd = -1,
+						    .deadline_ns = -1};
+		fill_channel(waits, &waiter, &ret_cases[count]);
+		pw_waits_fill_timer(waits, &waiter, &ret_cases[count++]);
+	}
+	return count;
 }
 
 static void fill(struct pw_waits *waits, struct pw_snapshot_goroutine *shown)

@@ -142,6 +142,6 @@ void pw_waits_fill_poll(struct pw_waits *waits, const struct pw_waiter *waiter, 
 
 /* After the channels. */
 int pw_waits_read_timers(struct pw_waits *waits) __attribute__((warn_unused_result));
-void pw_waits_fill_timer(struct pw_waits *waits, const struct pw_waiter *waiter, struct pw_wait *wait);
+void pw_waits_fill_timer(const struct pw_waits *waits, const struct pw_waiter *waiter, struct pw_wait *wait);
 
 #endif

@@ -158,7 +158,7 @@ int pw_waits_read_timers(struct pw_waits *waits)
 	return r == -ESRCH || r == -EPERM || r == -ENOMEM ? r : 0; /* else no deadline is known */
 }
 
-void pw_waits_fill_timer(struct pw_waits *waits, const struct pw_waiter *waiter, struct pw_wait *wait)
+void pw_waits_fill_timer(const struct pw_waits *waits, const struct pw_waiter *waiter, struct pw_wait *wait)
 {
 	uint32_t i = waiter->timer;
 
