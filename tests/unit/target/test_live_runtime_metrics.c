@@ -68,7 +68,7 @@ static void read_all(struct pw_runtime_metrics *metrics, const char *path, struc
 }
 
 #define NONE	    SIZE_MAX
-#define TRIES	    4 /* a goroutine of the runtime may wake up between its reading and ours: seen, one in 20 */
+#define TRIES	    8 /* a goroutine of the runtime may wake up between its reading and ours: seen, one in 20 */
 #define SPANS_SLACK (16 * 8192) /* a span for each of a few size classes; seen: one */
 
 /* What must be equal: number + plus - minus, up to a slack. */
