@@ -91,6 +91,7 @@ text=$(look "$target_pid")
 contains "linked out: said in a sentence" "$(head -1 <<<"$text")" 'keeps no heap profile, as nothing in it refers to runtime\.MemProfile'
 contains "linked out: sizes take its place" "$text" '^by size of objects'
 contains "linked out: types take its place" "$text" '^by type, of objects above 512 bytes'
+contains "linked out: ps says so" "$(PARKWATCH_SOCKET=none "$parkwatch" ps 2>/dev/null)" "^$target_pid .*, memory: it keeps no heap profile"
 one_line_error "linked out: no stacks for pprof" 2 'no profile to show' "$parkwatch" heap -p "$target_pid" --format folded
 HEAP_RATE=0 start_target zero "$(target heap 1.24 stripped)"
 contains "rate 0: said" "$(look "$target_pid" | head -1)" 'MemProfileRate is 0'

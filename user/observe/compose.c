@@ -78,13 +78,19 @@ static void events_remark(const struct pw_observation *observation, const struct
 /* Why memory is closed, or what of it cannot be used. */
 static void memory_remark(const struct pw_observation *observation, char reason[static REASON_MAX])
 {
-	const char *memory = observation->target->memory_reason, *numbers = observation->numbers.reason;
+	const struct pw_target *target = observation->target;
+	const char *memory = target->memory_reason, *numbers = observation->numbers.reason;
+	const char *heap = target->heap_remark ? target->heap_remark : "";
+	int used;
 
-	if (!observation->target->memory_ok || !*numbers)
+	if (!target->memory_ok) {
 		snprintf(reason, REASON_MAX, "%s", memory);
-	else
-		snprintf(reason, REASON_MAX, "%s%sthe runtime's own numbers are not read: %s", memory,
-			 *memory ? "; " : "", numbers);
+		return;
+	}
+	used = snprintf(reason, REASON_MAX, "%s%s%s", memory, *memory && *heap ? "; " : "", heap);
+	if (*numbers && used >= 0 && used < REASON_MAX)
+		snprintf(reason + used, (size_t)(REASON_MAX - used), "%sthe runtime's own numbers are not read: %s",
+			 used ? "; " : "", numbers);
 }
 
 static void write_abilities(struct pw_record *draft, const struct pw_observation *observation,

@@ -44,6 +44,7 @@ struct pw_target {
 	bool memory_ok;		  /* layout validated on the live process */
 	bool starting;		  /* not validated because its runtime was not yet up: try again soon */
 	char memory_reason[256];  /* why not, and what to do; or a remark */
+	const char *heap_remark;  /* why it keeps no heap profile (heap_profile.h), static; NULL or "": it does */
 	bool symbols_ok;
 	char symbols_reason[256];
 	bool events_ok; /* set by the owner of collect */

@@ -20,6 +20,7 @@
 #include "base/why.h"
 #include "model/record.h"
 #include "target/gread.h"
+#include "target/heap_profile.h"
 #include "target/runtime.h"
 #include "target/target.h"
 
@@ -357,6 +358,7 @@ int pw_target_validate(struct pw_target *target, const struct pw_procfs *procfs)
 	r = check_identity(target, procfs);
 	if (r)
 		return r;
+	target->heap_remark = target->memory_ok ? pw_heap_absence_text(pw_heap_absence(target)) : NULL;
 	target->state = target->memory_ok ? PW_TARGET_READABLE : PW_TARGET_DEGRADED;
 	return 0;
 }
