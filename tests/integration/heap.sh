@@ -96,6 +96,23 @@ one_line_error "linked out: no stacks for pprof" 2 'no profile to show' "$parkwa
 HEAP_RATE=0 start_target zero "$(target heap 1.24 stripped)"
 contains "rate 0: said" "$(look "$target_pid" | head -1)" 'MemProfileRate is 0'
 
+# ---- in the daemon -----------------------------------------------------------------------------------------------------------
+cp "$(target heap 1.24 stripped)" "$tmp/heapdaemon"
+start_target daemon "$tmp/heapdaemon"
+tell daemon "keep large 20" >/dev/null
+tell daemon "keep record 500" >/dev/null
+tell daemon "gc 2" >/dev/null
+printf 'include: [heapdaemon]\n' >"$tmp/daemon.yaml"
+start_daemon --config "$tmp/daemon.yaml" --record "$tmp/heap.rec"
+wait_until 30 sh -c "curl -fsS $daemon_url/metrics | grep -q '^parkwatch_heap_site_inuse_bytes'"
+equal "daemon: bytes in use by line" 1310720 "$(metric parkwatch_heap_site_inuse_bytes 'function="main.keepLarge"')"
+between "daemon: scaled" 320000 "$(metric parkwatch_heap_site_inuse_bytes 'function="main.keepRecord"')" 345000
+between "daemon: at most 32 lines and the rest" 3 "$(metric parkwatch_heap_site_inuse_bytes | wc -l)" 33
+stop_daemon
+check "daemon: the record holds them" grep -q main.keepLarge "$tmp/heap.rec"
+check "daemon: the recording is read" sh -c "'$parkwatch' replay '$tmp/heap.rec' | grep -qE '^[1-9][0-9]* records'"
+stop_target daemon
+
 # ---- where it allocates, by probes ----------------------------------------------------------------------------------------
 for way in "1.19 auto" "1.24 perf" "1.27 auto"; do
 	read -r version attach <<<"$way"

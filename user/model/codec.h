@@ -17,7 +17,7 @@ struct pw_why;
 
 /* Of the format. 2: snapshot, drift by go statement; 3: all numbers of the runtime, and its histograms;
  * 4: GC cycles, and where the RSS goes; 5: sampling of events, cost of snapshots. */
-#define PW_CODEC_VERSION 5U
+#define PW_CODEC_VERSION 6U
 
 /* Appends the difference of record to before (NULL: to nothing). 0 or the error of out. */
 int pw_codec_encode(struct pw_buf *out, const struct pw_record *record, const struct pw_record *before);

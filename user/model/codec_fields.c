@@ -199,7 +199,7 @@ _Static_assert(sizeof(struct pw_record_bucket) == 16, "walk_bucket");
 _Static_assert(sizeof(struct pw_record_frame) == 24, "walk_frame");
 _Static_assert(sizeof(struct pw_record_stack) == 8, "walk_stack");
 _Static_assert(sizeof(struct pw_record_identity) == 80, "walk_identity");
-_Static_assert(sizeof(struct pw_record) == 2240, "walk_record");
+_Static_assert(sizeof(struct pw_record) == 3848, "walk_record");
 
 static void walk_identity(struct pw_walk *walk, struct pw_record_identity *now, const struct pw_record_identity *old)
 {
@@ -512,4 +512,6 @@ void pw_walk_record(struct pw_walk *walk, struct pw_record *now, const struct pw
 		walk_buckets(walk, now, old);
 	if (walk->version >= 4)
 		pw_walk_memory(walk, now, old);
+	if (walk->version >= 6)
+		pw_walk_heap(walk, now, old);
 }

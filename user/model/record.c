@@ -273,6 +273,12 @@ static bool identity_ok(const struct pw_record *record)
 	for (size_t i = 0; i < _PW_ABILITY_MAX; i++)
 		if (record->abilities[i].reason >= record->string_count)
 			return false;
+	if (record->heap.site_count > PW_RECORD_HEAP_SITES_MAX)
+		return false;
+	for (size_t i = 0; i < record->heap.site_count; i++)
+		if (record->heap.site[i].function >= record->string_count ||
+		    record->heap.site[i].file >= record->string_count)
+			return false;
 	return isfinite(record->cost.cpu_percent) && isfinite(record->cost.budget_percent) &&
 	       isfinite(record->cost.snapshot_percent) && sampled_ok(&record->events.spawn) &&
 	       sampled_ok(&record->events.exit) && sampled_ok(&record->events.park);

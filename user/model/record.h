@@ -207,6 +207,15 @@ struct pw_record_bucket {   /* of a histogram of the runtime: runtime_numbers.h 
 	uint64_t count;	    /* since the program began */
 };
 
+/* Allocations at one line, whoever calls it: estimates, scaled by the sampling rate. */
+#define PW_RECORD_HEAP_SITES_MAX 32
+struct pw_record_heap_site {
+	pw_string function, file;
+	uint32_t line;
+	uint64_t inuse_bytes, inuse_objects, alloc_bytes;
+	int64_t growth_bytes; /* in use, since the look before this one */
+};
+
 struct pw_record {
 	uint64_t sequence;
 	uint64_t boot_ns, wall_ns; /* when the record was closed */
@@ -304,6 +313,15 @@ struct pw_record {
 		struct pw_memory_table table;
 		pw_string max_path, high_path; /* cgroups whose limits these are */
 	} memory;
+
+	struct { /* the runtime's heap profile by line: the biggest, and the fastest growing */
+		struct pw_section section;		  /* taken_ns: of the look */
+		uint64_t rate, cycle;			  /* bytes per sample; GC cycles whose numbers these are */
+		uint64_t sites, inuse_bytes, alloc_bytes; /* of all of the profile */
+		uint64_t cost_ns;			  /* of the look, CPU time */
+		uint64_t site_count;
+		struct pw_record_heap_site site[PW_RECORD_HEAP_SITES_MAX]; /* by bytes in use, falling */
+	} heap;
 
 	struct {
 		struct pw_section section;

@@ -60,6 +60,7 @@ void pw_observation_free(struct pw_observation *observation)
 	pw_record_builder_free(observation->builder);
 	pw_cycles_done(&observation->cycles);
 	pw_residency_done(&observation->residency);
+	pw_heap_sites_done(&observation->heap_sites);
 	pw_observed_numbers_done(&observation->numbers);
 	free(observation);
 }
@@ -288,11 +289,18 @@ static int look_at_memory(struct pw_observation *observation, uint64_t boot_ns, 
 {
 	uint64_t now_ns = pw_boot_ns();
 
+	const struct pw_observed_numbers *numbers = &observation->numbers;
+	int r;
+
 	if (!observation->options.memory_interval_ns || !observation->procfs)
 		return 0;
-	return pw_residency_work(&observation->residency, observation->target, observation->procfs,
-				 &observation->numbers, observation->options.memory_interval_ns, boot_ns,
-				 now_ns < end_ns ? end_ns - now_ns : 0);
+	r = pw_heap_sites_work(&observation->heap_sites, observation->target,
+			       numbers->taken_ns && !numbers->stale ? numbers->numbers.gc_cycles : PW_UNKNOWN,
+			       observation->options.memory_interval_ns, boot_ns);
+	return r < 0 ? r
+		     : pw_residency_work(&observation->residency, observation->target, observation->procfs,
+					 &observation->numbers, observation->options.memory_interval_ns, boot_ns,
+					 now_ns < end_ns ? end_ns - now_ns : 0);
 }
 
 int pw_observation_work(struct pw_observation *observation, uint64_t boot_ns)

@@ -11,6 +11,7 @@
 #include "observe/numbers.h"
 #include "observe/observe.h"
 #include "observe/parks.h"
+#include "observe/heap_sites.h"
 #include "observe/residency.h"
 #include "observe/statements.h"
 #include "target/goroutines.h"
@@ -88,6 +89,7 @@ struct pw_observation {
 
 	struct pw_cycles cycles; /* GC cycles with their numbers */
 	struct pw_residency residency;
+	struct pw_heap_sites heap_sites;
 	/* Totals of starts and ends while they are sampled: at the last moment that all were counted, and what memory
 	 * has to add to the estimates. */
 	struct pw_exact_totals {

@@ -56,6 +56,11 @@ int pw_heap_profiler_new(struct pw_heap_profiler **ret_profiler)
 	return 0;
 }
 
+void pw_heap_profiler_limit(struct pw_heap_profiler *profiler, uint32_t buckets)
+{
+	profiler->buckets.max = PW_MIN(buckets, PW_HEAP_BUCKETS_MAX);
+}
+
 void pw_heap_profiler_free(struct pw_heap_profiler *profiler)
 {
 	if (!profiler)
@@ -240,8 +245,8 @@ static int walk(struct pw_heap_profiler *profiler, struct pw_target *target, con
 		uint32_t known;
 		int r;
 
-		if (++profiler->steps > PW_HEAP_BUCKETS_MAX) {
-			profiler->look.broken = "it is longer than any program's";
+		if (++profiler->steps > profiler->buckets.max) {
+			profiler->look.broken = "it is longer than is read at a time";
 			break;
 		}
 		if (addr % 8 || addr >= PW_USER_ADDRESS_MAX) {

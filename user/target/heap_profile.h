@@ -51,6 +51,8 @@ enum pw_heap_absence pw_heap_absence(struct pw_target *target);
 
 struct pw_heap_profiler;
 int pw_heap_profiler_new(struct pw_heap_profiler **ret_profiler) __attribute__((warn_unused_result));
+/* At most so many buckets, newest first; the rest is left out, and the look says so. */
+void pw_heap_profiler_limit(struct pw_heap_profiler *profiler, uint32_t buckets);
 void pw_heap_profiler_free(struct pw_heap_profiler *profiler);
 
 /*
