@@ -66,6 +66,8 @@ static void put_whose(struct pw_buf *out, const struct pw_profile *profile)
 /* "; 12 skipped (9 swapped out, 3 over the time budget)" */
 static void put_skipped(struct pw_buf *out, const struct pw_profile *profile)
 {
+	uint64_t told = profile->skipped_swapped + profile->skipped_time + profile->skipped_memory;
+	uint64_t rest = profile->skipped > told ? profile->skipped - told : 0;
 	const struct {
 		uint64_t count;
 		const char *why;
@@ -73,9 +75,7 @@ static void put_skipped(struct pw_buf *out, const struct pw_profile *profile)
 		{profile->skipped_swapped, "swapped out"},
 		{profile->skipped_time, "over the time budget"},
 		{profile->skipped_memory, "over the memory budget"},
-		{profile->skipped - PW_MIN(profile->skipped,
-					   profile->skipped_swapped + profile->skipped_time + profile->skipped_memory),
-		 "unreadable"},
+		{rest, "unreadable"},
 	};
 	char number[PW_GROUPED_SIZE];
 	const char *before = " (";
