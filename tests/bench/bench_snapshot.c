@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/huge.h"
 #include "base/log.h"
 #include "base/macros.h"
 #include "base/procfs.h"
@@ -162,6 +163,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: bench_snapshot PID [ROUNDS] [waits] | PID for-ever\n");
 		return 3;
 	}
+	pw_huge_init();
 	if (pw_procfs_open(&procfs, "/proc") || pw_reader_start(&reader) ||
 	    pw_target_open(&target, pid, &procfs, reader, &why) || pw_procfs_maps(&procfs, pid, &maps)) {
 		fprintf(stderr, "cannot open %d: %s\n", pid, why.text);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "base/huge.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -8,6 +9,11 @@
 #include "base/macros.h"
 
 #define HUGE_PAGE ((size_t)2 << 20) /* x86-64, and arm64 with pages of 4 kB; elsewhere it only aligns */
+
+void pw_huge_init(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, PW_HUGE_FROM_BYTES);
+}
 
 void *pw_huge_alloc(size_t bytes)
 {

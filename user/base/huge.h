@@ -9,6 +9,9 @@
  */
 #define PW_HUGE_FROM_BYTES (4u << 20)
 
+/* Once, before threads: what is that large always has a mapping of its own and goes back to the host when it is freed.
+ * (malloc's own threshold grows up to 32 MB; arrays that come and go made a heap of twice their size by that.) */
+void pw_huge_init(void);
 /* Not zeroed; given back with free(). NULL: no memory. */
 void *pw_huge_alloc(size_t bytes);
 /* As realloc, of which `used` bytes are kept. NULL: no memory, then the old one is as it was. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/huge.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/macros.h"
@@ -54,6 +55,7 @@ int main(int argc, char **argv)
 		pw_buf_done(&out);
 		return PW_EXIT_USAGE;
 	}
+	pw_huge_init();
 	command = find(argv[1]);
 	return command ? command->run(command, argc - 1, argv + 1) : unknown(argv[1]);
 }

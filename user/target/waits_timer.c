@@ -92,7 +92,7 @@ static int list_timers(struct pw_waits *waits, uint64_t *addrs, size_t *ret_coun
 	_cleanup_free_ struct pw_runtime_ps *ps = malloc(sizeof(*ps));
 	_cleanup_free_ struct pw_mem_range *ranges = calloc(PW_PS_MAX, sizeof(*ranges));
 	_cleanup_free_ struct heap *heaps = calloc(PW_PS_MAX, sizeof(*heaps));
-	uint64_t heap_at = (uint64_t)(waits->field.p_timers + PW_MAX(waits->field.timers_heap, 0));
+	uint64_t heap_at = (uint64_t)waits->field.p_timers + (uint64_t)PW_MAX(waits->field.timers_heap, 0);
 	int r = ps && ranges && heaps ? pw_runtime_read_ps(waits->target, ps) : -ENOMEM;
 
 	if (r)
