@@ -101,7 +101,8 @@ static void put_largest(struct pw_buf *out, const struct pw_memory_view *view)
 	case PW_MEMORY_STACKS:
 		pw_buf_puts(out, "stacks");
 		if (is_known(table->goroutines))
-			pw_buf_printf(out, " of %" PRIu64 " goroutines", table->goroutines);
+			pw_buf_printf(out, " of %" PRIu64 " goroutine%s", table->goroutines,
+				      table->goroutines == 1 ? "" : "s");
 		pw_buf_printf(out, ": `parkwatch goroutines -p %d` says who they are", view->pid);
 		break;
 	case PW_MEMORY_RUNTIME:
@@ -176,7 +177,7 @@ static void note_kind(const struct pw_memory_view *view, enum pw_memory_kind kin
 		pw_buf_printf(out, "besides, %s were returned to the system",
 			      pw_size_text(table->released_bytes, size));
 	else if (kind == PW_MEMORY_STACKS && is_known(table->goroutines))
-		pw_buf_printf(out, "%" PRIu64 " goroutines", table->goroutines);
+		pw_buf_printf(out, "%" PRIu64 " goroutine%s", table->goroutines, table->goroutines == 1 ? "" : "s");
 	else if (kind == PW_MEMORY_NON_GO && !table->detailed)
 		pw_buf_puts(out, "what nobody else accounts for");
 	else if (kind == PW_MEMORY_NON_GO && table->c_heap_bytes && is_known(table->c_heap_bytes))
