@@ -69,4 +69,13 @@ start_containerd
 healthy containerd
 start_esbuild
 healthy esbuild
+mkfifo "$tmp/lsp"
+"$(server tsgo)" --lsp --stdio <"$tmp/lsp" >"$tmp/lsp.log" 2>&1 &
+server_pid=$!
+started+=("$server_pid")
+exec {lsp}>"$tmp/lsp"
+goroutines_of() { "$parkwatch" ps --json 2>/dev/null | jq -e ".processes[] | select(.pid == $1 and .goroutines > 3)"; }
+check "tsgo starts" wait_until 20 goroutines_of "$server_pid"
+healthy tsgo
+exec {lsp}>&-
 pass
