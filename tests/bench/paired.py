@@ -1,18 +1,50 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Paired measurements: A B A B ..., medians and ratios with their spread. No absolute time decides anything."""
+import json
+import math
 import os
 import statistics
 import subprocess
-import json
 
 
 def interleave(rounds, variants):
-    """Runs each variant once per round, in turn; gives {name: [value, ...]} in the order of the rounds."""
+    """Runs each variant once per round, forwards and backwards in turn; {name: [value, ...]} in the order of the rounds."""
     results = {name: [] for name in variants}
-    for _ in range(rounds):
-        for name, run in variants.items():
+    for turn in range(rounds):
+        for name, run in list(variants.items())[::-1 if turn % 2 else 1]:
             results[name].append(run())
     return results
+
+
+def confidence(values):
+    """Interval that holds the median with at least 95%, by order statistics; the whole range where there are too few."""
+    ordered, n, tail, rank = sorted(values), len(values), 0.0, 0
+    while rank < n // 2:
+        tail += math.comb(n, rank) / 2 ** n
+        if tail > 0.025:
+            break
+        rank += 1
+    rank = max(rank - 1, 0)
+    return ordered[rank], ordered[n - 1 - rank]
+
+
+def ratios(results, name, base, key=None):
+    """Of each pair."""
+    pick = (lambda value: value[key]) if key else (lambda value: value)
+    return [pick(value) / pick(reference) for value, reference in zip(results[name], results[base])]
+
+
+def show(values, form="{:.3f}"):
+    low, high = confidence(values)
+    return f"{form.format(median(values))} [{form.format(low)} .. {form.format(high)}]"
+
+
+def print_table(rows):
+    """Rows of texts; the first one is the head."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        print("  " + "  ".join(text.ljust(width) if i == 0 else text.rjust(width)
+                               for i, (text, width) in enumerate(zip(row, widths))).rstrip())
 
 
 def median(values):

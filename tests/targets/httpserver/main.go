@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 
-// httpserver says hello over HTTP on loopback; its first line has the address.
+// httpserver says hello over HTTP on loopback, and has the pages of net/http/pprof; its first line has the address.
 package main
 
 import (
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	_ "net/http/pprof"
 	"os"
 	"runtime"
 )
