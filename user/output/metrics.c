@@ -153,7 +153,10 @@ void pw_write_label(struct pw_buf *out, const char *name, const char *value)
 {
 	size_t size = strlen(value), written = 0;
 
-	pw_buf_printf(out, "%s%s=\"", out->size ? "," : "", name);
+	if (out->size)
+		pw_buf_putc(out, ',');
+	pw_buf_puts(out, name);
+	pw_buf_puts(out, "=\"");
 	for (size_t at = 0; at < size && written < LABEL_VALUE_MAX;) {
 		uint32_t code = 0;
 		size_t length = pw_utf8_next(value + at, size - at, &code);

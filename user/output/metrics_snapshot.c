@@ -90,10 +90,13 @@ static void parked_age(struct pw_writer *w, const struct pw_metric_target *t)
 	for (size_t i = 0; i < t->sites->row_count; i++) {
 		const struct pw_site_row *row = &t->sites->rows[i];
 
-		for (size_t q = 0; row->parked_aged && q < PW_PARKED_QUANTILES; q++) {
-			_cleanup_buf_ struct pw_buf more = PW_BUF_INIT(LABELS_MAX);
+		_cleanup_buf_ struct pw_buf more = PW_BUF_INIT(LABELS_MAX);
 
-			pw_buf_printf(&more, "%s,%s", row->labels, names[q]);
+		for (size_t q = 0; row->parked_aged && q < PW_PARKED_QUANTILES; q++) {
+			pw_buf_reset(&more);
+			pw_buf_puts(&more, row->labels);
+			pw_buf_putc(&more, ',');
+			pw_buf_puts(&more, names[q]);
 			pw_write_seconds(w, "", t->labels, pw_buf_text(&more), row->parked_ns[q]);
 		}
 	}
