@@ -2,9 +2,11 @@
 """Reading a process's memory: whole snapshots (snapshot.py), and the runtime's own numbers."""
 import json
 import os
+import statistics
 import subprocess
+import urllib.request
 
-from paired import Target
+from paired import Target, cpu_seconds
 from snapshot import bench_snapshot
 from subjects import ROOT, built
 
@@ -23,4 +25,24 @@ def runtime(rounds):
     return results
 
 
-BENCHES = {"snapshot": bench_snapshot, "runtime": runtime}
+def heap(rounds):
+    target = Target(built("heap", "1.24", "stripped"))
+    target.tell("buckets 50000")
+    target.tell("gc 2")
+    url = f"http://{target.tell('serve')['address']}/debug/pprof/heap"
+    theirs = []
+    for _ in range(rounds + 1):
+        before = cpu_seconds(target.pid)
+        urllib.request.urlopen(url).read()
+        theirs.append((cpu_seconds(target.pid) - before) * 1000)
+    program = os.path.join(ROOT, "build", "tests", "bench", "bench_heap")
+    values = json.loads(subprocess.run([program, str(target.pid), str(rounds)], check=True, stdout=subprocess.PIPE, text=True).stdout)
+    target.close()
+    own = statistics.mean(theirs[1:])
+    print(f"heap: {values['buckets']} buckets, {values['addresses']} addresses: read in {values['look_ms']:.1f} ms of CPU, {values['reads']} system"
+          f" calls; with names {values['sites_ms']:.1f} ms, as a pprof file {values['pprof_ms']:.1f} ms; its own /debug/pprof/heap {own:.0f} ms of"
+          f" its CPU: {values['look_ms'] / own:.2f}, {values['sites_ms'] / own:.2f} and {values['pprof_ms'] / own:.2f} of it")
+    return {**values, "own_ms": own}
+
+
+BENCHES = {"snapshot": bench_snapshot, "runtime": runtime, "heap": heap}
