@@ -89,8 +89,9 @@ static void put_runtime_head(const struct text *text)
 	const struct pw_heap_profile *heap = text->heap;
 	char size[PW_SIZE_TEXT_SIZE], number[PW_GROUPED_SIZE];
 
-	pw_buf_printf(text->out, "%s %s at %s sites", pw_size_text(total_of(text), size),
-		      text->alloc ? "allocated since the start" : "in use", pw_grouped(heap->site_count, number));
+	pw_buf_printf(text->out, "%s %s at %s site%s", pw_size_text(total_of(text), size),
+		      text->alloc ? "allocated since the start" : "in use", pw_grouped(heap->site_count, number),
+		      heap->site_count == 1 ? "" : "s");
 	if (heap->before_gc)
 		pw_buf_puts(text->out, ", before the first GC cycle");
 	else
