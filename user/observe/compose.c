@@ -122,7 +122,7 @@ static void write_sites(struct pw_record *draft, struct pw_record_builder *build
 	if (!target->build)
 		return;
 	draft->sites_section = section(PW_EXACT, counts ? counts->polled_ns : boot_ns);
-	for (size_t i = 0; i < _PW_EVENT_MAX; i++) {
+	for (size_t i = 0; i < PW_EVENT_ALLOC_SPAN; i++) { /* that and what follows is for heap --sample only */
 		const struct pw_site *from = &target->build->facts.sites[i];
 		struct pw_record_site *site = pw_record_builder_site(builder, NULL);
 
