@@ -88,8 +88,8 @@ static void update_words(struct pw_alert *alert, const struct pw_record *record,
 
 static const struct pw_words words = {.begin = begin_words, .update = update_words, .end = pw_explain_blocked};
 
-static void claim(const struct pw_judge *judge, struct site *site, const struct pw_record *record,
-		  const struct pw_record_park *park, const struct pw_tick *tick)
+static void judge_site(const struct pw_judge *judge, struct site *site, const struct pw_record *record,
+		       const struct pw_record_park *park, const struct pw_tick *tick)
 {
 	const struct evidence evidence = {.park = park, .count = site->count};
 	struct pw_claim claim = {.rule = "PW-G02",
@@ -152,7 +152,7 @@ int pw_blocked_judge(const struct pw_judge *judge, struct pw_blocked *blocked, c
 			continue;
 		site->seen = tick.number;
 		site->count = count;
-		claim(judge, site, record, park, &tick);
+		judge_site(judge, site, record, park, &tick);
 	}
 	pw_table_foreach(&blocked->sites, entry)
 	{
@@ -161,7 +161,7 @@ int pw_blocked_judge(const struct pw_judge *judge, struct pw_blocked *blocked, c
 		if (site->seen == tick.number)
 			continue;
 		site->count = 0;
-		claim(judge, site, record, NULL, &tick);
+		judge_site(judge, site, record, NULL, &tick);
 		if (!site->condition.incident)
 			pw_table_remove_u64(&blocked->sites, site->key);
 	}

@@ -288,17 +288,18 @@ static void note_onset(struct site *site, const struct pw_tick *tick)
 	site->onset_count = site->count - PW_MIN(site->count, (uint64_t)PW_MAX(site->verdict.added, 0.0));
 }
 
-static void claim(const struct pw_judge *judge, struct site *site, const struct pw_record *record,
-		  const struct pw_record_park *park, const struct pw_tick *tick)
+static void judge_site(const struct pw_judge *judge, struct site *site, const struct pw_record *record,
+		       const struct pw_record_park *park, const struct pw_tick *tick)
 {
 	const struct pw_incident *incident = site->condition.incident;
+	uint64_t keep_ns = PW_MAX(judge->rules->g10_clear_ns, site->verdict.window_ns / 4);
 	double baseline = baseline_of(site, 0);
 	const struct evidence evidence = {.site = site, .park = park, .tick = tick, .cold = baseline < 0};
 	struct pw_claim claim = {.subject = site->key,
 				 .gopc = site->gopc,
 				 .value = site->count,
 				 .baseline = baseline,
-				 .clear_ns = PW_MAX(judge->rules->g10_clear_ns, site->verdict.window_ns / 4),
+				 .clear_ns = keep_ns,
 				 .words = &words,
 				 .context = &evidence};
 
@@ -377,7 +378,7 @@ int pw_growth_judge(const struct pw_judge *judge, struct pw_growth *growth, cons
 		site->seen = tick.number;
 		windows = observe(judge, growth, site, record, park, &tick);
 		judge_windows(judge, growth, site, record, park, windows);
-		claim(judge, site, record, park, &tick);
+		judge_site(judge, site, record, park, &tick);
 	}
 	pw_table_foreach(&growth->sites, entry)
 	{
@@ -387,7 +388,7 @@ int pw_growth_judge(const struct pw_judge *judge, struct pw_growth *growth, cons
 			continue;
 		(void)observe(judge, growth, site, record, NULL, &tick);
 		site->grows = false;
-		claim(judge, site, record, NULL, &tick);
+		judge_site(judge, site, record, NULL, &tick);
 		if (site->empty >= EMPTY_MAX && !site->condition.incident)
 			pw_table_remove_u64(&growth->sites, site->key);
 	}

@@ -171,7 +171,7 @@ static int set_attached(struct taking *taking, bool attached, struct pw_why *ret
 
 static int read_stats(struct taking *taking)
 {
-	uint64_t sums[sizeof(struct pw_bpf_stats) / sizeof(uint64_t)];
+	uint64_t sums[sizeof(struct pw_bpf_stats) / sizeof(uint64_t)] = {0};
 	const struct pw_bpf_stats *stats = (const struct pw_bpf_stats *)sums;
 	uint32_t slot = SLOT;
 	int r = pw_map_read_one(&taking->collect->reader, &taking->collect->stats_shape, &slot, sums);
