@@ -47,7 +47,7 @@ static int naming_init(struct naming *naming, const uint64_t *pcs, size_t count)
 	if (!naming->ids)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		uint32_t next = (uint32_t)naming->named.count, id = next;
+		uint32_t next = (uint32_t)naming->named.count, id;
 		int r = 0;
 
 		id = pw_addr_map_add(&naming->map, pcs[i], next);
