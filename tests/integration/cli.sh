@@ -78,7 +78,7 @@ equal "ps --json has the documented fields" \
 equal "ps: abilities" '{"events":["ok","reason"],"memory":["ok","reason"],"symbols":["ok","reason"]}' \
 	"$(jq -c '.abilities | map_values(keys)' <<<"$mine")"
 equal "ps: probe sites" \
-	'["alloc_large","alloc_span","exit","gc_mark_termination","gc_start","gc_sweep","park","spawn","stw_end","stw_start"]' "$(jq -c '.sites | keys' <<<"$mine")"
+	'["exit","gc_mark_termination","gc_start","gc_sweep","park","spawn","stw_end","stw_start"]' "$(jq -c '.sites | keys' <<<"$mine")"
 equal "ps: a probe site" '["attached","counting","emulated","function","instruction","offset"]' "$(jq -c '.sites.park | keys' <<<"$mine")"
 equal "ps: goroutines" "$(tell counts stats | jq .goroutines)" "$(jq .goroutines <<<"$mine")"
 equal "ps: it is stripped" true "$(jq .stripped <<<"$mine")"

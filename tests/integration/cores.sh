@@ -20,10 +20,15 @@ crash() {
 
 # ---- the kernel's, of every version and way to build -----------------------------------------------------------------
 # Its own dump as it dies, written thread by thread, is the judge.
+settled() { # NAME: its groups, once all of them wait: writers fill their sockets first
+	tell "$1" groups >"$tmp/groups.json"
+	jq -e '[.groups[] | select(.function != "" and (.reason == "runnable" or .reason == "running")) | select(.function != "main.main")] | length == 0' "$tmp/groups.json"
+}
+
 of_kernel() { # VERSION FLAVOUR
 	local name=waits-$1-$2 status=0
 	start_target "$name" "$(target waits "$1" "$2")"
-	tell "$name" groups >"$tmp/groups.json"
+	wait_until 20 settled "$name" || true
 	crash "$name" "$target_pid"
 	core "$tmp/$name.core" --format debug2 >"$tmp/p.debug2" 2>"$tmp/err" || status=$?
 	equal "go$1 $2: status 0, nothing on stderr" "0 0" "$status $(wc -c <"$tmp/err")"

@@ -118,7 +118,7 @@ stop_target daemon
 for way in "1.19 auto" "1.24 perf" "1.27 auto"; do
 	read -r version attach <<<"$way"
 	start_target "sample$version" "$(target heap "$version" stripped)"
-	look "$target_pid" --sample 60s --json --budget none --attach "$attach" >"$tmp/sampled.json" 2>"$tmp/err" &
+	"$parkwatch" heap -p "$target_pid" --sample 60s --json --budget none --attach "$attach" >"$tmp/sampled.json" 2>"$tmp/err" &
 	sampling=$!
 	wait_until 20 grep -q sampling "$tmp/err"
 	for _ in 1 2 3 4; do tell "sample$version" "churn 1" >/dev/null; done
