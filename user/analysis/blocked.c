@@ -12,9 +12,8 @@
 #include "model/alert.h"
 #include "model/record.h"
 
-#define SITES_MAX     256U /* per process: each is a mistake in the program */
-#define CONFIRM	      2	   /* snapshots, DETECTORS 8: one census pair */
-#define GAP_SNAPSHOTS 3
+#define SITES_MAX 256U /* per process: each is a mistake in the program */
+#define CONFIRM	  2    /* snapshots, DETECTORS 8: one census pair */
 
 struct site {
 	uint64_t key, gopc, seen, count;
@@ -130,17 +129,10 @@ static struct site *site_of(struct pw_blocked *blocked, const struct pw_judge *j
 
 int pw_blocked_judge(const struct pw_judge *judge, struct pw_blocked *blocked, const struct pw_record *record)
 {
-	const struct pw_section *section = &record->snapshot.section;
-	uint64_t usual_ns = PW_MAX(record->snapshot.interval_ns, PW_NS_PER_SEC);
-	struct pw_tick tick = {
-		.number = blocked->number + 1, .taken_ns = section->taken_ns, .wall_ns = record->wall_ns};
+	struct pw_tick tick;
 
-	if (!section->present || section->quality == PW_STALE || section->taken_ns <= blocked->taken_ns)
+	if (!pw_park_tick(&blocked->last, record, &tick))
 		return 0;
-	if (blocked->taken_ns && section->taken_ns - blocked->taken_ns <= GAP_SNAPSHOTS * usual_ns)
-		tick.before_ns = blocked->taken_ns;
-	blocked->number++;
-	blocked->taken_ns = section->taken_ns;
 	for (size_t i = 0; i < record->snapshot.park_count; i++) {
 		const struct pw_record_park *park = &record->snapshot.parks[i];
 		uint64_t count = pw_park_is_judged(record, park) && pw_park_is_for_ever(record, park)

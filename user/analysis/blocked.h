@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "analysis/tick.h"
 #include "base/table.h"
 
 struct pw_judge;
@@ -15,7 +16,7 @@ struct pw_record;
  */
 struct pw_blocked {
 	struct pw_table sites; /* go statement and stack -> what is remembered of it */
-	uint64_t taken_ns, wall_ns, number;
+	struct pw_tick last;   /* at the last snapshot */
 };
 
 void pw_blocked_init(struct pw_blocked *blocked);

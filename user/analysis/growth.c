@@ -17,8 +17,7 @@
 
 #define SITES_MAX	  1000U /* per process, DETECTORS 12; about 5 kB each */
 #define EMPTY_MAX	  120U	/* snapshots without a goroutine before a site is forgotten */
-#define GAP_SNAPSHOTS	  3
-#define BASELINE_SAMPLES  60 /* buckets */
+#define BASELINE_SAMPLES  60	/* buckets */
 #define BASELINE_QUANTILE 0.999
 #define BASELINE_MIN_NS	  (7200 * PW_NS_PER_SEC)
 #define BASELINE_YOUNG	  2 /* factor on the margin until a day has been seen */
@@ -341,33 +340,13 @@ static struct site *site_of(struct pw_growth *growth, const struct pw_judge *jud
 	return site;
 }
 
-static bool next_tick(struct pw_growth *growth, const struct pw_record *record, struct pw_tick *ret_tick)
-{
-	const struct pw_section *section = &record->snapshot.section;
-	uint64_t usual_ns = PW_MAX(record->snapshot.interval_ns, PW_NS_PER_SEC);
-	bool gap = !growth->taken_ns || section->taken_ns - growth->taken_ns > GAP_SNAPSHOTS * usual_ns;
-
-	if (!section->present || section->quality == PW_STALE || section->taken_ns <= growth->taken_ns)
-		return false;
-	*ret_tick = (struct pw_tick){.number = ++growth->number,
-				     .taken_ns = section->taken_ns,
-				     .wall_ns = record->wall_ns,
-				     .before_ns = gap ? 0 : growth->taken_ns,
-				     .before_wall_ns = gap ? 0 : growth->wall_ns};
-	if (section->taken_ns > record->identity.start_time_ns)
-		ret_tick->uptime_ns = section->taken_ns - record->identity.start_time_ns;
-	growth->taken_ns = section->taken_ns;
-	growth->wall_ns = record->wall_ns;
-	growth->arriving = 0;
-	return true;
-}
-
 int pw_growth_judge(const struct pw_judge *judge, struct pw_growth *growth, const struct pw_record *record)
 {
 	struct pw_tick tick;
 
-	if (!next_tick(growth, record, &tick))
+	if (!pw_park_tick(&growth->last, record, &tick))
 		return 0;
+	growth->arriving = 0;
 	for (size_t i = 0; i < record->snapshot.park_count; i++) {
 		const struct pw_record_park *park = &record->snapshot.parks[i];
 		struct site *site = pw_park_is_judged(record, park) ? site_of(growth, judge, record, park) : NULL;

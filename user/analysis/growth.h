@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "analysis/tick.h"
 #include "base/table.h"
 
 struct pw_judge;
@@ -16,9 +17,8 @@ struct pw_record;
  */
 struct pw_growth {
 	struct pw_table sites; /* gopc and stack -> what is remembered of it */
-	uint64_t taken_ns, wall_ns;
-	uint64_t number;
-	size_t arriving; /* sites with arrivals at the last snapshot: so many tests are made at once */
+	struct pw_tick last;   /* at the last snapshot */
+	size_t arriving;       /* sites with arrivals at the last snapshot: so many tests are made at once */
 };
 
 void pw_growth_init(struct pw_growth *growth);

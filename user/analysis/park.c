@@ -3,10 +3,31 @@
 
 #include <string.h>
 
+#include "analysis/tick.h"
 #include "base/macros.h"
 #include "model/record.h"
 
-#define INNERMOST 8U /* frames: below who waits are only the runtime's own, and sync.runtime_* */
+#define INNERMOST     8U /* frames: below who waits are only the runtime's own, and sync.runtime_* */
+#define GAP_SNAPSHOTS 3
+
+bool pw_park_tick(struct pw_tick *last, const struct pw_record *record, struct pw_tick *ret_tick)
+{
+	const struct pw_section *section = &record->snapshot.section;
+	uint64_t usual_ns = PW_MAX(record->snapshot.interval_ns, PW_NS_PER_SEC);
+	bool gap = !last->taken_ns || section->taken_ns - last->taken_ns > GAP_SNAPSHOTS * usual_ns;
+
+	if (!section->present || section->quality == PW_STALE || section->taken_ns <= last->taken_ns)
+		return false;
+	*last = (struct pw_tick){.number = last->number + 1,
+				 .taken_ns = section->taken_ns,
+				 .wall_ns = record->wall_ns,
+				 .before_ns = gap ? 0 : last->taken_ns,
+				 .before_wall_ns = gap ? 0 : last->wall_ns};
+	if (section->taken_ns > record->identity.start_time_ns)
+		last->uptime_ns = section->taken_ns - record->identity.start_time_ns;
+	*ret_tick = *last;
+	return true;
+}
 
 static uint64_t mix(uint64_t hash, uint64_t value)
 {

@@ -7,9 +7,12 @@
 
 struct pw_record;
 struct pw_record_park;
+struct pw_tick;
 
 /* What detectors by stack ask of a group of parked goroutines. */
 
+/* Does the record hold a newer snapshot than that of *last? Then it is the next tick, in both. */
+bool pw_park_tick(struct pw_tick *last, const struct pw_record *record, struct pw_tick *ret_tick);
 /* One of the program's own, parked, with a go statement and a stack. */
 bool pw_park_is_judged(const struct pw_record *record, const struct pw_record_park *park);
 /* The same for the same go statement and stack, from snapshot to snapshot of one process. */
