@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "analysis/blocked.h"
+#include "analysis/detector.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,25 @@
 #include "base/macros.h"
 #include "model/alert.h"
 #include "model/record.h"
+
+static const struct pw_rule_parameter g02_parameters[] = {
+	{"enabled", PW_PARAMETER_BOOL, PW_RULE_FIELD(g02_enabled), 1, 0, 1, "judge by this rule"},
+	{"age", PW_PARAMETER_DURATION, PW_RULE_FIELD(g02_age_ns), 30 * PW_RULE_SEC, 0, 24 * PW_RULE_HOUR,
+	 "parked for so long"},
+};
+
+const struct pw_rule pw_rule_g02 = {
+	.id = "PW-G02",
+	.name = "nil channel, select without cases",
+	.level = PW_LEVEL_WARNING,
+	.text = "Goroutines wait on a nil channel or in a select without cases, which nothing can ever end. "
+		"One of "
+		"them may be meant to keep something alive (info); main's own does not count.",
+	.hint = "Look where the channel should have been made; a goroutine that has nothing to do should "
+		"return.",
+	.parameters = g02_parameters,
+	.parameter_count = ARRAY_SIZE(g02_parameters),
+};
 
 #define SITES_MAX 256U /* per process: each is a mistake in the program */
 #define CONFIRM	  2    /* snapshots, DETECTORS 8: one census pair */

@@ -1,11 +1,61 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "analysis/detect_heap.h"
+#include "analysis/detector.h"
 
 #include <math.h>
 
 #include "analysis/trend.h"
 #include "base/macros.h"
 #include "base/robust.h"
+
+static const struct pw_rule_parameter h01_parameters[] = {
+	{"enabled", PW_PARAMETER_BOOL, PW_RULE_FIELD(h01_enabled), 1, 0, 1, "judge by this rule"},
+	{"bucket", PW_PARAMETER_DURATION, PW_RULE_FIELD(h01_bucket_ns), PW_RULE_MIN, 0.5 * PW_RULE_SEC,
+	 10 * PW_RULE_MIN, "windows are 60 and 360 of these"},
+	{"min_growth_mb", PW_PARAMETER_COUNT, PW_RULE_FIELD(h01_min_growth_mb), 32, 0, 1e6,
+	 "so much over the window (and 25% or 15% of what there is)"},
+	{"novel_mb", PW_PARAMETER_COUNT, PW_RULE_FIELD(h01_novel_mb), 16, 0, 1e6,
+	 "so much above the baseline (and 10%)"},
+	{"confirm", PW_PARAMETER_COUNT, PW_RULE_FIELD(h01_confirm), 6, 1, 60, "at so many buckets in a row"},
+	{"clear", PW_PARAMETER_DURATION, PW_RULE_FIELD(h01_clear_ns), 15 * PW_RULE_MIN, 0, 24 * PW_RULE_HOUR,
+	 "resolved after so long, and a quarter of the window, without a sure slope"},
+};
+
+const struct pw_rule pw_rule_h01 = {
+	.id = "PW-H01",
+	.name = "live heap grows",
+	.level = PW_LEVEL_WARNING,
+	.text = "What is left of the heap after each GC climbs beyond chance, over an hour or six, and does "
+		"not slow "
+		"down as a cache that fills up does.",
+	.hint = "See which lines grow: parkwatch heap -p PID --interval 60s",
+	.parameters = h01_parameters,
+	.parameter_count = ARRAY_SIZE(h01_parameters),
+};
+
+static const struct pw_rule_parameter h03_parameters[] = {
+	{"enabled", PW_PARAMETER_BOOL, PW_RULE_FIELD(h03_enabled), 1, 0, 1, "judge by this rule"},
+	{"bucket", PW_PARAMETER_DURATION, PW_RULE_FIELD(h03_bucket_ns), PW_RULE_MIN, 0.5 * PW_RULE_SEC,
+	 10 * PW_RULE_MIN, "judged over 15 of these"},
+	{"share", PW_PARAMETER_NUMBER, PW_RULE_FIELD(h03_share), 0.7, 0, 1, "at least this share of the limit is used"},
+	{"eta", PW_PARAMETER_DURATION, PW_RULE_FIELD(h03_eta_ns), 30 * PW_RULE_MIN, PW_RULE_SEC, 24 * PW_RULE_HOUR,
+	 "the limit is so near, even by the lower bound of the pace"},
+	{"confirm", PW_PARAMETER_COUNT, PW_RULE_FIELD(h03_confirm), 3, 1, 60, "at so many looks in a row"},
+	{"clear", PW_PARAMETER_DURATION, PW_RULE_FIELD(h03_clear_ns), 2 * PW_RULE_HOUR, PW_RULE_SEC,
+	 7 * 24 * PW_RULE_HOUR, "resolved when it is so far away"},
+};
+
+const struct pw_rule pw_rule_h03 = {
+	.id = "PW-H03",
+	.name = "memory limit is near",
+	.level = PW_LEVEL_CRITICAL,
+	.text = "What the process's cgroup uses, without the page cache, climbs beyond chance and will soon "
+		"reach its "
+		"limit: the kernel then kills.",
+	.hint = "See where it goes: parkwatch memory -p PID",
+	.parameters = h03_parameters,
+	.parameter_count = ARRAY_SIZE(h03_parameters),
+};
 
 #define NS_PER_HOUR	   (3600.0 * (double)PW_NS_PER_SEC)
 #define FILLED_AT_LEAST	   0.6	/* GCs of an idle program come every 2 min: empty buckets are carried */

@@ -4,8 +4,46 @@
 #include <string.h>
 
 #include "analysis/analysis.h"
+#include "analysis/detector.h"
 #include "base/macros.h"
 #include "model/record.h"
+
+static const struct pw_rule_parameter g08_parameters[] = {
+	{"enabled", PW_PARAMETER_BOOL, PW_RULE_FIELD(g08_enabled), 1, 0, 1, "judge by this rule"},
+	{"tick", PW_PARAMETER_DURATION, PW_RULE_FIELD(g08_tick_ns), 10 * PW_RULE_SEC, 0.5 * PW_RULE_SEC,
+	 10 * PW_RULE_MIN, "time between two judgements"},
+	{"age", PW_PARAMETER_DURATION, PW_RULE_FIELD(g08_age_ns), 30 * PW_RULE_SEC, PW_RULE_SEC, PW_RULE_HOUR,
+	 "only goroutines at least this old count"},
+	{"min_count", PW_PARAMETER_COUNT, PW_RULE_FIELD(g08_min_count), 200, 1, 1e9,
+	 "fewer parked goroutines than this are no pile-up"},
+	{"baseline_factor", PW_PARAMETER_NUMBER, PW_RULE_FIELD(g08_baseline_factor), 3, 1, 1000,
+	 "fires above baseline_factor x baseline + baseline_margin"},
+	{"baseline_margin", PW_PARAMETER_COUNT, PW_RULE_FIELD(g08_baseline_margin), 100, 0, 1e9,
+	 "see baseline_factor; doubled while the baseline is less than a day old"},
+	{"rising_ticks", PW_PARAMETER_COUNT, PW_RULE_FIELD(g08_rising_ticks), 6, 1, 60,
+	 "must have risen in so many ticks in a row"},
+	{"exit_ratio", PW_PARAMETER_NUMBER, PW_RULE_FIELD(g08_exit_ratio), 0.10, 0, 1,
+	 "of those that reached the age meanwhile, at most this share may have ended"},
+	{"warmup", PW_PARAMETER_DURATION, PW_RULE_FIELD(g08_warmup_ns), 10 * PW_RULE_MIN, 0, 24 * PW_RULE_HOUR,
+	 "what a process younger than this does is not normal: it teaches the baseline nothing"},
+	{"baseline_min", PW_PARAMETER_DURATION, PW_RULE_FIELD(g08_baseline_ns), 2 * PW_RULE_HOUR, 0,
+	 30 * 24 * PW_RULE_HOUR,
+	 "so much healthy time makes a baseline; before that alerts are level info, confidence cold"},
+	{"clear", PW_PARAMETER_DURATION, PW_RULE_FIELD(g08_clear_ns), 5 * PW_RULE_MIN, 0, 24 * PW_RULE_HOUR,
+	 "resolved after so much time below 1.5 x baseline (cold: below half of the peak)"},
+};
+
+const struct pw_rule pw_rule_g08 = {
+	.id = "PW-G08",
+	.name = "parked pile-up",
+	.level = PW_LEVEL_WARNING,
+	.text = "Goroutines of one go statement pile up: those parked for longer than the age leave their "
+		"baseline, rise "
+		"tick by tick, and hardly any of them ends.",
+	.hint = "Look at what they wait for and who should end that wait.",
+	.parameters = g08_parameters,
+	.parameter_count = ARRAY_SIZE(g08_parameters),
+};
 
 /*
  * PW-G08, parked pile-up, the fast path of DETECTORS 7.4. With A the age and W the window of `rising_ticks` ticks:

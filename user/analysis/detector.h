@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "analysis/analysis.h"
 #include "model/alert.h"
 
 /*
@@ -22,7 +23,8 @@ struct pw_rule_parameter {
 	const char *name; /* key in the file, under rules: <id>: */
 	enum pw_parameter_type type;
 	size_t offset;	  /* into struct pw_rules_config */
-	double min, max;  /* inclusive; durations in ns */
+	double value;	  /* the default; durations in ns */
+	double min, max;  /* inclusive */
 	const char *text; /* one line for people */
 };
 
@@ -35,7 +37,18 @@ struct pw_rule {
 	size_t parameter_count;
 };
 
-const struct pw_rule *pw_rules(size_t *ret_count);
+/* All of them, by id. */
+const struct pw_rule *const *pw_rules(size_t *ret_count);
 const struct pw_rule *pw_rule_find(const char *id); /* NULL: no such rule */
+
+/* Each stands beside what judges by it. */
+extern const struct pw_rule pw_rule_g01, pw_rule_g02, pw_rule_g03, pw_rule_g05, pw_rule_g06, pw_rule_g08, pw_rule_g10,
+	pw_rule_g11, pw_rule_h01, pw_rule_h03;
+
+/* For the tables of their parameters. */
+#define PW_RULE_SEC	    1000000000.0
+#define PW_RULE_MIN	    (60 * PW_RULE_SEC)
+#define PW_RULE_HOUR	    (60 * PW_RULE_MIN)
+#define PW_RULE_FIELD(name) offsetof(struct pw_rules_config, name)
 
 #endif

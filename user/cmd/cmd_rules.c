@@ -17,11 +17,11 @@
 static size_t rule_ids(const char *ids[RULES_MAX])
 {
 	size_t count = 0, n;
-	const struct pw_rule *alerting = pw_rules(&n);
+	const struct pw_rule *const *alerting = pw_rules(&n);
 	const struct pw_diagnosis_rule *reading;
 
 	for (size_t i = 0; i < n && count < RULES_MAX; i++)
-		ids[count++] = alerting[i].id;
+		ids[count++] = alerting[i]->id;
 	reading = pw_diagnosis_rules(&n);
 	for (size_t i = 0; i < n && count < RULES_MAX; i++)
 		ids[count++] = reading[i].id;
@@ -32,13 +32,13 @@ static enum pw_exit list(void)
 {
 	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 20);
 	const struct pw_diagnosis_rule *reading;
-	const struct pw_rule *alerting;
+	const struct pw_rule *const *alerting;
 	size_t n;
 
 	pw_buf_puts(&out, "raise alerts (daemon, replay)\n");
 	alerting = pw_rules(&n);
 	for (size_t i = 0; i < n; i++)
-		pw_buf_printf(&out, "  %-7s %s\n", alerting[i].id, alerting[i].name);
+		pw_buf_printf(&out, "  %-7s %s\n", alerting[i]->id, alerting[i]->name);
 	pw_buf_puts(&out, "read a look at all goroutines (goroutines)\n");
 	reading = pw_diagnosis_rules(&n);
 	for (size_t i = 0; i < n; i++)

@@ -63,7 +63,7 @@ bool pw_setting_at(size_t index, struct pw_setting *ret_setting)
 		[PW_PARAMETER_NUMBER] = PW_SETTING_DOUBLE,
 	};
 	size_t rule_count, left = index;
-	const struct pw_rule *rules = pw_rules(&rule_count);
+	const struct pw_rule *const *rules = pw_rules(&rule_count);
 
 	if (index >= PW_SETTINGS_MAX)
 		return false;
@@ -79,12 +79,12 @@ bool pw_setting_at(size_t index, struct pw_setting *ret_setting)
 		return true;
 	}
 	left -= ARRAY_SIZE(rows);
-	for (size_t i = 0; i < rule_count; left -= rules[i].parameter_count, i++) {
-		const struct pw_rule_parameter *parameter = &rules[i].parameters[left];
+	for (size_t i = 0; i < rule_count; left -= rules[i]->parameter_count, i++) {
+		const struct pw_rule_parameter *parameter = &rules[i]->parameters[left];
 
-		if (left >= rules[i].parameter_count)
+		if (left >= rules[i]->parameter_count)
 			continue;
-		snprintf(ret_setting->key, sizeof(ret_setting->key), "rules.%s.%s", rules[i].id, parameter->name);
+		snprintf(ret_setting->key, sizeof(ret_setting->key), "rules.%s.%s", rules[i]->id, parameter->name);
 		ret_setting->kind = kinds[parameter->type];
 		ret_setting->offset = AT(rules) + parameter->offset;
 		ret_setting->min = parameter->min;

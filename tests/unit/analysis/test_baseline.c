@@ -135,7 +135,7 @@ static double value_of(const struct pw_rules_config *config, const struct pw_rul
 static void defaults_are_within_the_bounds_of_the_table(void **state)
 {
 	struct pw_rules_config config;
-	const struct pw_rule *rules;
+	const struct pw_rule *const *rules;
 	size_t count;
 
 	(void)state;
@@ -144,11 +144,11 @@ static void defaults_are_within_the_bounds_of_the_table(void **state)
 	assert_true(count >= 10);
 	assert_null(pw_rule_find("PW-G99"));
 	for (size_t rule = 0; rule < count; rule++) {
-		assert_ptr_equal(pw_rule_find(rules[rule].id), &rules[rule]);
-		for (size_t i = 0; i < rules[rule].parameter_count; i++) {
-			double value = value_of(&config, &rules[rule].parameters[i]);
+		assert_ptr_equal(pw_rule_find(rules[rule]->id), rules[rule]);
+		for (size_t i = 0; i < rules[rule]->parameter_count; i++) {
+			double value = value_of(&config, &rules[rule]->parameters[i]);
 
-			assert_true(value >= rules[rule].parameters[i].min && value <= rules[rule].parameters[i].max);
+			assert_true(value >= rules[rule]->parameters[i].min && value <= rules[rule]->parameters[i].max);
 		}
 	}
 }
