@@ -30,6 +30,7 @@ const struct pw_rule pw_rule_g02 = {
 		"return.",
 	.parameters = g02_parameters,
 	.parameter_count = ARRAY_SIZE(g02_parameters),
+	.off = pw_off_snapshot,
 };
 
 #define SITES_MAX 256U /* per process: each is a mistake in the program */

@@ -31,6 +31,7 @@ const struct pw_rule pw_rule_h01 = {
 	.hint = "See which lines grow: parkwatch heap -p PID --interval 60s",
 	.parameters = h01_parameters,
 	.parameter_count = ARRAY_SIZE(h01_parameters),
+	.off = pw_off_gc,
 };
 
 static const struct pw_rule_parameter h03_parameters[] = {
@@ -55,6 +56,7 @@ const struct pw_rule pw_rule_h03 = {
 	.hint = "See where it goes: parkwatch memory -p PID",
 	.parameters = h03_parameters,
 	.parameter_count = ARRAY_SIZE(h03_parameters),
+	.off = pw_off_memory_limit,
 };
 
 #define NS_PER_HOUR	   (3600.0 * (double)PW_NS_PER_SEC)

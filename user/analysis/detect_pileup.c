@@ -43,6 +43,7 @@ const struct pw_rule pw_rule_g08 = {
 	.hint = "Look at what they wait for and who should end that wait.",
 	.parameters = g08_parameters,
 	.parameter_count = ARRAY_SIZE(g08_parameters),
+	.off = pw_off_census,
 };
 
 /*

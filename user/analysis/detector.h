@@ -2,10 +2,12 @@
 #ifndef PW_ANALYSIS_DETECTOR_H
 #define PW_ANALYSIS_DETECTOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "analysis/analysis.h"
+#include "analysis/signals.h"
 #include "model/alert.h"
 
 /*
@@ -28,6 +30,9 @@ struct pw_rule_parameter {
 	const char *text; /* one line for people */
 };
 
+/* Why a rule cannot judge the process of the record (signals.h has the common ones); NULL: it can. Pure. */
+typedef const char *(*pw_rule_off_fn)(const struct pw_record *record, char *text, size_t size);
+
 struct pw_rule {
 	const char *id; /* "PW-G08" */
 	const char *name;
@@ -35,11 +40,13 @@ struct pw_rule {
 	const char *text, *hint;
 	const struct pw_rule_parameter *parameters;
 	size_t parameter_count;
+	pw_rule_off_fn off;
 };
 
 /* All of them, by id. */
 const struct pw_rule *const *pw_rules(size_t *ret_count);
 const struct pw_rule *pw_rule_find(const char *id); /* NULL: no such rule */
+bool pw_rule_is_enabled(const struct pw_rule *rule, const struct pw_rules_config *config);
 
 /* Each stands beside what judges by it. */
 extern const struct pw_rule pw_rule_g01, pw_rule_g02, pw_rule_g03, pw_rule_g05, pw_rule_g06, pw_rule_g08, pw_rule_g10,

@@ -58,6 +58,14 @@ const struct pw_rule *pw_rule_find(const char *id)
 	return NULL;
 }
 
+bool pw_rule_is_enabled(const struct pw_rule *rule, const struct pw_rules_config *config)
+{
+	for (size_t i = 0; i < rule->parameter_count; i++)
+		if (!strcmp(rule->parameters[i].name, "enabled"))
+			return *(const bool *)(const void *)((const char *)config + rule->parameters[i].offset);
+	return true;
+}
+
 /* In the largest unit that loses nothing. */
 static void put_duration(struct pw_buf *buf, uint64_t ns)
 {

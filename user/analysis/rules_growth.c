@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <stdio.h>
+
 #include "analysis/analysis.h"
 #include "analysis/detector.h"
 #include "base/macros.h"
+#include "model/record.h"
 
 /* What the rules of growth by survivors (growth.c) are called, say and ask: one rule by what the goroutines wait for.
  */
@@ -53,6 +56,7 @@ const struct pw_rule pw_rule_g01 = {
 	.hint = "Look for the other side of that channel: who should receive, send or close?",
 	.parameters = g01_parameters,
 	.parameter_count = ARRAY_SIZE(g01_parameters),
+	.off = pw_off_snapshot,
 };
 
 const struct pw_rule pw_rule_g03 = {
@@ -63,6 +67,7 @@ const struct pw_rule pw_rule_g03 = {
 	.hint = "Give the select a case that ends it: ctx.Done(), a timer, a channel that is closed.",
 	.parameters = g03_parameters,
 	.parameter_count = ARRAY_SIZE(g03_parameters),
+	.off = pw_off_snapshot,
 };
 
 const struct pw_rule pw_rule_g05 = {
@@ -73,6 +78,7 @@ const struct pw_rule pw_rule_g05 = {
 	.hint = "Look for an early return or a panic between Add and Done, Wait and Signal.",
 	.parameters = g05_parameters,
 	.parameter_count = ARRAY_SIZE(g05_parameters),
+	.off = pw_off_snapshot,
 };
 
 const struct pw_rule pw_rule_g06 = {
@@ -83,6 +89,7 @@ const struct pw_rule pw_rule_g06 = {
 	.hint = "Start the loop once, or tie it to a context; stop its ticker.",
 	.parameters = g06_parameters,
 	.parameter_count = ARRAY_SIZE(g06_parameters),
+	.off = pw_off_snapshot,
 };
 
 const struct pw_rule pw_rule_g10 = {
@@ -94,7 +101,19 @@ const struct pw_rule pw_rule_g10 = {
 	.hint = "Look at what they wait for and who should end that wait.",
 	.parameters = g10_parameters,
 	.parameter_count = ARRAY_SIZE(g10_parameters),
+	.off = pw_off_snapshot,
 };
+
+/* iter.Pull and runtime.corostart came with Go 1.23. */
+static const char *off_without_coroutines(const struct pw_record *record, char *text, size_t size)
+{
+	const char *version = pw_record_string(record, record->identity.go_version);
+	int minor;
+
+	if (sscanf(version, "go1.%d", &minor) == 1 && minor < 23)
+		return "iter.Pull came with Go 1.23";
+	return pw_off_snapshot(record, text, size);
+}
 
 const struct pw_rule pw_rule_g11 = {
 	.id = "PW-G11",
@@ -104,4 +123,5 @@ const struct pw_rule pw_rule_g11 = {
 	.hint = "Call stop of each iterator made by iter.Pull: defer it where it is made.",
 	.parameters = g11_parameters,
 	.parameter_count = ARRAY_SIZE(g11_parameters),
+	.off = off_without_coroutines,
 };
