@@ -6,67 +6,28 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/phrase.h"
 #include "base/macros.h"
 #include "base/time.h"
 #include "model/alert.h"
 #include "model/waitclass.h"
 
-#define NUMBER_SIZE 32
-#define PLACE_SIZE  138
 #define GROWTH_SIZE 128 /* with the place within alert->text, so that nothing is ever cut in the middle of a figure */
-
-/* "1,312" */
-static const char *grouped(uint64_t value, char text[NUMBER_SIZE])
-{
-	char digits[24];
-	int length = snprintf(digits, sizeof(digits), "%" PRIu64, value);
-	char *out = text;
-
-	for (int i = 0; i < length; i++) {
-		if (i && (length - i) % 3 == 0)
-			*out++ = ',';
-		*out++ = digits[i];
-	}
-	*out = 0;
-	return text;
-}
-
-/* "14:02 UTC": by arithmetic, as local time would ask the file system. */
-static const char *clock_text(uint64_t wall_ns, char text[NUMBER_SIZE])
-{
-	uint64_t minutes = wall_ns / (60 * PW_NS_PER_SEC);
-
-	snprintf(text, NUMBER_SIZE, "%02u:%02u UTC", (unsigned int)(minutes / 60 % 24), (unsigned int)(minutes % 60));
-	return text;
-}
-
-/* "main.handle (server.go:42)", or what is known of it. */
-static void place(const struct pw_alert_frame *frame, char text[PLACE_SIZE])
-{
-	const char *slash = strrchr(frame->file, '/');
-	const char *file = slash ? slash + 1 : frame->file;
-
-	if (!frame->function[0])
-		snprintf(text, PLACE_SIZE, "an unknown go statement");
-	else if (!file[0])
-		snprintf(text, PLACE_SIZE, "%.130s", frame->function);
-	else
-		snprintf(text, PLACE_SIZE, "%.80s (%.42s:%" PRIu32 ")", frame->function, file, frame->line);
-}
 
 static void explain_growth(const struct pw_alert *alert, const struct pw_pileup_evidence *evidence,
 			   char text[GROWTH_SIZE])
 {
-	char growth[NUMBER_SIZE], since[NUMBER_SIZE], baseline[NUMBER_SIZE], age[PW_DURATION_SIZE];
+	char growth[PW_PHRASE_NUMBER_SIZE], since[PW_PHRASE_NUMBER_SIZE], baseline[PW_PHRASE_NUMBER_SIZE],
+		age[PW_DURATION_SIZE];
 	double per_hour = fabs(alert->growth_per_hour);
 	uint64_t share = alert->parked ? PW_MIN(evidence->parked_old * 100 / alert->parked, (uint64_t)100) : 0;
 
 	pw_time_duration(evidence->age_ns, age);
 	snprintf(text, GROWTH_SIZE, "%" PRIu64 " %% older than %s; %c%s/h since %s (%s%s)", share, age,
 		 alert->growth_per_hour < 0 ? '-' : '+',
-		 grouped(per_hour < 1e15 ? (uint64_t)per_hour : UINT64_MAX, growth),
-		 clock_text(alert->onset_wall_ns, since), alert->baseline < 0 ? "no baseline yet" : "baseline ",
-		 alert->baseline < 0 ? "" : grouped((uint64_t)alert->baseline, baseline));
+		 pw_phrase_number(per_hour < 1e15 ? (uint64_t)per_hour : UINT64_MAX, growth),
+		 pw_phrase_clock(alert->onset_wall_ns, since), alert->baseline < 0 ? "no baseline yet" : "baseline ",
+		 alert->baseline < 0 ? "" : pw_phrase_number((uint64_t)alert->baseline, baseline));
 }
 
 static const char *hint(const struct pw_alert *alert)
@@ -102,12 +63,13 @@ static const char *hint(const struct pw_alert *alert)
 
 void pw_explain_pileup(struct pw_alert *alert, const struct pw_pileup_evidence *evidence)
 {
-	char where[PLACE_SIZE], growth[GROWTH_SIZE], parked[NUMBER_SIZE], peak[NUMBER_SIZE];
+	char where[PW_PHRASE_PLACE_SIZE], growth[GROWTH_SIZE], parked[PW_PHRASE_NUMBER_SIZE],
+		peak[PW_PHRASE_NUMBER_SIZE];
 	const char *reason = alert->wait_reason[0] ? alert->wait_reason : "an unknown wait";
 
-	place(&alert->statement, where);
-	grouped(alert->parked, parked);
-	grouped(evidence->peak, peak);
+	pw_phrase_place(&alert->statement, where);
+	pw_phrase_number(alert->parked, parked);
+	pw_phrase_number(evidence->peak, peak);
 	switch (alert->state) {
 	case PW_ALERT_RESOLVED:
 		snprintf(alert->text, sizeof(alert->text), "resolved: %s goroutines started at %s are parked (peak %s)",
@@ -146,14 +108,14 @@ static const char *growth_hint(const struct pw_alert *alert)
 
 void pw_explain_growth(struct pw_alert *alert, uint64_t peak)
 {
-	char where[PLACE_SIZE], parked[NUMBER_SIZE], top[NUMBER_SIZE], pace[NUMBER_SIZE], window[PW_DURATION_SIZE],
-		life[PW_DURATION_SIZE];
+	char where[PW_PHRASE_PLACE_SIZE], parked[PW_PHRASE_NUMBER_SIZE], top[PW_PHRASE_NUMBER_SIZE],
+		pace[PW_PHRASE_NUMBER_SIZE], window[PW_DURATION_SIZE], life[PW_DURATION_SIZE];
 	const char *reason = alert->wait_reason[0] ? alert->wait_reason : "an unknown wait";
 	double pace_per_hour = PW_MIN(PW_MAX(alert->growth_per_hour, 0.0), 1e15);
 
-	place(&alert->statement, where);
-	grouped(alert->parked, parked);
-	grouped(peak, top);
+	pw_phrase_place(&alert->statement, where);
+	pw_phrase_number(alert->parked, parked);
+	pw_phrase_number(peak, top);
 	switch (alert->state) {
 	case PW_ALERT_RESOLVED:
 		snprintf(alert->text, sizeof(alert->text),
@@ -172,7 +134,7 @@ void pw_explain_growth(struct pw_alert *alert, uint64_t peak)
 			alert->text, sizeof(alert->text),
 			"%s goroutines started at %s are parked in %s: +%s/h over %s, %.0f/h of the old ones end; they "
 			"surely live on for %s",
-			parked, where, reason, grouped((uint64_t)pace_per_hour, pace),
+			parked, where, reason, pw_phrase_number((uint64_t)pace_per_hour, pace),
 			pw_time_duration(alert->window_ns, window), alert->exits_per_hour,
 			pw_time_duration(alert->life_ns, life));
 		break;
@@ -182,30 +144,16 @@ void pw_explain_growth(struct pw_alert *alert, uint64_t peak)
 		 alert->pid);
 }
 
-#define SIZE_TEXT 24
-
-/* "1.9 GB" */
-static const char *bytes_text(double bytes, char text[SIZE_TEXT])
-{
-	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
-	size_t unit = 0;
-
-	for (; fabs(bytes) >= 1000 && unit + 1 < ARRAY_SIZE(units); unit++)
-		bytes /= 1000;
-	snprintf(text, SIZE_TEXT, unit && fabs(bytes) < 10 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
-	return text;
-}
-
 void pw_explain_memory(struct pw_alert *alert, uint64_t peak)
 {
-	char now[SIZE_TEXT], pace[SIZE_TEXT], top[SIZE_TEXT], first[SIZE_TEXT], window[PW_DURATION_SIZE],
-		since[NUMBER_SIZE];
+	char now[PW_PHRASE_BYTES_SIZE], pace[PW_PHRASE_BYTES_SIZE], top[PW_PHRASE_BYTES_SIZE],
+		first[PW_PHRASE_BYTES_SIZE], window[PW_DURATION_SIZE], since[PW_PHRASE_NUMBER_SIZE];
 	bool heap = !strcmp(alert->rule, "PW-H01"),
 	     ended = alert->state == PW_ALERT_RESOLVED || alert->state == PW_ALERT_GONE;
 
-	bytes_text(alert->value, now);
-	bytes_text(alert->growth_per_hour, pace);
-	bytes_text((double)peak, top);
+	pw_phrase_bytes(alert->value, now);
+	pw_phrase_bytes(alert->growth_per_hour, pace);
+	pw_phrase_bytes((double)peak, top);
 	if (ended)
 		snprintf(alert->text, sizeof(alert->text), "%s: %s at %s (peak %s)",
 			 alert->state == PW_ALERT_RESOLVED ? "resolved" : "unresolved when the process ended",
@@ -214,12 +162,12 @@ void pw_explain_memory(struct pw_alert *alert, uint64_t peak)
 		snprintf(alert->text, sizeof(alert->text),
 			 "the live heap grows by %s an hour over %s: %s now, %s at %s; what a GC leaves does not come "
 			 "back",
-			 pace, pw_time_duration(alert->window_ns, window), now, bytes_text(alert->value_onset, first),
-			 clock_text(alert->onset_wall_ns, since));
+			 pace, pw_time_duration(alert->window_ns, window), now,
+			 pw_phrase_bytes(alert->value_onset, first), pw_phrase_clock(alert->onset_wall_ns, since));
 	else
 		snprintf(alert->text, sizeof(alert->text),
 			 "memory is at its limit in %s: %s of %s used, +%s an hour; the kernel kills at the limit",
-			 pw_time_duration(alert->eta_ns, window), now, bytes_text(alert->limit, first), pace);
+			 pw_time_duration(alert->eta_ns, window), now, pw_phrase_bytes(alert->limit, first), pace);
 	snprintf(alert->hint, sizeof(alert->hint), "%s",
 		 heap ? "See which lines of code allocate what stays: those whose memory only grows."
 		      : "Free memory now: restart, or raise the limit; GOMEMLIMIT makes the collector work harder "
@@ -230,12 +178,12 @@ void pw_explain_memory(struct pw_alert *alert, uint64_t peak)
 
 void pw_explain_blocked(struct pw_alert *alert, uint64_t peak)
 {
-	char where[PLACE_SIZE], parked[NUMBER_SIZE], top[NUMBER_SIZE];
+	char where[PW_PHRASE_PLACE_SIZE], parked[PW_PHRASE_NUMBER_SIZE], top[PW_PHRASE_NUMBER_SIZE];
 	const char *plural = alert->parked == 1 ? "" : "s";
 
-	place(&alert->statement, where);
-	grouped(alert->parked, parked);
-	grouped(peak, top);
+	pw_phrase_place(&alert->statement, where);
+	pw_phrase_number(alert->parked, parked);
+	pw_phrase_number(peak, top);
 	if (alert->state == PW_ALERT_RESOLVED || alert->state == PW_ALERT_GONE)
 		snprintf(alert->text, sizeof(alert->text), "%s: %s goroutine%s started at %s (peak %s)",
 			 alert->state == PW_ALERT_RESOLVED ? "resolved" : "unresolved when the process ended", parked,
