@@ -6,7 +6,7 @@
 begin governor
 
 # ---- a leak is found in every state of the governor: two daemons that are asked again at the end ----------------------
-rules='rules: {PW-G08: {tick: 1s, age: 2s, min_count: 20, baseline_margin: 0, rising_ticks: 4, warmup: 0, clear: 2s}}'
+rules='rules: {PW-G08: {tick: 1s, age: 2s, min_count: 20, baseline_margin: 0, rising_ticks: 4, warmup: 0, clear: 2s}, PW-G09: {window: 1s, min_rate: 20, hold: 3s}}'
 cp "$(target leak_chan 1.19 stripped)" "$tmp/leaky"
 start_target leak "$tmp/leaky" -rate 50
 leak_pid=$target_pid
@@ -74,8 +74,8 @@ contains "all of it was judged" "$(cat "$tmp/judged")" '^judged$'
 for each in "${daemons[@]}"; do
 	read -r budget daemon_url daemon_pid <<<"$each"
 	socket=$tmp/leak-$budget.sock
-	fires() { "$parkwatch" alerts --json --socket "$socket" | jq -e '[.alerts[] | select(.state == "firing")] | length == 1'; }
-	check "a leak fires at budget $budget" wait_until 30 fires
+	fires() { "$parkwatch" alerts --json --socket "$socket" | jq -e '[.alerts[] | select(.state == "firing") | .rule] | sort == ["PW-G08", "PW-G09"]'; }
+	check "a leak fires at budget $budget, also as a storm" wait_until 30 fires
 	states=$(metrics | grep -E '^parkwatch_probe_governor' || true)
 	if [ "$budget" = 0 ]; then
 		contains "budget 0: no probes" "$states" 'state="off"'

@@ -14,6 +14,7 @@ services:
 rules:
   PW-G02: {age: 2s}
   PW-G08: {enabled: no}
+  PW-G09: {window: 1s, min_rate: 100, hold: 3s, warmup: 0}
   PW-G10: {bucket: 1s, age: 2s, life: 20s, min_added: 20, min_slope: 10, confirm: 2, warmup: 0, clear: 3s}
 YAML
 declare -A rule=([send]=PW-G01 [receive]=PW-G01 [select]=PW-G03 [waitgroup]=PW-G05 [cond]=PW-G05 [sleep]=PW-G06
@@ -29,7 +30,16 @@ start_kind() { # NAME VERSION KIND [ARGS...]
 	started+=("$!")
 }
 
+start_drain() { # NAME VERSION ARGS...
+	cp "$(target drains "$2" stripped)" "$tmp/$1"
+	"$tmp/$1" "${@:3}" >/dev/null 2>"$tmp/$1.err" </dev/null &
+	pid_of[$1]=$!
+	started+=("$!")
+}
+
 for version in 1.19 1.24 1.27; do
+	start_drain "storm-$version" "$version" -kind storm -rate 200
+	start_drain "twin-storm-$version" "$version" -kind storm -rate 200 -heal
 	for kind in send select waitgroup ticker nil; do start_kind "leak-$kind-$version" "$version" "$kind"; done
 	start_kind "twin-send-$version" "$version" send -heal 1500ms
 	start_kind "twin-select-$version" "$version" select -heal 4s
@@ -55,6 +65,13 @@ between "how fast it grows: 8 a second" 20000 "$(jq .growth_per_hour <<<"$alert"
 between "how many became old" 20000 "$(jq .arrivals_per_hour <<<"$alert")" 36000
 equal "that none of the old ones ended" 0 "$(jq '.exits_per_hour | floor' <<<"$alert")"
 contains "in a sentence" "$(jq -r .text <<<"$alert")" 'are parked in chan send: \+[0-9,]+/h over [0-9]+[sm]'
+for version in 1.19 1.24 1.27; do
+	storm() { "$parkwatch" alerts --json --socket "$daemon_socket" | jq ".alerts[] | select(.pid == ${pid_of[storm-$version]} and .rule == \"PW-G09\")"; }
+	check "go$version: a storm whose goroutines stay" wait_until 60 eval '[ -n "$(storm)" ]'
+	equal "go$version: ... at its line" main.storm "$(storm | jq -r .statement.function)"
+	between "go$version: ... with its rate" 150 "$(storm | jq .value)" 260
+	contains "go$version: ... in a sentence" "$(storm | jq -r .text)" 'goroutines are started a second and (9.|100)% of them stay'
+done
 twins() { # the alerts of twins
 	"$parkwatch" alerts --json --socket "$daemon_socket" | jq -r '.alerts[] | select(.service == "twin") | "\(.process) \(.rule) \(.text)"'
 }

@@ -91,6 +91,7 @@ int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *recor
 		return -ENOMEM;
 	pw_conditions_say_pending(&analysis->conditions, record);
 	pw_memory_growth_judge(&judge, &process->memory, record);
+	pw_storm_judge(&judge, &process->storm, record);
 	r = pw_pileups_judge(&judge, &process->pileups, record);
 	if (r >= 0)
 		r = pw_blocked_judge(&judge, &process->blocked, record);

@@ -45,6 +45,16 @@ struct pw_rules_config { /* every threshold is configurable; rule PW-G08, DETECT
 	bool g02_enabled;
 	uint64_t g02_age_ns; /* 30 s: parked for so long on what can never wake them */
 
+	bool g09_enabled;	    /* spawn storm */
+	uint64_t g09_window_ns;	    /* 10 s */
+	uint32_t g09_min_rate;	    /* 1,000 starts a second */
+	double g09_baseline_factor; /* 8 */
+	double g09_kept;	    /* 0.5 of the starts stay */
+	uint64_t g09_hold_ns;	    /* 30 s */
+	uint64_t g09_warmup_ns;	    /* 10 min: younger processes teach the baseline nothing */
+	uint64_t g09_baseline_ns;   /* 2 h of healthy windows make a baseline */
+	uint64_t g09_clear_ns;	    /* 60 s without */
+
 	bool h01_enabled;	    /* live heap, DETECTORS 7.3 */
 	uint64_t h01_bucket_ns;	    /* 1 min: windows are 60 and 360 of it */
 	uint32_t h01_min_growth_mb; /* 32 */

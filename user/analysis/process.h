@@ -12,6 +12,7 @@
 #include "analysis/growth.h"
 #include "analysis/memory_growth.h"
 #include "analysis/site.h"
+#include "analysis/storm.h"
 #include "base/table.h"
 
 struct pw_record;
@@ -41,6 +42,7 @@ struct pw_process {
 	struct pw_growth growth;
 	struct pw_blocked blocked;
 	struct pw_memory_growth memory;
+	struct pw_storm storm;
 };
 
 struct pw_judge { /* who judges: what is the same for all processes */

@@ -86,6 +86,16 @@ static void write_bytes(struct pw_writer *w, const char *labels, const struct pw
 		pw_write_double(w, "", labels, NULL, alert->value);
 }
 
+static void write_value(struct pw_writer *w, const char *labels, const struct pw_alert *alert)
+{
+	char more[48];
+
+	if (!*alert->unit || !strcmp(alert->unit, "bytes"))
+		return;
+	snprintf(more, sizeof(more), "unit=\"%s\"", alert->unit);
+	pw_write_double(w, "", labels, more, alert->value);
+}
+
 static void alert(struct pw_writer *w, const struct pw_published *published)
 {
 	each_alert(w, published, write_one);
@@ -99,6 +109,11 @@ static void alert_goroutines(struct pw_writer *w, const struct pw_published *pub
 static void alert_bytes(struct pw_writer *w, const struct pw_published *published)
 {
 	each_alert(w, published, write_bytes);
+}
+
+static void alert_value(struct pw_writer *w, const struct pw_published *published)
+{
+	each_alert(w, published, write_value);
 }
 
 static void alert_growth(struct pw_writer *w, const struct pw_published *published)
@@ -248,6 +263,7 @@ const struct pw_metric_family pw_metrics_self[] = {
 	{"parkwatch_alert", G, NULL, "1 for each alert that fires; parkwatch alerts shows its evidence.", NULL, alert},
 	{"parkwatch_alert_goroutines", G, NULL, "Parked goroutines of an alert that fires.", NULL, alert_goroutines},
 	{"parkwatch_alert_bytes", G, "bytes", "Memory that an alert that fires is about.", NULL, alert_bytes},
+	{"parkwatch_alert_value", G, NULL, "What an alert about a process counts: unit says what.", NULL, alert_value},
 	{"parkwatch_alert_growth_per_hour", G, NULL, "Growth of an alert that fires, goroutines per hour.", NULL,
 	 alert_growth},
 	{"parkwatch_alert_transitions_total", C, NULL, "Alerts that fired and were resolved.", NULL, alerts_total},

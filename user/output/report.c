@@ -378,12 +378,25 @@ static void alert_goroutines(struct pw_buf *out, const struct pw_alert *alert)
 	alert_stacks(out, alert);
 }
 
+/* One about the process may have a go statement that is to blame. */
+static void alert_origin(struct pw_buf *out, const struct pw_alert *alert)
+{
+	if (!*alert->statement.function)
+		return;
+	pw_buf_puts(out, "  go statement: ");
+	put_place(out, alert->statement.function, alert->statement.file, alert->statement.line);
+	pw_buf_putc(out, '\n');
+	alert_stacks(out, alert);
+}
+
 static void alert_body(struct pw_buf *out, const struct pw_alert *alert)
 {
 	pw_buf_puts(out, "  ");
 	put(out, alert->text);
 	pw_buf_putc(out, '\n');
-	if (!*alert->unit) /* what is about the process, its sentence says */
+	if (*alert->unit) /* its numbers are in its sentence */
+		alert_origin(out, alert);
+	else
 		alert_goroutines(out, alert);
 	if (*alert->hint) {
 		pw_buf_puts(out, "  next: ");
