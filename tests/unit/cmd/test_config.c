@@ -126,7 +126,7 @@ static void a_mistake_is_named_with_line_column_and_suggestion(void **state)
 	assert_refused("listen: none\nlisen: 1\n", "test.yaml:2:1: unknown key 'lisen': did you mean 'listen'?");
 	assert_refused("rules:\n  PW-G08:\n    min_conut: 1\n",
 		       "test.yaml:3:5: unknown key 'min_conut': did you mean 'min_count'?");
-	assert_refused("rules:\n  PW-G09: {}\n", "test.yaml:2:3: unknown key 'PW-G09': did you mean 'PW-G01'?");
+	assert_refused("rules:\n  PW-G99: {}\n", "test.yaml:2:3: unknown key 'PW-G99': did you mean 'PW-G09'?");
 	assert_refused("sevices: {}\n", "test.yaml:1:1: unknown key 'sevices': did you mean 'services'?");
 	assert_refused("zzzzzzzzzz: 1\n", "test.yaml:1:1: unknown key 'zzzzzzzzzz'");
 	assert_refused("interval: 10\n", "test.yaml:1:11: interval: '10' is not a duration like 10s or 1m30s");
