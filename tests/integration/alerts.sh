@@ -37,10 +37,13 @@ alert=$(alerts | jq '.alerts[] | select(.service == "leaky")')
 equal "rule, process, pid" "PW-G08 $leak_pid" "$(jq -r '"\(.rule) \(.pid)"' <<<"$alert")"
 equal "the go statement" "main.main.func1 17" "$(jq -r '"\(.statement.function) \(.statement.line)"' <<<"$alert")"
 equal "the wait reason" "chan send" "$(jq -r .wait_reason <<<"$alert")"
-between "the count" 20 "$(jq .count <<<"$alert")" 5000
-between "growth per hour" 10000 "$(jq .growth_per_hour <<<"$alert")" 500000
+between "the count" 20 "$(jq .n <<<"$alert")" 5000
+between "growth per hour" 10000 "$(jq .growth_per_h <<<"$alert")" 500000
 contains "a sentence" "$(jq -r .text <<<"$alert")" "goroutines started at main.main.func1"
 line=$(grep 'rule=PW-G08' "$tmp/daemon.log" | grep 'service=leaky' || true)
+"$parkwatch" alerts --json-schema >"$tmp/schema.json"
+check "the JSON is as its schema says" "$root/tests/integration/goroutines.py" schema "$tmp/schema.json" <(alerts)
+for field in created blocked floors thresholds; do check "with $field" jq -e ".$field | length > 0" <<<"$alert"; done
 equal "one line in the log" 1 "$(grep -c . <<<"$line")"
 for field in 'state=firing' "pid=$leak_pid" 'go_statement="main.main.func1 main.go:17"' 'wait_reason="chan send"' 'count=[0-9]+' \
 	'baseline=' 'growth_per_hour=[0-9]+' 'creation_stack="main' 'parked_stack="main.main.func1.1 main.go:17' \
@@ -52,10 +55,10 @@ contains "as text" "$("$parkwatch" alerts --socket "$daemon_socket")" '^PW-G08 f
 equal "over HTTP" "$(jq -r .id <<<"$alert")" "$(curl -fsS "$daemon_url/api/v1/alerts" | jq -r '.alerts[] | select(.service == "leaky") | .id')"
 
 # ---- its stacks, read for it -----------------------------------------------------------------------------------------
-equal "where they are parked" "main.main.func1.1 17" "$(jq -r '.parked_stack[0] | "\(.function) \(.line)"' <<<"$alert")"
+equal "where they are parked" "main.main.func1.1 17" "$(jq -r '.blocked[0] | "\(.function) \(.line)"' <<<"$alert")"
 equal "on what" "channel false 0 0 0 1" \
-	"$(jq -r '.waiting_on | "\(.kind) \(.closed) \(.len) \(.cap) \(.receivers) \(.senders)"' <<<"$alert")"
-between "each on its own channel" 20 "$(jq .waiting_on.objects <<<"$alert")" "$(jq .parked_stack_count <<<"$alert")"
+	"$(jq -r '.wait_object | "\(.kind) \(.closed) \(.len) \(.cap) \(.receivers) \(.senders)"' <<<"$alert")"
+between "each on its own channel" 20 "$(jq .wait_object.objects <<<"$alert")" "$(jq .blocked_count <<<"$alert")"
 check "a stack that was read for the alert, not before" jq -e '(.fired | sub("\\.[0-9]+"; "") | fromdate) as $fired |
 	(.stacks_read | sub("\\.[0-9]+"; "") | fromdate) >= $fired - 1' <<<"$alert"
 contains "in the text" "$("$parkwatch" alerts --socket "$daemon_socket")" '^  [0-9]+ parked at: main.main.func1.1 main.go:17'
@@ -82,12 +85,12 @@ stop_daemon
 
 # ---- replay ----------------------------------------------------------------------------------------------------------
 equal "a recording is for its owner only" 600 "$(stat -c %a "$tmp/recording")"
-transitions() { jq -r '.transitions[] | "\(.state) \(.service) \(.statement.function) \(.count)"'; }
+transitions() { jq -r '.transitions[] | "\(.state) \(.service) \(.statement.function) \(.n)"'; }
 replayed=$("$parkwatch" replay --json "$tmp/recording")
 said=$(grep -oE 'state=[a-z]+|service=[^ ]+|go_statement="[^" ]+|_count=[0-9]+' "$tmp/daemon.log" | sed 's/.*=//; s/"//' | paste -d' ' - - - -)
 equal "replay says what the daemon said, number for number" "$said" "$(transitions <<<"$replayed")"
 equal "with the stack that it showed" "main.main.func1.1" "$(jq -r '[.transitions[] | select(.service == "leaky" and
-	.state == "firing")][0].parked_stack[0].function' <<<"$replayed")"
+	.state == "firing")][0].blocked[0].function' <<<"$replayed")"
 equal "and again, bit for bit" "$(md5sum <<<"$replayed")" "$("$parkwatch" replay --json "$tmp/recording" | md5sum)"
 printf 'rules:\n  PW-G08:\n    enabled: no\n' >"$tmp/off.yaml"
 equal "other rules, other alerts" 0 "$("$parkwatch" replay -c "$tmp/off.yaml" --json "$tmp/recording" | jq '.transitions | length')"

@@ -60,10 +60,10 @@ for name in "${!pid_of[@]}"; do
 done
 alert=$("$parkwatch" alerts --json --socket "$daemon_socket" | jq ".alerts[] | select(.pid == ${pid_of[leak-send-1.19]})")
 equal "with the go statement" "main.start 120" "$(jq -r '"\(.statement.function) \(.statement.line)"' <<<"$alert")"
-contains "the stack it is parked on" "$(jq -r '.parked_stack[0].function' <<<"$alert")" '^main\.'
-between "how fast it grows: 8 a second" 20000 "$(jq .growth_per_hour <<<"$alert")" 36000
-between "how many became old" 20000 "$(jq .arrivals_per_hour <<<"$alert")" 36000
-equal "that none of the old ones ended" 0 "$(jq '.exits_per_hour | floor' <<<"$alert")"
+contains "the stack it is parked on" "$(jq -r '.blocked[0].function' <<<"$alert")" '^main\.'
+between "how fast it grows: 8 a second" 20000 "$(jq .growth_per_h <<<"$alert")" 36000
+between "how many became old" 20000 "$(jq .arrivals_per_h <<<"$alert")" 36000
+equal "that none of the old ones ended" 0 "$(jq '.exits_per_h | floor' <<<"$alert")"
 contains "in a sentence" "$(jq -r .text <<<"$alert")" 'are parked in chan send: \+[0-9,]+/h over [0-9]+[sm]'
 for version in 1.19 1.24 1.27; do
 	storm() { "$parkwatch" alerts --json --socket "$daemon_socket" | jq ".alerts[] | select(.pid == ${pid_of[storm-$version]} and .rule == \"PW-G09\")"; }
@@ -82,7 +82,7 @@ kill -KILL "${pid_of[leak-send-1.24]}"
 gone() { grep -q "state=gone.*process=leak-send-1.24" "$tmp/daemon.log"; }
 check "a process that ends takes its alert along" wait_until 15 gone
 stop_daemon
-transitions() { jq -r '.transitions[] | "\(.state) \(.pid) \(.rule) \(.count)"'; }
+transitions() { jq -r '.transitions[] | "\(.state) \(.pid) \(.rule) \(.n)"'; }
 said=$(grep -oE 'parkwatch_(rule|state|pid|count)=[^ ]+' "$tmp/daemon.log" | cut -d= -f2 | paste -d' ' - - - - | awk '{ print $2, $3, $1, $4 }')
 equal "replay says what the daemon said, number for number" "$said" "$("$parkwatch" replay --json "$tmp/recording" | transitions)"
 pass

@@ -71,6 +71,7 @@ static uint64_t parked_for(const struct pw_record *record, const struct pw_recor
 }
 
 struct evidence {
+	const struct pw_rules_config *rules;
 	const struct pw_record_park *park; /* NULL: none of them is there any more */
 	uint64_t count;
 };
@@ -86,7 +87,6 @@ static void begin_words(struct pw_alert *alert, const struct pw_record *record, 
 	snprintf(alert->confidence, sizeof(alert->confidence), "certain");
 	alert->onset_wall_ns =
 		record->wall_ns - PW_MIN(taken_ns - PW_MIN(evidence->park->oldest_since_ns, taken_ns), record->wall_ns);
-	alert->started_wall_ns = alert->onset_wall_ns;
 	alert->parked_onset = evidence->count;
 }
 
@@ -103,6 +103,9 @@ static void update_words(struct pw_alert *alert, const struct pw_record *record,
 	}
 	if (evidence->count > 1)
 		alert->level = PW_LEVEL_WARNING;
+	if (evidence->park)
+		pw_alert_threshold(alert, "oldest_park_s", (double)alert->oldest_park_ns / (double)PW_NS_PER_SEC,
+				   (double)evidence->rules->g02_age_ns / (double)PW_NS_PER_SEC, false);
 	pw_explain_blocked(alert, peak);
 }
 
@@ -111,7 +114,7 @@ static const struct pw_words words = {.begin = begin_words, .update = update_wor
 static void judge_site(const struct pw_judge *judge, struct site *site, const struct pw_record *record,
 		       const struct pw_record_park *park, const struct pw_tick *tick)
 {
-	const struct evidence evidence = {.park = park, .count = site->count};
+	const struct evidence evidence = {.rules = judge->rules, .park = park, .count = site->count};
 	struct pw_claim claim = {.rule = "PW-G02",
 				 .subject = site->key,
 				 .gopc = site->gopc,

@@ -62,6 +62,8 @@ static void set_id(struct pw_alert *alert, const struct pw_claim *claim)
 
 static void identify(struct pw_alert *alert, const struct pw_record *record, const char *rule)
 {
+	uint64_t start_ns = record->identity.start_time_ns;
+
 	*alert =
 		(struct pw_alert){.pid = record->identity.pid, .target_id = record->identity.target_id, .baseline = -1};
 	snprintf(alert->rule, sizeof(alert->rule), "%s", rule);
@@ -69,6 +71,8 @@ static void identify(struct pw_alert *alert, const struct pw_record *record, con
 	pw_evidence_text(alert->process, sizeof(alert->process), record, record->identity.process);
 	pw_evidence_text(alert->build_id, sizeof(alert->build_id), record, record->identity.build_id);
 	pw_evidence_text(alert->go_version, sizeof(alert->go_version), record, record->identity.go_version);
+	if (start_ns && start_ns <= record->boot_ns && record->boot_ns - start_ns < record->wall_ns)
+		alert->process_started_wall_ns = record->wall_ns - (record->boot_ns - start_ns);
 }
 
 static void tell(struct pw_conditions *conditions, const struct pw_incident *incident)

@@ -117,10 +117,13 @@ bool pw_heap_judge(const struct pw_floors *live, size_t scale, const struct pw_h
 	verdict.last = pw_robust_median(floors + count - ENDS, ENDS, scratch);
 	first_half = slope_of(floors, half);
 	second_half = slope_of(floors + half, half);
-	novel = limits->baseline < 0 ||
-		verdict.last >= limits->baseline + PW_MAX(NOVEL_SHARE * limits->baseline, limits->novel_bytes);
-	effect = verdict.growth_bytes >= PW_MAX(limits->min_growth_bytes, limits->relative[scale] * median) &&
-		 verdict.growth_bytes >= NOISE_FACTOR * noise(floors, count, trend.slope);
+	verdict.last_needed = limits->baseline < 0
+				      ? -1
+				      : limits->baseline + PW_MAX(NOVEL_SHARE * limits->baseline, limits->novel_bytes);
+	novel = verdict.last >= verdict.last_needed;
+	verdict.growth_needed = PW_MAX(PW_MAX(limits->min_growth_bytes, limits->relative[scale] * median),
+				       NOISE_FACTOR * noise(floors, count, trend.slope));
+	effect = verdict.growth_bytes >= verdict.growth_needed;
 	going_on = second_half > 0 && second_half >= STILL_GROWS * first_half;
 	no_return = lowest(floors + count - third, third) > pw_robust_median(floors, third, scratch);
 	verdict.grows = trend.z >= pw_trend_z_needed(1) && novel && effect && going_on && no_return;
@@ -142,6 +145,7 @@ bool pw_exhaustion_judge(const struct pw_floors *used, double limit_bytes, doubl
 	per_hour = NS_PER_HOUR / (double)pw_floors_width_ns(used, 0);
 	out.used = floors[count - 1];
 	out.slope_per_hour = trend.slope * per_hour;
+	out.z = trend.z;
 	left = PW_MAX(0.0, limit_bytes - out.used);
 	out.eta_ns = trend.slope > 0 ? left / (trend.slope * per_hour) * NS_PER_HOUR : INFINITY;
 	out.eta_low_ns = trend.slope_high > 0 ? left / (trend.slope_high * per_hour) * NS_PER_HOUR : INFINITY;

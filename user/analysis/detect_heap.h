@@ -24,7 +24,8 @@ struct pw_heap_verdict {
 	uint64_t window_ns;
 	double z, growth_bytes; /* over the window, by the slope */
 	double slope_per_hour, slope_low_per_hour, slope_high_per_hour;
-	double first, last; /* medians of the first and the last six floors */
+	double first, last;		   /* medians of the first and the last six floors */
+	double growth_needed, last_needed; /* what growth_bytes and last had to reach; the latter < 0: no baseline */
 };
 
 /* Judges a window of 60 floors: false if less than 60% of it has been seen. */
@@ -34,7 +35,7 @@ bool pw_heap_judge(const struct pw_floors *live, size_t scale, const struct pw_h
 struct pw_exhaustion {
 	bool near; /* fires, if it stays so */
 	bool far;  /* more than clear_ns away, or not coming at all */
-	double used, limit, slope_per_hour;
+	double used, limit, slope_per_hour, z;
 	double eta_ns, eta_low_ns, eta_high_ns; /* INFINITY: never at this pace */
 };
 

@@ -82,8 +82,10 @@ static void push_tick(struct pw_site *site, const struct pw_site_tick *tick)
 
 void pw_pileup_observe(struct pw_site *site, const struct pw_site_sample *sample, const struct pw_tick *tick)
 {
-	struct pw_site_tick now = {
-		.live = sample->live, .arrivals = sample->arrivals, .started_minus_ended = sample->started_minus_ended};
+	struct pw_site_tick now = {.live = sample->live,
+				   .parked_old = sample->parked_old,
+				   .arrivals = sample->arrivals,
+				   .started_minus_ended = sample->started_minus_ended};
 	uint64_t before = site->has_last ? site->last.parked_old : 0;
 
 	now.elapsed_ns = tick->before_ns ? tick->taken_ns - tick->before_ns : 0;
@@ -118,7 +120,7 @@ double pw_pileup_baseline(const struct pw_site *site, const struct pw_rules_conf
 	return pw_baseline_quantile(&site->baseline, BASELINE_QUANTILE);
 }
 
-static double threshold(const struct pw_site *site, const struct pw_rules_config *config)
+double pw_pileup_threshold(const struct pw_site *site, const struct pw_rules_config *config)
 {
 	double baseline = pw_pileup_baseline(site, config);
 	double margin = config->g08_baseline_margin, least = config->g08_min_count;
@@ -145,19 +147,36 @@ static bool still_grows(const struct pw_site *site, uint32_t ticks)
 	return newest->live > oldest->live;
 }
 
-bool pw_pileup_fires(const struct pw_site *site, const struct pw_rules_config *config)
+double pw_pileup_exit_share(const struct pw_site *site, const struct pw_rules_config *config)
 {
 	uint64_t arrivals = 0, exits = 0;
 
-	if (!config->g08_enabled || site->rising < config->g08_rising_ticks || site->tick_count < 2 ||
-	    (double)site->last.parked_old < threshold(site, config))
-		return false;
 	for (uint32_t i = 0; i < PW_MIN(config->g08_rising_ticks, site->tick_count); i++) {
 		arrivals += tick_back(site, i)->arrivals;
 		exits += tick_back(site, i)->exits;
 	}
-	return arrivals > 0 && (double)exits < config->g08_exit_ratio * (double)arrivals &&
+	return arrivals ? (double)exits / (double)arrivals : -1;
+}
+
+bool pw_pileup_fires(const struct pw_site *site, const struct pw_rules_config *config)
+{
+	double share;
+
+	if (!config->g08_enabled || site->rising < config->g08_rising_ticks || site->tick_count < 2 ||
+	    (double)site->last.parked_old < pw_pileup_threshold(site, config))
+		return false;
+	share = pw_pileup_exit_share(site, config);
+	return share >= 0 && share < config->g08_exit_ratio &&
 	       still_grows(site, PW_MAX(config->g08_rising_ticks / 2, 1U));
+}
+
+size_t pw_pileup_series(const struct pw_site *site, float *ret_values, size_t max)
+{
+	size_t count = PW_MIN((size_t)site->tick_count, max);
+
+	for (size_t i = 0; i < count; i++)
+		ret_values[i] = (float)tick_back(site, (uint32_t)(count - 1 - i))->parked_old;
+	return count;
 }
 
 bool pw_pileup_is_low(const struct pw_site *site, const struct pw_rules_config *config, double baseline, uint64_t peak)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/floors.h"
 #include "base/macros.h"
 #include "model/alert.h"
 
@@ -141,4 +142,14 @@ void pw_evidence_parked(struct pw_alert *alert, const struct pw_record *record, 
 	pw_evidence_park(alert, record, best);
 	alert->oldest_at_least = at_least;
 	alert->oldest_park_ns = taken_ns - PW_MIN(oldest_ns, taken_ns);
+}
+
+void pw_evidence_floors(struct pw_alert *alert, const struct pw_floors *floors, size_t scale, size_t count)
+{
+	double values[PW_ALERT_FLOORS_MAX], filled;
+
+	alert->floor_count = pw_floors_copy(floors, scale, values, PW_MIN(count, ARRAY_SIZE(values)), &filled);
+	alert->floor_bucket_ns = pw_floors_width_ns(floors, scale);
+	for (size_t i = 0; i < alert->floor_count; i++)
+		alert->floors[i] = (float)values[i];
 }

@@ -8,6 +8,7 @@
 #include "model/record.h"
 
 struct pw_alert;
+struct pw_floors;
 
 /* What a record has to show for an alert about one of its go statements, copied into the alert. */
 
@@ -21,5 +22,8 @@ void pw_evidence_parked(struct pw_alert *alert, const struct pw_record *record, 
 
 /* The same of one group of them. */
 void pw_evidence_park(struct pw_alert *alert, const struct pw_record *record, const struct pw_record_park *park);
+
+/* The newest count floors of a scale. */
+void pw_evidence_floors(struct pw_alert *alert, const struct pw_floors *floors, size_t scale, size_t count);
 
 #endif

@@ -233,11 +233,32 @@ static unsigned int observe(const struct pw_judge *judge, struct pw_growth *grow
  */
 
 struct evidence {
+	const struct pw_rules_config *rules;
 	const struct site *site;
 	const struct pw_record_park *park; /* NULL: none of them is there any more */
 	const struct pw_tick *tick;
 	bool cold;
 };
+
+static void show_series(struct pw_alert *alert, const struct evidence *evidence)
+{
+	static const struct {
+		uint8_t scale, count;
+	} floors[PW_SURVIVOR_WINDOWS] = {{0, 15}, {0, 60}, {1, 60}, {2, 60}};
+	const struct pw_survivor_verdict *verdict = &evidence->site->verdict;
+	size_t window = evidence->site->window;
+
+	pw_evidence_floors(alert, &evidence->site->survivors.old, floors[window].scale, floors[window].count);
+	if (!evidence->site->grows)
+		return; /* what was crossed before stays to be seen */
+	pw_alert_threshold(alert, "trend_z", verdict->z, verdict->z_needed, false);
+	pw_alert_threshold(alert, "added", verdict->added, evidence->rules->g10_min_added, false);
+	pw_alert_threshold(alert, "added_by_slope", verdict->rise, evidence->rules->g10_min_slope, false);
+	pw_alert_threshold(alert, "life_s", verdict->life_ns / (double)PW_NS_PER_SEC,
+			   verdict->life_needed_ns / (double)PW_NS_PER_SEC, false);
+	if (verdict->old_needed > 0)
+		pw_alert_threshold(alert, "old", verdict->old, verdict->old_needed, false);
+}
 
 static void update_words(struct pw_alert *alert, const struct pw_record *record, const void *context, uint64_t peak)
 {
@@ -262,6 +283,7 @@ static void update_words(struct pw_alert *alert, const struct pw_record *record,
 		alert->level = PW_LEVEL_WARNING;
 		snprintf(alert->confidence, sizeof(alert->confidence), "leak");
 	}
+	show_series(alert, evidence);
 	pw_explain_growth(alert, peak);
 }
 
@@ -272,7 +294,7 @@ static void begin_words(struct pw_alert *alert, const struct pw_record *record, 
 	pw_evidence_statement(alert, record, evidence->park->statement);
 	alert->level = evidence->cold ? PW_LEVEL_INFO : PW_LEVEL_WARNING;
 	snprintf(alert->confidence, sizeof(alert->confidence), "%s", evidence->cold ? "cold" : "suspected");
-	alert->started_wall_ns = alert->onset_wall_ns = evidence->site->onset_wall_ns;
+	alert->onset_wall_ns = evidence->site->onset_wall_ns;
 	alert->parked_onset = evidence->site->onset_count;
 }
 
@@ -293,7 +315,8 @@ static void judge_site(const struct pw_judge *judge, struct site *site, const st
 	const struct pw_incident *incident = site->condition.incident;
 	uint64_t keep_ns = PW_MAX(judge->rules->g10_clear_ns, site->verdict.window_ns / 4);
 	double baseline = baseline_of(site, 0);
-	const struct evidence evidence = {.site = site, .park = park, .tick = tick, .cold = baseline < 0};
+	const struct evidence evidence = {
+		.rules = judge->rules, .site = site, .park = park, .tick = tick, .cold = baseline < 0};
 	struct pw_claim claim = {.subject = site->key,
 				 .gopc = site->gopc,
 				 .value = site->count,

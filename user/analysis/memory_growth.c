@@ -4,8 +4,10 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "analysis/evidence.h"
 #include "analysis/explain.h"
 #include "analysis/process.h"
+#include "analysis/trend.h"
 #include "base/macros.h"
 #include "model/alert.h"
 #include "model/record.h"
@@ -67,6 +69,14 @@ static void take_cycle(const struct pw_judge *judge, struct pw_heap_climb *climb
 			judge_scale(judge, climb, scale, leaving[scale]);
 }
 
+static void climb_thresholds(struct pw_alert *alert, const struct pw_heap_verdict *verdict)
+{
+	pw_alert_threshold(alert, "trend_z", verdict->z, pw_trend_z_needed(1), false);
+	pw_alert_threshold(alert, "growth_bytes", verdict->growth_bytes, verdict->growth_needed, false);
+	if (verdict->last_needed >= 0)
+		pw_alert_threshold(alert, "live_bytes", verdict->last, verdict->last_needed, false);
+}
+
 static void climb_update(struct pw_alert *alert, const struct pw_record *record pw_unused, const void *context,
 			 uint64_t peak)
 {
@@ -77,6 +87,9 @@ static void climb_update(struct pw_alert *alert, const struct pw_record *record 
 	alert->growth_low_per_hour = climb->verdict.slope_low_per_hour;
 	alert->growth_high_per_hour = climb->verdict.slope_high_per_hour;
 	alert->window_ns = climb->verdict.window_ns;
+	pw_evidence_floors(alert, &climb->live, climb->scale, PW_FLOORS_BUCKETS);
+	if (climb->grows)
+		climb_thresholds(alert, &climb->verdict);
 	pw_explain_memory(alert, peak);
 }
 
@@ -87,7 +100,7 @@ static void climb_begin(struct pw_alert *alert, const struct pw_record *record p
 	snprintf(alert->unit, sizeof(alert->unit), "bytes");
 	alert->level = alert->baseline < 0 ? PW_LEVEL_INFO : PW_LEVEL_WARNING;
 	snprintf(alert->confidence, sizeof(alert->confidence), "%s", alert->baseline < 0 ? "cold" : "leak");
-	alert->started_wall_ns = alert->onset_wall_ns = climb->onset_wall_ns;
+	alert->onset_wall_ns = climb->onset_wall_ns;
 	alert->value_onset = climb->onset_bytes;
 }
 
@@ -124,13 +137,34 @@ static void judge_climb(const struct pw_judge *judge, struct pw_memory_growth *m
 /* --- PW-H03 --------------------------------------------------------------------------------------------------------
  */
 
+struct fill_evidence {
+	const struct pw_rules_config *rules;
+	const struct pw_memory_fill *fill;
+};
+
+static void fill_thresholds(struct pw_alert *alert, const struct fill_evidence *evidence)
+{
+	const struct pw_exhaustion *state = &evidence->fill->state;
+	double second = (double)PW_NS_PER_SEC;
+
+	pw_alert_threshold(alert, "used_share", state->used / state->limit, evidence->rules->h03_share, false);
+	pw_alert_threshold(alert, "trend_z", state->z, pw_trend_z_needed(1), false);
+	pw_alert_threshold(alert, "eta_hi_s", state->eta_high_ns / second, (double)evidence->rules->h03_eta_ns / second,
+			   true);
+}
+
 static void fill_update(struct pw_alert *alert, const struct pw_record *record pw_unused, const void *context,
 			uint64_t peak)
 {
-	const struct pw_memory_fill *fill = context;
+	const struct fill_evidence *evidence = context;
+	const struct pw_memory_fill *fill = evidence->fill;
 
 	alert->value = fill->state.used;
 	alert->limit = fill->state.limit;
+	snprintf(alert->limit_name, sizeof(alert->limit_name), "memory.max");
+	pw_evidence_floors(alert, &fill->used, 0, PW_FLOORS_BUCKETS);
+	if (fill->state.near)
+		fill_thresholds(alert, evidence);
 	alert->growth_per_hour = fill->state.slope_per_hour;
 	alert->eta_ns = isfinite(fill->state.eta_ns) ? (uint64_t)fill->state.eta_ns : UINT64_MAX;
 	alert->eta_low_ns = isfinite(fill->state.eta_low_ns) ? (uint64_t)fill->state.eta_low_ns : UINT64_MAX;
@@ -140,13 +174,13 @@ static void fill_update(struct pw_alert *alert, const struct pw_record *record p
 
 static void fill_begin(struct pw_alert *alert, const struct pw_record *record, const void *context)
 {
-	const struct pw_memory_fill *fill = context;
+	const struct fill_evidence *evidence = context;
 
 	snprintf(alert->unit, sizeof(alert->unit), "bytes");
 	alert->level = PW_LEVEL_CRITICAL; /* needs no baseline: a limit is a limit */
 	snprintf(alert->confidence, sizeof(alert->confidence), "suspected");
-	alert->started_wall_ns = alert->onset_wall_ns = record->wall_ns;
-	alert->value_onset = fill->state.used;
+	alert->onset_wall_ns = record->wall_ns;
+	alert->value_onset = evidence->fill->state.used;
 }
 
 static const struct pw_words fill_words = {.begin = fill_begin, .update = fill_update, .end = pw_explain_memory};
@@ -156,12 +190,13 @@ static void judge_fill(const struct pw_judge *judge, struct pw_memory_growth *me
 	const struct pw_memory_limits *limits = &record->memory.table.limits;
 	const struct pw_rules_config *rules = judge->rules;
 	struct pw_memory_fill *fill = &memory->fill;
+	const struct fill_evidence evidence = {.rules = rules, .fill = fill};
 	struct pw_claim claim = {.rule = "PW-H03",
 				 .baseline = -1,
 				 .confirm = rules->h03_confirm,
 				 .clear_ns = rules->h03_bucket_ns,
 				 .words = &fill_words,
-				 .context = fill};
+				 .context = &evidence};
 	uint64_t used = limits->max_used_bytes;
 
 	if (!record->memory.section.present || record->memory.section.taken_ns <= fill->taken_ns ||

@@ -187,8 +187,13 @@ static void begin_words(struct pw_alert *alert, const struct pw_record *record, 
 	pw_evidence_statement(alert, record, site->last.statement);
 	alert->level = alert->baseline < 0 ? PW_LEVEL_INFO : PW_LEVEL_WARNING;
 	snprintf(alert->confidence, sizeof(alert->confidence), "%s", alert->baseline < 0 ? "cold" : "suspected");
-	alert->started_wall_ns = alert->onset_wall_ns = site->onset_wall_ns;
+	alert->onset_wall_ns = site->onset_wall_ns;
 	alert->parked_onset = site->onset_parked;
+	pw_alert_threshold(alert, "old_parked", (double)site->last.parked_old,
+			   pw_pileup_threshold(site, evidence->rules), false);
+	pw_alert_threshold(alert, "rising_ticks", site->rising, evidence->rules->g08_rising_ticks, false);
+	pw_alert_threshold(alert, "exit_share", pw_pileup_exit_share(site, evidence->rules),
+			   evidence->rules->g08_exit_ratio, true);
 }
 
 static void update_words(struct pw_alert *alert, const struct pw_record *record, const void *context, uint64_t peak)
@@ -208,6 +213,8 @@ static void update_words(struct pw_alert *alert, const struct pw_record *record,
 	}
 	/* By the old ones: how many young ones were there at the onset nobody may have looked at. */
 	alert->growth_per_hour = hours > 0 ? ((double)site->last.parked_old - (double)site->onset_old) / hours : 0;
+	alert->floor_bucket_ns = evidence->rules->g08_tick_ns;
+	alert->floor_count = pw_pileup_series(site, alert->floors, PW_ALERT_FLOORS_MAX);
 	pw_explain_pileup(alert, &shown);
 }
 

@@ -3,6 +3,7 @@
 #define PW_ANALYSIS_SITE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "analysis/baseline.h"
@@ -62,6 +63,11 @@ void pw_pileup_observe(struct pw_site *site, const struct pw_site_sample *sample
 double pw_pileup_baseline(const struct pw_site *site, const struct pw_rules_config *config);
 /* Is this a pile-up now? */
 bool pw_pileup_fires(const struct pw_site *site, const struct pw_rules_config *config);
+/* What it takes to fire, now: parked_old, and the share of exits among the arrivals (< 0: none arrived). */
+double pw_pileup_threshold(const struct pw_site *site, const struct pw_rules_config *config);
+double pw_pileup_exit_share(const struct pw_site *site, const struct pw_rules_config *config);
+/* parked_old at the last ticks, oldest first, at most max: how many. */
+size_t pw_pileup_series(const struct pw_site *site, float *ret_values, size_t max);
 /* Has an open one of that peak gone down? */
 bool pw_pileup_is_low(const struct pw_site *site, const struct pw_rules_config *config, double baseline, uint64_t peak);
 /* Lets a healthy tick teach the baseline. */

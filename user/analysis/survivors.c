@@ -98,7 +98,7 @@ static bool keeps_arriving(const struct sums *sums)
 bool pw_survivors_judge(struct pw_survivors *survivors, size_t window, const struct pw_survivor_limits *limits,
 			struct pw_survivor_verdict *ret_verdict)
 {
-	double floors[PW_FLOORS_BUCKETS], filled, now, needed;
+	double floors[PW_FLOORS_BUCKETS], filled, needed;
 	size_t scale = windows[window].scale, count = windows[window].buckets;
 	struct pw_survivor_verdict verdict = {0};
 	struct pw_trend trend;
@@ -111,7 +111,6 @@ bool pw_survivors_judge(struct pw_survivors *survivors, size_t window, const str
 	sum_up(survivors, window, &sums);
 	steps_per_hour = NS_PER_HOUR / (double)pw_floors_width_ns(&survivors->old, scale);
 	hours = (double)count / steps_per_hour;
-	now = floors[count - 1];
 	verdict.window_ns = pw_floors_width_ns(&survivors->old, scale) * count;
 	verdict.z = trend.z;
 	verdict.slope_per_hour = trend.slope * steps_per_hour;
@@ -119,14 +118,17 @@ bool pw_survivors_judge(struct pw_survivors *survivors, size_t window, const str
 	verdict.slope_high_per_hour = trend.slope_high * steps_per_hour;
 	verdict.arrivals_per_hour = sums.arrivals / hours;
 	verdict.exits_per_hour = sums.exits / hours;
-	verdict.added = now - floors[0];
+	verdict.old = floors[count - 1];
+	verdict.added = verdict.old - floors[0];
+	verdict.rise = trend.slope * (double)(count - 1);
 	verdict.life_ns = pw_survivors_life(sums.exposure, sums.exits) * (double)PW_NS_PER_SEC;
 	needed = limits->baseline < 0 ? 0 : limits->baseline_factor * limits->baseline + limits->baseline_margin;
-	verdict.grows =
-		verdict.life_ns >= PW_MAX((double)limits->life_ns, LIVES_AT_LEAST * (double)verdict.window_ns) &&
-		keeps_arriving(&sums) && verdict.added >= limits->min_added && now >= needed &&
-		now >= limits->pool_least && trend.z >= pw_trend_z_needed(limits->tests) &&
-		trend.slope * (double)(count - 1) >= limits->min_slope;
+	verdict.old_needed = PW_MAX(needed, limits->pool_least);
+	verdict.life_needed_ns = PW_MAX((double)limits->life_ns, LIVES_AT_LEAST * (double)verdict.window_ns);
+	verdict.z_needed = pw_trend_z_needed(limits->tests);
+	verdict.grows = verdict.life_ns >= verdict.life_needed_ns && keeps_arriving(&sums) &&
+			verdict.added >= limits->min_added && verdict.old >= verdict.old_needed &&
+			trend.z >= verdict.z_needed && verdict.rise >= limits->min_slope;
 	survivors->held[window] = verdict.grows ? (uint8_t)PW_MIN(survivors->held[window] + 1, UINT8_MAX) : 0;
 	*ret_verdict = verdict;
 	return true;

@@ -48,7 +48,9 @@ struct pw_survivor_verdict {
 	uint64_t window_ns;
 	double z, slope_per_hour, slope_low_per_hour, slope_high_per_hour;
 	double arrivals_per_hour, exits_per_hour, added;
-	double life_ns; /* lower bound, 95%, of the mean time that an old one still lives */
+	double life_ns;	  /* lower bound, 95%, of the mean time that an old one still lives */
+	double old, rise; /* at the end of the window; over it, by the slope */
+	double life_needed_ns, old_needed, z_needed; /* what life_ns, old and z had to reach */
 };
 
 /* Takes in a sample. Returns a mask of the windows that are to be judged anew. */

@@ -9,19 +9,32 @@
 #include "cmd/cmd.h"
 #include "cmd/config.h"
 #include "cmd/oneshot.h"
+#include "output/alert_json.h"
 
 #define ANSWER_BYTES_MAX (64U << 20)
 #define ANSWER_NS	 (5 * PW_NS_PER_SEC)
 
 struct values {
 	enum pw_format format;
+	bool schema;
 };
 
 static const struct pw_option options[] = {
 	{"json", 0, NULL, "as JSON", PW_OPTION_JSON, offsetof(struct values, format), NULL},
 	{"format", 0, "FORMAT", "text or json", PW_OPTION_FORMAT, offsetof(struct values, format), NULL},
+	{"json-schema", 0, NULL, "the JSON Schema of that, and nothing else", PW_OPTION_FLAG,
+	 offsetof(struct values, schema), NULL},
 	{"socket", 0, "PATH", "local socket of the daemon", PW_OPTION_SETTING, 0, "socket"},
 };
+
+static enum pw_exit print_schema(void)
+{
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(1U << 20);
+
+	if (pw_view_alerts_schema(&out) < 0)
+		return PW_EXIT_USAGE;
+	return pw_oneshot_print(&out);
+}
 
 static int run(const struct pw_command *command, int argc, char **argv)
 {
@@ -38,6 +51,8 @@ static int run(const struct pw_command *command, int argc, char **argv)
 		return PW_EXIT_USAGE;
 	if (parsed.help)
 		return PW_EXIT_OK;
+	if (values.schema)
+		return print_schema();
 	if (parsed.operands) {
 		pw_log_usage(-EINVAL, "'%s' is not expected; see 'parkwatch alerts --help'", argv[parsed.first]);
 		return PW_EXIT_USAGE;

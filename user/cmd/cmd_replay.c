@@ -14,8 +14,8 @@
 #include "cmd/oneshot.h"
 #include "model/record.h"
 #include "model/stream.h"
+#include "output/alert_json.h"
 #include "output/report.h"
-#include "output/views.h"
 
 #define ANSWER_BYTES_MAX (64U << 20)
 
@@ -144,7 +144,7 @@ static enum pw_exit show(struct replaying *replaying)
 		return pw_oneshot_print(&replaying->transitions);
 	if (replaying->values->format == PW_FORMAT_JSON)
 		pw_buf_printf(&out, "{\"schema_version\":%d,\"records\":%" PRIu64 ",\"transitions\":[\n%s]}\n",
-			      PW_SCHEMA_VERSION, replaying->records, pw_buf_text(&replaying->transitions));
+			      PW_ALERTS_SCHEMA_VERSION, replaying->records, pw_buf_text(&replaying->transitions));
 	else
 		pw_buf_printf(&out, "%s%" PRIu64 " records, %" PRIu64 " transitions\n",
 			      pw_buf_text(&replaying->transitions), replaying->records, replaying->count);

@@ -11,7 +11,10 @@
 enum pw_alert_state { PW_ALERT_PENDING, PW_ALERT_FIRING, PW_ALERT_CLEARING, PW_ALERT_RESOLVED, PW_ALERT_GONE };
 enum pw_alert_level { PW_LEVEL_INFO, PW_LEVEL_WARNING, PW_LEVEL_CRITICAL };
 
-#define PW_ALERT_FRAMES_MAX 16
+#define PW_ALERT_FRAMES_MAX	16
+#define PW_ALERT_FLOORS_MAX	60
+#define PW_ALERT_THRESHOLDS_MAX 8
+#define PW_ALERT_MOVING_MAX	8
 
 struct pw_alert_frame {
 	char function[160], file[200];
@@ -25,6 +28,27 @@ struct pw_alert_wait { /* what they wait on: figures of the one parked longest; 
 	uint64_t length, capacity, receivers, senders;
 };
 
+struct pw_alert_threshold { /* one that was crossed */
+	char name[32];	    /* "old_goroutines" */
+	bool below;	    /* value is at most limit; else at least */
+	double value,
+		limit; /* in the unit that the name tells: a count unless it ends in _s, _bytes, _z, _per_h, _share */
+};
+
+struct pw_alert_moving { /* something else of the same process that rose while this did */
+	char what[120];	 /* "rss", or a go statement: "main.handle server.go:42" */
+	char unit[16];	 /* "bytes", "goroutines", ...; "" a plain count */
+	double from, to;
+};
+
+struct pw_alert_loss {		 /* what of the evidence was not seen, from the onset on */
+	bool known, sampled;	 /* sampled: counts by go statement are estimates */
+	double share;		 /* of the time in gaps, or of events if that is more; 0 .. 1 */
+	uint64_t dropped_events; /* that found no room in our tables */
+	uint64_t skipped;	 /* goroutines that the last look left out: over the budget, or torn */
+	uint64_t gaps, gap_ns;	 /* records that were missing, and how long in all */
+};
+
 struct pw_alert {
 	char id[48];   /* stable over the life of the incident */
 	char rule[16]; /* "PW-G08" */
@@ -34,7 +58,8 @@ struct pw_alert {
 	char service[128], process[64], build_id[96], go_version[64];
 	int32_t pid;
 	uint64_t target_id;
-	uint64_t started_wall_ns, fired_wall_ns, resolved_wall_ns;
+	uint64_t process_started_wall_ns; /* 0: not known */
+	uint64_t fired_wall_ns, resolved_wall_ns;
 	uint64_t onset_wall_ns;		 /* when the growth began */
 	struct pw_alert_frame statement; /* the go statement */
 	char wait_reason[48];		 /* the most common one among the parked */
@@ -43,7 +68,11 @@ struct pw_alert {
 	double growth_per_hour;
 	/* Of an alert about the process and not a go statement: "bytes"; "": it is about goroutines, as above. */
 	char unit[16];
-	double value, value_onset, limit; /* limit 0: none */
+	double value, value_onset;
+	double limit;	       /* that the ETA is to; 0: none */
+	char limit_name[48];   /* "memory.max" */
+	bool pinned_known;     /* by a proof: */
+	uint64_t pinned_bytes; /* that only its goroutines hold */
 	uint64_t eta_ns, eta_low_ns,
 		eta_high_ns; /* until the limit, with 95% bounds; 0: not known, UINT64_MAX: never */
 	/* Of growth over a window; window_ns 0: of no window, and none of this is known. */
@@ -64,10 +93,21 @@ struct pw_alert {
 	uint64_t oldest_park_ns; /* how long the oldest of all has been parked so, at least */
 	bool oldest_at_least;	 /* it was already when we first looked */
 	struct pw_alert_wait waiting_on;
+	/* The signal over its window: floors of buckets, oldest first; not seen: NAN. */
+	uint64_t floor_bucket_ns;
+	size_t floor_count;
+	float floors[PW_ALERT_FLOORS_MAX];
+	size_t threshold_count, moving_count;
+	struct pw_alert_threshold thresholds[PW_ALERT_THRESHOLDS_MAX];
+	struct pw_alert_moving moving[PW_ALERT_MOVING_MAX];
+	struct pw_alert_loss loss;
 	char text[384];	     /* one sentence for a person */
 	char hint[256];	     /* what to do next */
 	char reproduce[160]; /* command that shows it */
 };
+
+/* Notes a threshold that was crossed; one of the same name is replaced, what has no room is left out. */
+void pw_alert_threshold(struct pw_alert *alert, const char *name, double value, double limit, bool below);
 
 const char *pw_alert_state_name(enum pw_alert_state state);
 const char *pw_alert_level_name(enum pw_alert_level level);

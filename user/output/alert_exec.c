@@ -21,7 +21,7 @@
 #include "base/time.h"
 #include "base/why.h"
 #include "model/alert.h"
-#include "output/views.h"
+#include "output/alert_json.h"
 
 #define MESSAGE_MAX	 (128U << 10)
 #define SOCKET_BYTES	 (2 << 20) /* of messages under way */

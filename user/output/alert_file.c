@@ -10,7 +10,7 @@
 #include "base/macros.h"
 #include "base/why.h"
 #include "model/alert.h"
-#include "output/views.h"
+#include "output/alert_json.h"
 
 #define LINE_BYTES_MAX (128U << 10)
 #define PATH_SIZE      256

@@ -6,6 +6,7 @@
 #include "base/macros.h"
 #include "model/ages.h"
 #include "model/record.h"
+#include "output/alert_json.h"
 #include "output/gc.h"
 #include "output/memory.h"
 #include "output/metrics.h"

@@ -6,8 +6,6 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/macros.h"
-#include "base/time.h"
-#include "model/alert.h"
 #include "model/record.h"
 #include "output/trace.h"
 
@@ -17,16 +15,6 @@ static void key_number(struct pw_json *json, const char *key, uint64_t value)
 		pw_json_key_null(json, key);
 	else
 		pw_json_key_u64(json, key, value);
-}
-
-static void key_time(struct pw_json *json, const char *key, uint64_t wall_ns)
-{
-	char text[PW_RFC3339_SIZE];
-
-	if (wall_ns)
-		pw_json_key_str(json, key, pw_time_rfc3339(wall_ns, text));
-	else
-		pw_json_key_null(json, key);
 }
 
 static void finish(struct pw_json *json, struct pw_buf *out)
@@ -220,149 +208,5 @@ void pw_view_trace(struct pw_buf *out, const struct pw_trace *trace)
 		trace_site(&json, trace, &trace->sites[i]);
 	pw_json_end(&json);
 	pw_json_end(&json);
-	finish(&json, out);
-}
-
-static void key_frames(struct pw_json *json, const char *key, const struct pw_alert_frame *frames, size_t count)
-{
-	pw_json_key_array(json, key);
-	for (size_t i = 0; i < count && i < PW_ALERT_FRAMES_MAX; i++) {
-		pw_json_object(json);
-		key_place(json, frames[i].function, frames[i].file, frames[i].line);
-		pw_json_end(json);
-	}
-	pw_json_end(json);
-}
-
-static void alert_wait(struct pw_json *json, const struct pw_alert_wait *wait)
-{
-	if (!*wait->kind) {
-		pw_json_key_null(json, "waiting_on");
-		return;
-	}
-	pw_json_key_object(json, "waiting_on");
-	pw_json_key_str(json, "kind", wait->kind);
-	pw_json_key_bool(json, "nil", wait->nil);
-	pw_json_key_bool(json, "closed", wait->closed);
-	key_number(json, "len", wait->length);
-	key_number(json, "cap", wait->capacity);
-	key_number(json, "receivers", wait->receivers);
-	key_number(json, "senders", wait->senders);
-	key_number(json, "objects", wait->objects ? wait->objects : PW_UNKNOWN);
-	pw_json_end(json);
-}
-
-/* What the last snapshot says: null where there was none. */
-static void alert_parked(struct pw_json *json, const struct pw_alert *alert)
-{
-	bool known = alert->stacks_wall_ns != 0;
-
-	key_time(json, "stacks_read", alert->stacks_wall_ns);
-	key_frames(json, "parked_stack", alert->parked_stack, alert->parked_stack_depth);
-	key_number(json, "parked_stack_count", known ? alert->parked_there : PW_UNKNOWN);
-	key_number(json, "never_ran", known ? alert->never_ran : PW_UNKNOWN);
-	key_number(json, "oldest_park_ns", known ? alert->oldest_park_ns : PW_UNKNOWN);
-	alert_wait(json, &alert->waiting_on);
-}
-
-/* Of growth over a window: null where a rule knows of none. */
-static void alert_growth(struct pw_json *json, const struct pw_alert *alert)
-{
-	static const char *const keys[] = {"window_ns",		"growth_low_per_hour", "growth_high_per_hour",
-					   "arrivals_per_hour", "exits_per_hour",      "life_ns"};
-
-	if (!alert->window_ns) {
-		for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-			pw_json_key_null(json, keys[i]);
-		return;
-	}
-	pw_json_key_u64(json, keys[0], alert->window_ns);
-	pw_json_key_double(json, keys[1], alert->growth_low_per_hour);
-	pw_json_key_double(json, keys[2], alert->growth_high_per_hour);
-	pw_json_key_double(json, keys[3], alert->arrivals_per_hour);
-	pw_json_key_double(json, keys[4], alert->exits_per_hour);
-	pw_json_key_u64(json, keys[5], alert->life_ns);
-}
-
-static void key_eta(struct pw_json *json, const char *key, uint64_t eta_ns)
-{
-	if (eta_ns && eta_ns != UINT64_MAX)
-		pw_json_key_u64(json, key, eta_ns);
-	else
-		pw_json_key_null(json, key);
-}
-
-/* Of an alert about the process: its value in place of a count of goroutines. */
-static void alert_process(struct pw_json *json, const struct pw_alert *alert)
-{
-	pw_json_key_str(json, "unit", alert->unit);
-	pw_json_key_double(json, "value", alert->value);
-	pw_json_key_double(json, "value_at_onset", alert->value_onset);
-	if (alert->limit > 0)
-		pw_json_key_double(json, "limit", alert->limit);
-	key_eta(json, "eta_ns", alert->eta_ns);
-	key_eta(json, "eta_low_ns", alert->eta_low_ns);
-	key_eta(json, "eta_high_ns", alert->eta_high_ns);
-}
-
-static void alert_object(struct pw_json *json, const struct pw_alert *alert)
-{
-	pw_json_object(json);
-	pw_json_key_str(json, "id", alert->id);
-	pw_json_key_str(json, "rule", alert->rule);
-	pw_json_key_str(json, "state", pw_alert_state_name(alert->state));
-	pw_json_key_str(json, "level", pw_alert_level_name(alert->level));
-	pw_json_key_str(json, "confidence", alert->confidence);
-	pw_json_key_str(json, "service", alert->service);
-	pw_json_key_str(json, "process", alert->process);
-	pw_json_key_i64(json, "pid", alert->pid);
-	pw_json_key_str(json, "build_id", alert->build_id);
-	pw_json_key_str(json, "go_version", alert->go_version);
-	key_time(json, "started", alert->started_wall_ns);
-	key_time(json, "fired", alert->fired_wall_ns);
-	key_time(json, "resolved", alert->resolved_wall_ns);
-	key_time(json, "onset", alert->onset_wall_ns);
-	pw_json_key_object(json, "statement");
-	key_place(json, alert->statement.function, alert->statement.file, alert->statement.line);
-	pw_json_end(json);
-	pw_json_key_str(json, "wait_reason", alert->wait_reason);
-	pw_json_key_u64(json, "count", alert->parked);
-	pw_json_key_u64(json, "count_at_onset", alert->parked_onset);
-	if (alert->baseline >= 0)
-		pw_json_key_double(json, "baseline", alert->baseline);
-	else
-		pw_json_key_null(json, "baseline");
-	pw_json_key_double(json, "growth_per_hour", alert->growth_per_hour);
-	if (*alert->unit)
-		alert_process(json, alert);
-	alert_growth(json, alert);
-	key_frames(json, "creation_stack", alert->creation, alert->creation_count);
-	alert_parked(json, alert);
-	pw_json_key_str(json, "text", alert->text);
-	pw_json_key_str(json, "hint", alert->hint);
-	pw_json_key_str(json, "reproduce", alert->reproduce);
-	pw_json_end(json);
-}
-
-void pw_view_alerts(struct pw_buf *out, const struct pw_alert *alerts, size_t count, uint64_t wall_ns)
-{
-	struct pw_json json = pw_json_init(out, true);
-
-	pw_json_object(&json);
-	pw_json_key_u64(&json, "schema_version", PW_SCHEMA_VERSION);
-	key_time(&json, "time", wall_ns);
-	pw_json_key_array(&json, "alerts");
-	for (size_t i = 0; i < count; i++)
-		alert_object(&json, &alerts[i]);
-	pw_json_end(&json);
-	pw_json_end(&json);
-	finish(&json, out);
-}
-
-void pw_view_alert_line(struct pw_buf *out, const struct pw_alert *alert)
-{
-	struct pw_json json = pw_json_init(out, false);
-
-	alert_object(&json, alert);
 	finish(&json, out);
 }

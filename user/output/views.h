@@ -8,7 +8,6 @@
 
 struct pw_buf;
 struct pw_record;
-struct pw_alert;
 struct pw_trace;
 
 /*
@@ -19,8 +18,5 @@ struct pw_trace;
 
 void pw_view_ps(struct pw_buf *out, const struct pw_record *const *records, size_t count);
 void pw_view_trace(struct pw_buf *out, const struct pw_trace *trace);
-void pw_view_alerts(struct pw_buf *out, const struct pw_alert *alerts, size_t count, uint64_t wall_ns);
-/* One alert on one line (replay --json). */
-void pw_view_alert_line(struct pw_buf *out, const struct pw_alert *alert);
 
 #endif

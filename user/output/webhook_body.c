@@ -7,8 +7,8 @@
 #include "base/json.h"
 #include "base/time.h"
 #include "model/alert.h"
+#include "output/alert_json.h"
 #include "output/alert_text.h"
-#include "output/views.h"
 
 #define LINE_MAX_BYTES (128U << 10)
 
@@ -80,8 +80,8 @@ static void postable(struct pw_json *json, const char *host, const struct pw_ale
 	pw_json_object(json);
 	labels(json, host, alert);
 	annotations(json, alert);
-	if (alert->started_wall_ns)
-		pw_json_key_str(json, "startsAt", pw_time_rfc3339(alert->started_wall_ns, text));
+	if (alert->onset_wall_ns)
+		pw_json_key_str(json, "startsAt", pw_time_rfc3339(alert->onset_wall_ns, text));
 	if (alert->resolved_wall_ns)
 		pw_json_key_str(json, "endsAt", pw_time_rfc3339(alert->resolved_wall_ns, text));
 	pw_json_end(json);
@@ -96,7 +96,7 @@ void pw_webhook_body(struct pw_buf *out, enum pw_webhook_format format, const ch
 
 	if (format == PW_WEBHOOK_JSON) {
 		pw_json_object(&json);
-		pw_json_key_u64(&json, "schema_version", PW_SCHEMA_VERSION);
+		pw_json_key_u64(&json, "schema_version", PW_ALERTS_SCHEMA_VERSION);
 		pw_json_key_str(&json, "host", host);
 		pw_json_key_array(&json, "alerts");
 	} else {

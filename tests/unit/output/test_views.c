@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "output/report.h"
 #include "output/table.h"
+#include "output/alert_json.h"
 #include "output/views.h"
 #include "unit/output/sample.h"
 
@@ -179,8 +180,10 @@ static void an_alert_shows_where_they_are_parked_and_on_what(void **state)
 
 	(void)state;
 	pw_view_alert_line(&out, &alert);
-	assert_non_null(strstr(pw_buf_text(&out), "\"parked_stack\":[],\"parked_stack_count\":null,\"never_ran\":null,"
-						  "\"oldest_park_ns\":null,\"waiting_on\":null"));
+	assert_non_null(strstr(pw_buf_text(&out), "\"blocked\":[],\"n\":300,"));
+	assert_non_null(strstr(pw_buf_text(&out), "\"wait_object\":null"));
+	assert_non_null(strstr(pw_buf_text(&out), "\"blocked_count\":null,\"blocked_cut\":false,\"never_ran\":null,"
+						  "\"oldest_park_ns\":null"));
 	alert.stacks_wall_ns = 999 * PW_NS_PER_SEC;
 	alert.parked_stack[0] = (struct pw_alert_frame){"main.publish\x1b[31m", "/src/bus.go", 41};
 	alert.parked_stack[1] = (struct pw_alert_frame){"main.handle", "/src/server.go", 12};
@@ -198,11 +201,11 @@ static void an_alert_shows_where_they_are_parked_and_on_what(void **state)
 						  .senders = 280};
 	pw_buf_reset(&out);
 	pw_view_alert_line(&out, &alert);
-	assert_non_null(strstr(pw_buf_text(&out),
-			       "\"parked_stack_count\":280,\"never_ran\":270,"
-			       "\"oldest_park_ns\":840000000000,\"waiting_on\":{\"kind\":\"channel\","
-			       "\"nil\":false,\"closed\":false,\"len\":0,\"cap\":0,"
-			       "\"receivers\":0,\"senders\":280,\"objects\":1}"));
+	assert_non_null(strstr(pw_buf_text(&out), "\"wait_object\":{\"kind\":\"channel\","
+						  "\"nil\":false,\"closed\":false,\"len\":0,\"cap\":0,"
+						  "\"receivers\":0,\"senders\":280,\"objects\":1}"));
+	assert_non_null(strstr(pw_buf_text(&out), "\"blocked_count\":280,\"blocked_cut\":true,\"never_ran\":270,"
+						  "\"oldest_park_ns\":840000000000"));
 	pw_buf_reset(&out);
 	pw_report_alert(&out, &alert);
 	assert_non_null(strstr(pw_buf_text(&out), "  waiting on: one channel, unbuffered, 0 receivers, 280 senders; "

@@ -191,7 +191,7 @@ static struct pw_alert sample(const char *id)
 				 .service = "shop",
 				 .process = "orders",
 				 .pid = 42,
-				 .started_wall_ns = 1700000000ULL * PW_NS_PER_SEC,
+				 .onset_wall_ns = 1700000000ULL * PW_NS_PER_SEC,
 				 .fired_wall_ns = 1700000060ULL * PW_NS_PER_SEC,
 				 .statement = {.function = "main.serve", .file = "/src/main.go", .line = 17},
 				 .text = "432 goroutines \"wait\"",
@@ -216,7 +216,7 @@ static void a_transition_arrives_with_its_evidence(void **state)
 	wait_done(webhook, 1, 0);
 	assert_non_null(strstr(receiver.head, "POST /hook?secret=1 HTTP/1.1"));
 	assert_non_null(strcasestr(receiver.head, "content-type: application/json"));
-	assert_non_null(strstr(receiver.bodies[0], "\"schema_version\":1"));
+	assert_non_null(strstr(receiver.bodies[0], "\"schema_version\":2"));
 	assert_non_null(strstr(receiver.bodies[0], "\"id\":\"one\""));
 	assert_non_null(strstr(receiver.bodies[0], "432 goroutines \\\"wait\\\""));
 	assert_true(stats_of(webhook).ok);
