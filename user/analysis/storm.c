@@ -161,7 +161,8 @@ static void update_words(struct pw_alert *alert, const struct pw_record *record,
 
 	alert->parked = storm->live;
 	alert->value = storm->per_second;
-	alert->limit = storm->limit_per_second;
+	if (storm->per_second >= storm->limit_per_second)
+		pw_alert_threshold(alert, "starts_per_s", storm->per_second, storm->limit_per_second, false);
 	alert->arrivals_per_hour = per_hour;
 	alert->growth_per_hour = per_hour * storm->kept;
 	alert->exits_per_hour = per_hour * PW_MAX(0.0, 1 - storm->kept);
@@ -181,7 +182,7 @@ static void begin_words(struct pw_alert *alert, const struct pw_record *record p
 	snprintf(alert->unit, sizeof(alert->unit), "starts/s");
 	alert->level = alert->baseline < 0 ? PW_LEVEL_INFO : PW_LEVEL_WARNING;
 	snprintf(alert->confidence, sizeof(alert->confidence), "%s", alert->baseline < 0 ? "cold" : "suspected");
-	alert->started_wall_ns = alert->onset_wall_ns = storm->first_wall_ns;
+	alert->onset_wall_ns = storm->first_wall_ns;
 	alert->parked_onset = storm->first_live;
 }
 

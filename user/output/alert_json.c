@@ -82,14 +82,15 @@ static void put_head(struct pw_json *json, const struct pw_alert *alert)
 /* How many, how fast, how long still. */
 static void put_figures(struct pw_json *json, const struct pw_alert *alert)
 {
-	bool window = alert->window_ns != 0, goroutines = !*alert->unit;
+	bool goroutines = !*alert->unit || alert->parked || alert->parked_onset;
+	bool window = goroutines && (alert->window_ns || alert->arrivals_per_hour > 0);
 
 	key_count(json, "n", goroutines ? alert->parked : UINT64_MAX);
 	key_count(json, "n_onset", goroutines ? alert->parked_onset : UINT64_MAX);
 	key_number(json, "baseline", alert->baseline >= 0, alert->baseline);
-	key_number(json, "arrivals_per_h", window && goroutines, alert->arrivals_per_hour);
-	key_number(json, "exits_per_h", window && goroutines, alert->exits_per_hour);
-	key_number(json, "life_lb_h", window && goroutines && alert->life_ns != UINT64_MAX,
+	key_number(json, "arrivals_per_h", window, alert->arrivals_per_hour);
+	key_number(json, "exits_per_h", window, alert->exits_per_hour);
+	key_number(json, "life_lb_h", goroutines && alert->window_ns && alert->life_ns != UINT64_MAX,
 		   (double)alert->life_ns / HOUR_NS);
 	key_number(json, "growth_per_h", true, alert->growth_per_hour);
 	key_eta(json, "eta_s", alert->eta_ns);

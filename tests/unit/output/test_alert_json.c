@@ -113,6 +113,7 @@ static void what_is_not_known_is_null_and_never_0(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(nulls); i++)
 		assert_non_null(strstr(pw_buf_text(&line), nulls[i]));
 	snprintf(alert.unit, sizeof(alert.unit), "bytes");
+	alert.parked = 0; /* of an alert about the process */
 	alert.value = 5;
 	pw_buf_reset(&line);
 	pw_view_alert_line(&line, &alert);
