@@ -67,9 +67,16 @@ static int read_fake(void *context, struct pw_mem_range *ranges, size_t count)
 	return good;
 }
 
+static uint64_t fake_ran_ns(void *context)
+{
+	const struct fake_mem *mem = context;
+
+	return mem->ran_ns;
+}
+
 struct pw_mem fake_mem_reader(struct fake_mem *mem)
 {
-	return (struct pw_mem){.read = read_fake, .context = mem};
+	return (struct pw_mem){.read = read_fake, .ran_ns = fake_ran_ns, .context = mem};
 }
 
 /* ---- a Go process ---- */

@@ -21,6 +21,7 @@ struct fake_mem {
 	void (*after_range)(struct fake_mem *mem, const struct pw_mem_range *range, void *context);
 	void *context;
 	uint64_t ranges_read;
+	uint64_t ran_ns; /* CPU time of the target; 0 unknown */
 };
 
 void fake_mem_done(struct fake_mem *mem);

@@ -54,6 +54,16 @@ uint64_t pw_cpu_thread_ns(void)
 	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
+uint64_t pw_cpu_of_ns(pid_t pid)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &ts))
+		return 0;
+	return (uint64_t)ts.tv_sec * PW_NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
 char *pw_time_rfc3339(uint64_t wall_ns, char text[PW_RFC3339_SIZE])
 {
 	time_t seconds = (time_t)(wall_ns / PW_NS_PER_SEC);

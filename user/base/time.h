@@ -19,6 +19,10 @@ uint64_t pw_wall_ns(void);
 uint64_t pw_cpu_process_ns(void);
 uint64_t pw_cpu_thread_ns(void);
 
+/* CPU time of all threads of another process in ns, those that have ended included: while it stays the same, nothing of
+ * that process ran. 0: there is no such process. */
+uint64_t pw_cpu_of_ns(pid_t pid);
+
 #define PW_RFC3339_SIZE	 40
 #define PW_DURATION_SIZE 32
 

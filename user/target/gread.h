@@ -35,7 +35,7 @@ enum pw_gread_verdict {
 	PW_GREAD_DEAD, /* a g without a goroutine: idle, dead, kept for a thread of C */
 	PW_GREAD_BAD,  /* no goroutine looks like this: torn while it was read, or no g at all */
 };
-/* bytes: plan->need bytes. *ret_what names the field that makes it bad. */
+/* bytes: plan->need bytes. *ret_what names the field that makes it bad; the address in *ret_goroutine is 0 then. */
 enum pw_gread_verdict pw_gread_parse(const struct pw_gread *plan, uint64_t addr, const uint8_t *bytes,
 				     struct pw_goroutine *ret_goroutine, const char **ret_what);
 

@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 
 #include "base/macros.h"
+#include "base/time.h"
 #include "target/swapped.h"
 
 /*
@@ -55,12 +56,22 @@ static int read_process(void *context, struct pw_mem_range *ranges, size_t count
 	return good;
 }
 
+static uint64_t process_ran_ns(void *context)
+{
+	return pw_cpu_of_ns((pid_t)(intptr_t)context);
+}
+
 int pw_mem_process(struct pw_mem *ret_mem, int pid)
 {
 	if (pid <= 0)
 		return -ESRCH;
-	*ret_mem = (struct pw_mem){.read = read_process, .context = (void *)(intptr_t)pid};
+	*ret_mem = (struct pw_mem){.read = read_process, .ran_ns = process_ran_ns, .context = (void *)(intptr_t)pid};
 	return 0;
+}
+
+uint64_t pw_mem_ran_ns(const struct pw_mem *mem)
+{
+	return mem->ran_ns ? mem->ran_ns(mem->context) : 0;
 }
 
 /* Only those of which nothing is swapped out. */

@@ -138,6 +138,7 @@ int pw_snapshot_begin(struct pw_snapshot *snapshot)
 	if (!target->frozen)
 		pw_swapped_open(&snapshot->swapped, target->pid);
 	guarded = guard(snapshot);
+	snapshot->ran_ns = pw_mem_ran_ns(&target->mem);
 	r = pw_census_begin(snapshot->census, target);
 	if (guarded)
 		target->mem.swapped = NULL;

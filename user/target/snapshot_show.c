@@ -37,9 +37,6 @@ static void date(struct pw_snapshot *snapshot, const struct pw_look *look, const
 
 	if (snapshot->target->births)
 		pw_births_bounds(snapshot->target->births, g->goid, &shown->born_after_ns, &shown->born_before_ns);
-	shown->tracking_seq = g->tracking_seq;
-	shown->depth = (uint32_t)(g->stack_hi - g->sched_sp);
-	shown->stack_bytes = g->stack_hi - g->stack_lo;
 	if (before && !runs_unseen(snapshot, g))
 		shown->runs = (uint8_t)(g->tracking_seq - before->tracking_seq);
 	*seen = (struct pw_seen){
@@ -66,30 +63,46 @@ static void date(struct pw_snapshot *snapshot, const struct pw_look *look, const
 	}
 }
 
+/* Each field by itself, but for wait: the compiler clears so large a structure with an instruction that takes longer.
+ */
+static void begin_shown(const struct pw_snapshot *snapshot, const struct pw_goroutine *g,
+			struct pw_snapshot_goroutine *shown)
+{
+	uint64_t bias = snapshot->plan.bias;
+
+	shown->goid = g->goid;
+	shown->parent_goid = g->parent_goid;
+	shown->gopc = g->gopc ? g->gopc - bias : 0;
+	shown->startpc = g->startpc ? g->startpc - bias : 0;
+	shown->first_pc = shown->pc_count = 0;
+	shown->status = g->status;
+	shown->wait_reason = g->wait_reason;
+	shown->tracking_seq = g->tracking_seq;
+	shown->system = g->system;
+	shown->running = g->status == PW_GOROUTINE_RUNNING;
+	shown->locked_to_thread = g->locked_to_thread;
+	shown->stack_truncated = shown->parked_at_least = false;
+	shown->depth = (uint32_t)(g->stack_hi - g->sched_sp);
+	shown->stack_bytes = g->stack_hi - g->stack_lo;
+	shown->runs = UINT32_MAX;
+	shown->born_after_ns = shown->born_before_ns = shown->parked_since_ns = 0;
+	shown->first_label = shown->label_count = 0;
+}
+
 static int show(struct pw_snapshot *snapshot, size_t i)
 {
 	const struct pw_look *look = &snapshot->look.items[i];
 	const struct pw_goroutine *g = &snapshot->goroutines[i];
 	struct pw_snapshot_goroutine *shown = &snapshot->shown.items[look->shown];
-	uint64_t bias = snapshot->plan.bias;
 	int r;
 
-	*shown = (struct pw_snapshot_goroutine){
-		.goid = g->goid,
-		.parent_goid = g->parent_goid,
-		.gopc = g->gopc ? g->gopc - bias : 0,
-		.startpc = g->startpc ? g->startpc - bias : 0,
-		.status = g->status,
-		.wait_reason = g->wait_reason,
-		.system = g->system,
-		.running = g->status == PW_GOROUTINE_RUNNING,
-		.locked_to_thread = g->locked_to_thread,
-		.runs = UINT32_MAX,
-	};
+	begin_shown(snapshot, g, shown);
 	show_stack(snapshot, look, shown);
 	date(snapshot, look, g, shown);
-	if (!snapshot->options.waits)
+	if (!snapshot->options.waits) {
+		shown->wait = (struct pw_wait){};
 		return 0;
+	}
 	r = pw_waits_add(snapshot->waits, look->shown, g, look->object, &shown->wait);
 	return r == -E2BIG ? 0 : r;
 }

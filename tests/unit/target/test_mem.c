@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -79,6 +80,47 @@ static void single_reads_say_what_is_wrong(void **state)
 	munmap(pages, 3 * PAGE);
 }
 
+/* A child that waits on a pipe uses no CPU time, and some once it was told to go on. */
+static void cpu_time_stands_still_while_nothing_runs(void **state)
+{
+	struct pw_mem mem, gone;
+	int asks[2], answers[2];
+	uint64_t before, after;
+	char byte = 0;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(pipe(asks), 0);
+	assert_int_equal(pipe(answers), 0);
+	child = fork();
+	if (!child) {
+		while (read(asks[0], &byte, 1) == 1)
+			(void)!write(answers[1], &byte, 1);
+		_exit(0);
+	}
+	assert_int_equal(pw_mem_process(&mem, child), 0);
+	assert_int_equal(write(asks[1], &byte, 1), 1);
+	assert_int_equal(read(answers[0], &byte, 1), 1);
+	do { /* until it waits again */
+		before = pw_mem_ran_ns(&mem);
+		usleep(20000);
+		after = pw_mem_ran_ns(&mem);
+	} while (before != after);
+	assert_true(before > 0);
+	assert_int_equal(write(asks[1], &byte, 1), 1);
+	assert_int_equal(read(answers[0], &byte, 1), 1);
+	assert_true(pw_mem_ran_ns(&mem) > before);
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_int_equal(pw_mem_ran_ns(&mem), 0);
+	gone = (struct pw_mem){};
+	assert_int_equal(pw_mem_ran_ns(&gone), 0);
+	for (int i = 0; i < 2; i++) {
+		close(asks[i]);
+		close(answers[i]);
+	}
+}
+
 static void nothing_asked_is_nothing_read(void **state)
 {
 	struct pw_mem mem;
@@ -94,6 +136,7 @@ int main(void)
 		cmocka_unit_test(an_unreadable_range_costs_only_itself),
 		cmocka_unit_test(single_reads_say_what_is_wrong),
 		cmocka_unit_test(nothing_asked_is_nothing_read),
+		cmocka_unit_test(cpu_time_stands_still_while_nothing_runs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

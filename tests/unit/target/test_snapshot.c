@@ -98,6 +98,7 @@ static void run_while_read(struct fake_mem *mem, const struct pw_mem_range *rang
 	if (range->addr > sp || range->addr + range->size <= sp || !motion->left)
 		return;
 	motion->left--;
+	mem->ran_ns += mem->ran_ns ? 100 : 0;
 	*fake_mem_at(mem, at + (uint64_t)motion->world->go->build.facts.layout.offset[PW_FIELD_G_TRACKINGSEQ], 1) += 1;
 }
 
@@ -115,6 +116,40 @@ static void one_that_moved_once_is_read_again(void **state)
 	assert_int_equal(result->torn, 0);
 	assert_int_equal(result->count, FAKE_COUNT);
 	assert_int_equal(result->goroutines[3].pc_count, 3);
+	fake_world_end(&world);
+}
+
+static void a_program_that_did_not_run_is_not_looked_at_again(void **state)
+{
+	struct fake_world world = new_world(), idle = new_world();
+	uint64_t bytes = fake_world_look(&world)->bytes_read, size = 0;
+	const struct pw_layout *layout = &idle.go->build.facts.layout;
+
+	(void)state;
+	idle.go->mem.ran_ns = 1000;
+	assert_int_equal(fake_world_look(&idle)->count, FAKE_COUNT);
+	size = (uint64_t)layout->offset[PW_FIELD_G_GOID]; /* of a g that is read, at least */
+	assert_true(size > 100);
+	assert_true(pw_snapshot_result(idle.snapshot)->bytes_read + FAKE_COUNT * size < bytes);
+	assert_int_equal(pw_snapshot_result(idle.snapshot)->goroutines[3].pc_count, 3);
+	fake_world_end(&idle);
+	fake_world_end(&world);
+}
+
+static void one_that_moved_in_a_program_that_ran_is_read_again(void **state)
+{
+	struct fake_world world = new_world();
+	struct motion motion = {.world = &world, .left = 1};
+	const struct pw_snapshot_result *result;
+
+	(void)state;
+	world.go->mem.ran_ns = 1000;
+	world.go->mem.after_range = run_while_read;
+	world.go->mem.context = &motion;
+	result = fake_world_look(&world);
+	assert_int_equal(world.go->mem.ran_ns, 1100);
+	assert_int_equal(result->goroutines[3].tracking_seq, 1);
+	assert_int_equal(result->torn, 0);
 	fake_world_end(&world);
 }
 
@@ -396,6 +431,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(goroutines_of_one_stack_share_it),
 		cmocka_unit_test(the_second_look_reads_what_ran),
+		cmocka_unit_test(a_program_that_did_not_run_is_not_looked_at_again),
+		cmocka_unit_test(one_that_moved_in_a_program_that_ran_is_read_again),
 		cmocka_unit_test(a_list_of_2_to_the_60_is_garbage),
 		cmocka_unit_test(one_that_moved_once_is_read_again),
 		cmocka_unit_test(one_that_never_stands_still_is_left_out_and_counted),
