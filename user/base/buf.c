@@ -87,6 +87,14 @@ void *pw_buf_reserve(struct pw_buf *buf, size_t size)
 	return start;
 }
 
+void pw_buf_cut(struct pw_buf *buf, size_t reserved, size_t used)
+{
+	if (buf->error || used > reserved || reserved > buf->size)
+		return;
+	buf->size -= reserved - used;
+	buf->data[buf->size] = '\0';
+}
+
 int pw_buf_append(struct pw_buf *buf, const void *data, size_t size)
 {
 	void *start;

@@ -56,6 +56,8 @@ int pw_buf_svarint(struct pw_buf *buf, int64_t value);
 /* size zero bytes, or room for size bytes to be filled by the caller (NULL on error). */
 int pw_buf_zeros(struct pw_buf *buf, size_t size);
 void *pw_buf_reserve(struct pw_buf *buf, size_t size);
+/* What was reserved last needed only its first `used` bytes. */
+void pw_buf_cut(struct pw_buf *buf, size_t reserved, size_t used);
 
 /* Overwrites 4 bytes at an offset that was written before (a length that is known later); -EINVAL if outside. */
 int pw_buf_patch_u32(struct pw_buf *buf, size_t offset, uint32_t value);

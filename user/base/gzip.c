@@ -36,7 +36,7 @@ int pw_gzip_compress(const void *data, size_t size, struct pw_buf *buf)
 
 	if (size > PW_GZIP_INPUT_MAX)
 		return -E2BIG;
-	if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW_BITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+	if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, GZIP_WINDOW_BITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
 		return -ENOMEM;
 	stream.next_in = (z_const Bytef *)data;
 	stream.avail_in = (uInt)size;

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/macros.h"
 #include "base/table.h"
+#include "base/vec.h"
 #include "model/profile.h"
 #include "model/profile_select.h"
 
@@ -32,6 +33,7 @@ void pw_heap_profile_free(struct pw_heap_profile *heap)
 		return;
 	pw_profile_free(heap->base);
 	free(heap->sites);
+	free(heap->stacks);
 	free(heap->classes);
 	free(heap->types);
 	free(heap);
@@ -40,6 +42,29 @@ void pw_heap_profile_free(struct pw_heap_profile *heap)
 struct pw_heap_site *pw_heap_add_site(struct pw_heap_profile *heap)
 {
 	return pw_profile_list_add((void **)&heap->sites, &heap->site_count, sizeof(*heap->sites));
+}
+
+int pw_heap_reserve_stacks(struct pw_heap_profile *heap, size_t more)
+{
+	return pw_vec_grow_((void **)&heap->stacks, &heap->stack_capacity, heap->stack_count, PW_PROFILE_ELEMENTS_MAX,
+			    more, sizeof(*heap->stacks));
+}
+
+const struct pw_profile_frame *pw_heap_stack(const struct pw_heap_profile *heap, const struct pw_heap_site *site,
+					     struct pw_heap_room *room)
+{
+	if (pw_vec_grow_((void **)&room->frames, &room->capacity, 0, PW_PROFILE_ELEMENTS_MAX, site->frame_count + 1UL,
+			 sizeof(*room->frames)) < 0)
+		return NULL;
+	for (uint32_t i = 0; i < site->frame_count; i++)
+		room->frames[i] = *pw_heap_frame(heap, site, i);
+	return room->frames;
+}
+
+void pw_heap_room_done(struct pw_heap_room *room)
+{
+	free(room->frames);
+	*room = (struct pw_heap_room){0};
 }
 
 struct pw_heap_class *pw_heap_add_class(struct pw_heap_profile *heap)
@@ -52,9 +77,14 @@ struct pw_heap_type *pw_heap_add_type(struct pw_heap_profile *heap)
 	return pw_profile_list_add((void **)&heap->types, &heap->type_count, sizeof(*heap->types));
 }
 
-void pw_heap_scale(uint64_t objects, uint64_t object_bytes, uint64_t rate, uint64_t *ret_objects, uint64_t *ret_bytes)
+double pw_heap_scale_factor(uint64_t object_bytes, uint64_t rate)
 {
-	double scale = 1;
+	return rate > 1 ? 1 / (1 - exp(-(double)object_bytes / (double)rate)) : 1;
+}
+
+void pw_heap_scale_by(double factor, uint64_t objects, uint64_t object_bytes, uint64_t *ret_objects,
+		      uint64_t *ret_bytes)
+{
 	uint64_t bytes;
 
 	if (pw_mul_overflows(objects, object_bytes, &bytes))
@@ -63,25 +93,28 @@ void pw_heap_scale(uint64_t objects, uint64_t object_bytes, uint64_t rate, uint6
 		*ret_objects = *ret_bytes = 0;
 		return;
 	}
-	if (rate > 1)
-		scale = 1 / (1 - exp(-(double)object_bytes / (double)rate));
 	/* Sampled ones of a huge number stay below 2^63 only if nobody lies. */
-	*ret_objects = scale > 1 ? (uint64_t)PW_MIN((double)objects * scale, 0x1p62) : objects;
-	*ret_bytes = scale > 1 ? (uint64_t)PW_MIN((double)bytes * scale, 0x1p62) : bytes;
+	*ret_objects = factor > 1 ? (uint64_t)PW_MIN((double)objects * factor, 0x1p62) : objects;
+	*ret_bytes = factor > 1 ? (uint64_t)PW_MIN((double)bytes * factor, 0x1p62) : bytes;
+}
+
+void pw_heap_scale(uint64_t objects, uint64_t object_bytes, uint64_t rate, uint64_t *ret_objects, uint64_t *ret_bytes)
+{
+	pw_heap_scale_by(pw_heap_scale_factor(object_bytes, rate), objects, object_bytes, ret_objects, ret_bytes);
 }
 
 /* --- stacks ------------------------------------------------------------------------------------------------------ */
 
 /* What a site is, in words that hold in every profile. */
-static int identity(struct pw_buf *out, const struct pw_profile *base, const struct pw_heap_site *site)
+static int identity(struct pw_buf *out, const struct pw_heap_profile *heap, const struct pw_heap_site *site)
 {
 	pw_buf_reset(out);
 	for (uint32_t i = 0; i < site->frame_count; i++) {
-		const struct pw_profile_frame *frame = &base->frames[site->first_frame + i];
+		const struct pw_profile_frame *frame = pw_heap_frame(heap, site, i);
 
-		pw_buf_puts(out, pw_profile_string(base, frame->function));
+		pw_buf_puts(out, pw_profile_string(heap->base, frame->function));
 		pw_buf_putc(out, '\n');
-		pw_buf_puts(out, pw_profile_string(base, frame->file));
+		pw_buf_puts(out, pw_profile_string(heap->base, frame->file));
 		pw_buf_printf(out, ":%u\n", frame->line);
 	}
 	return pw_buf_error(out);
@@ -103,11 +136,11 @@ static void sum_up(struct pw_heap_profile *heap)
 }
 
 /* Index of a site by its stack. The strings of one profile are interned, so ids tell them apart. */
-static int put_key(struct pw_buf *out, const struct pw_profile *base, const struct pw_heap_site *site)
+static int put_key(struct pw_buf *out, const struct pw_heap_profile *heap, const struct pw_heap_site *site)
 {
 	pw_buf_reset(out);
 	for (uint32_t i = 0; i < site->frame_count; i++) {
-		const struct pw_profile_frame *frame = &base->frames[site->first_frame + i];
+		const struct pw_profile_frame *frame = pw_heap_frame(heap, site, i);
 		uint32_t key[3] = {frame->function, frame->file, frame->line};
 
 		pw_buf_append(out, key, sizeof(key));
@@ -125,7 +158,7 @@ int pw_heap_merge(struct pw_heap_profile *heap)
 	for (size_t i = 0; i < heap->site_count; i++) {
 		struct pw_heap_site site = heap->sites[i];
 		uintptr_t known;
-		int r = put_key(&key, heap->base, &site);
+		int r = put_key(&key, heap, &site);
 
 		if (r < 0)
 			return r;
@@ -149,10 +182,10 @@ int pw_heap_merge(struct pw_heap_profile *heap)
 	return 0;
 }
 
-static bool matches(const struct pw_profile *base, const struct pw_heap_site *site, const regex_t *focus)
+static bool matches(const struct pw_heap_profile *heap, const struct pw_heap_site *site, const regex_t *focus)
 {
 	for (uint32_t i = 0; i < site->frame_count; i++)
-		if (pw_profile_frame_matches(base, focus, &base->frames[site->first_frame + i]))
+		if (pw_profile_frame_matches(heap->base, focus, pw_heap_frame(heap, site, i)))
 			return true;
 	return false;
 }
@@ -162,7 +195,7 @@ int pw_heap_focus(struct pw_heap_profile *heap, const regex_t *focus)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < heap->site_count; i++)
-		if (matches(heap->base, &heap->sites[i], focus))
+		if (matches(heap, &heap->sites[i], focus))
 			heap->sites[kept++] = heap->sites[i];
 	heap->site_count = kept;
 	sum_up(heap);
@@ -214,7 +247,7 @@ int pw_heap_compare(struct pw_heap_profile *heap, const struct pw_heap_profile *
 	int r = 0;
 
 	for (size_t i = 0; i < old->site_count && r >= 0; i++) {
-		r = identity(&key, old->base, &old->sites[i]);
+		r = identity(&key, old, &old->sites[i]);
 		if (r >= 0 && key.size)
 			r = pw_table_put(&table, key.data, key.size, &old->sites[i]);
 	}
@@ -223,7 +256,7 @@ int pw_heap_compare(struct pw_heap_profile *heap, const struct pw_heap_profile *
 		const struct pw_heap_site *before;
 		struct pw_heap_values was = {0};
 
-		r = identity(&key, heap->base, site);
+		r = identity(&key, heap, site);
 		if (r < 0)
 			break;
 		before = key.size ? pw_table_take(&table, key.data, key.size) : NULL;

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct pw_profile;
+#include "model/profile.h"
 
 /*
  * The heap of one process by allocation site, in words: what `parkwatch heap` shows, in every format. Built by
@@ -24,7 +24,7 @@ enum pw_heap_kind {
 };
 
 struct pw_heap_site {			   /* allocations at one stack */
-	uint32_t first_frame, frame_count; /* of base, innermost first */
+	uint32_t first_frame, frame_count; /* of stacks, innermost first */
 	uint64_t object_bytes;		   /* size of each; 0: various */
 	struct pw_heap_values values;
 	int64_t growth_bytes, growth_objects; /* in use, against the older profile; 0 */
@@ -63,6 +63,8 @@ struct pw_heap_profile {
 	struct pw_heap_values gone; /* of sites of the older one that are no more */
 	struct pw_heap_site *sites;
 	size_t site_count;
+	uint32_t *stacks; /* of all sites: numbers of frames of base, which stacks share */
+	size_t stack_count, stack_capacity;
 
 	char absent[192]; /* PW_HEAP_NONE: why, a sentence without a full stop */
 	struct pw_heap_class *classes;
@@ -79,10 +81,42 @@ void pw_heap_profile_free(struct pw_heap_profile *heap);
 /* A zeroed one at the end; NULL: no memory, or too many. It moves when the list grows. */
 struct pw_heap_site *pw_heap_add_site(struct pw_heap_profile *heap);
 
+/* Frame i of a site, innermost first. */
+static inline const struct pw_profile_frame *pw_heap_frame(const struct pw_heap_profile *heap,
+							   const struct pw_heap_site *site, uint32_t i)
+{
+	return &heap->base->frames[heap->stacks[site->first_frame + i]];
+}
+/* All of them, one behind the other, as those want them who write stacks: until the next call with the same room, which
+ * starts zeroed, and is freed by the caller. NULL: no memory. */
+struct pw_heap_room {
+	struct pw_profile_frame *frames;
+	size_t capacity;
+};
+const struct pw_profile_frame *pw_heap_stack(const struct pw_heap_profile *heap, const struct pw_heap_site *site,
+					     struct pw_heap_room *room);
+void pw_heap_room_done(struct pw_heap_room *room);
+
+/* For those who build one: room for so many more frames of stacks; and one of them, by its number in base. 0, -E2BIG,
+ * -ENOMEM. */
+int pw_heap_reserve_stacks(struct pw_heap_profile *heap, size_t more) __attribute__((warn_unused_result));
+static inline int pw_heap_put_frame(struct pw_heap_profile *heap, uint32_t frame)
+{
+	int r = heap->stack_count < heap->stack_capacity ? 0 : pw_heap_reserve_stacks(heap, 1);
+
+	if (!r)
+		heap->stacks[heap->stack_count++] = frame;
+	return r;
+}
+
 struct pw_heap_class *pw_heap_add_class(struct pw_heap_profile *heap);
 struct pw_heap_type *pw_heap_add_type(struct pw_heap_profile *heap);
 
-/* src/runtime/pprof/protomem.go:scaleHeapSample: what `objects` sampled ones of this size stand for. */
+/* src/runtime/pprof/protomem.go:scaleHeapSample: what `objects` sampled ones of this size stand for; and what each of
+ * them does. */
+double pw_heap_scale_factor(uint64_t object_bytes, uint64_t rate);
+void pw_heap_scale_by(double factor, uint64_t objects, uint64_t object_bytes, uint64_t *ret_objects,
+		      uint64_t *ret_bytes);
 void pw_heap_scale(uint64_t objects, uint64_t object_bytes, uint64_t rate, uint64_t *ret_objects, uint64_t *ret_bytes);
 
 /* Sites of equal stacks (function, file and line of each frame) become one, whatever the size of their objects. Sums

@@ -106,7 +106,7 @@ static void write_site(struct pw_record *draft, struct pw_record_builder *builde
 		       const struct pw_heap_site *from)
 {
 	struct pw_record_heap_site *to = &draft->heap.site[draft->heap.site_count++];
-	const struct pw_profile_frame *frame = from->frame_count ? &heap->base->frames[from->first_frame] : NULL;
+	const struct pw_profile_frame *frame = from->frame_count ? pw_heap_frame(heap, from, 0) : NULL;
 
 	*to = (struct pw_record_heap_site){
 		.inuse_bytes = from->values.inuse_bytes,

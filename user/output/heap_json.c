@@ -34,10 +34,15 @@ static void write_growth(struct pw_json *json, int64_t bytes, int64_t objects, c
 	pw_json_end(json);
 }
 
-static void write_site(struct pw_json *json, const struct pw_heap_profile *heap, const struct pw_heap_site *site)
+static int write_site(struct pw_json *json, const struct pw_heap_profile *heap, const struct pw_heap_site *site,
+		      struct pw_heap_room *room)
 {
+	const struct pw_profile_frame *frames = pw_heap_stack(heap, site, room);
+
+	if (!frames)
+		return -ENOMEM;
 	pw_json_object(json);
-	pw_frames_write_json(json, "stack", heap->base, heap->base->frames + site->first_frame, site->frame_count);
+	pw_frames_write_json(json, "stack", heap->base, frames, site->frame_count);
 	write_values(json, heap, &site->values);
 	if (site->object_bytes)
 		pw_json_key_u64(json, "object_bytes", site->object_bytes);
@@ -46,6 +51,7 @@ static void write_site(struct pw_json *json, const struct pw_heap_profile *heap,
 	if (heap->compared)
 		write_growth(json, site->growth_bytes, site->growth_objects, &site->growth_alloc_bytes);
 	pw_json_end(json);
+	return 0;
 }
 
 static void write_classes(struct pw_json *json, const struct pw_heap_profile *heap)
@@ -123,6 +129,8 @@ static void write_extras(struct pw_json *json, const struct pw_heap_profile *hea
 int pw_heap_write_json(struct pw_buf *out, const struct pw_heap_profile *heap)
 {
 	struct pw_json json = pw_json_init(out, true);
+	_cleanup_(pw_heap_room_done) struct pw_heap_room room = {0};
+	int r = 0;
 
 	pw_json_object(&json);
 	pw_json_key_u64(&json, "schema_version", SCHEMA_VERSION);
@@ -136,11 +144,11 @@ int pw_heap_write_json(struct pw_buf *out, const struct pw_heap_profile *heap)
 	pw_json_end(&json);
 	write_extras(&json, heap);
 	pw_json_key_array(&json, "sites");
-	for (size_t i = 0; i < heap->site_count; i++)
-		write_site(&json, heap, &heap->sites[i]);
+	for (size_t i = 0; i < heap->site_count && r >= 0; i++)
+		r = write_site(&json, heap, &heap->sites[i], &room);
 	pw_json_end(&json);
 	pw_json_end(&json);
-	return pw_json_finish(&json);
+	return r < 0 ? r : pw_json_finish(&json);
 }
 
 /* Kept as text: a schema is a document, not a program. */

@@ -27,6 +27,20 @@ static bool read_count(struct pw_json_reader *reader, uint64_t *ret_value)
 	return true;
 }
 
+static bool read_stack(struct pw_json_reader *reader, struct pw_heap_profile *heap, struct pw_heap_site *site)
+{
+	uint32_t first, count;
+
+	if (!pw_frames_read_json(reader, heap->base, &first, &count))
+		return false;
+	site->first_frame = (uint32_t)heap->stack_count;
+	site->frame_count = count;
+	for (uint32_t i = 0; i < count; i++)
+		if (pw_heap_put_frame(heap, first + i) < 0)
+			return pw_json_fail(reader, -ENOMEM);
+	return true;
+}
+
 static bool read_site_member(struct pw_json_reader *reader, void *context)
 {
 	struct input *input = context;
@@ -34,7 +48,7 @@ static bool read_site_member(struct pw_json_reader *reader, void *context)
 	struct pw_heap_values *values = &site->values;
 
 	if (pw_json_is_key(reader, "stack"))
-		return pw_frames_read_json(reader, input->heap->base, &site->first_frame, &site->frame_count);
+		return read_stack(reader, input->heap, site);
 	if (pw_json_is_key(reader, "inuse_bytes"))
 		return read_count(reader, &values->inuse_bytes);
 	if (pw_json_is_key(reader, "inuse_objects"))

@@ -27,10 +27,15 @@ static uint64_t bytes_of(const struct pw_heap_profile *heap, const struct pw_hea
 
 int pw_heap_write_folded(struct pw_buf *out, const struct pw_heap_profile *heap, const struct pw_heap_shown *shown)
 {
+	_cleanup_(pw_heap_room_done) struct pw_heap_room room = {0};
+
 	for (size_t i = 0; i < heap->site_count; i++) {
 		const struct pw_heap_site *site = &heap->sites[i];
+		const struct pw_profile_frame *frames = pw_heap_stack(heap, site, &room);
 
-		pw_folded_line(out, heap->base, heap->base->frames + site->first_frame, site->frame_count, NULL,
+		if (!frames)
+			return -ENOMEM;
+		pw_folded_line(out, heap->base, frames, site->frame_count, NULL,
 			       bytes_of(heap, site, shows_alloc(heap, shown)));
 	}
 	return pw_buf_error(out);
@@ -51,13 +56,16 @@ int pw_heap_write_svg(struct pw_buf *out, const struct pw_heap_profile *heap, co
 	bool alloc = shows_alloc(heap, shown);
 	const struct pw_flame_title title = {.text = title_of(heap, alloc), .unit = PW_FLAME_BYTES};
 	_cleanup_(pw_flame_freep) struct pw_flame *flame = NULL;
+	_cleanup_(pw_heap_room_done) struct pw_heap_room room = {0};
 	int r = pw_flame_new(&flame, heap->base);
 
 	for (size_t i = 0; i < heap->site_count && r >= 0; i++) {
 		const struct pw_heap_site *site = &heap->sites[i];
 
-		r = pw_flame_add(flame, heap->base->frames + site->first_frame, site->frame_count, NULL,
-				 bytes_of(heap, site, alloc));
+		const struct pw_profile_frame *frames = pw_heap_stack(heap, site, &room);
+
+		r = frames ? pw_flame_add(flame, frames, site->frame_count, NULL, bytes_of(heap, site, alloc))
+			   : -ENOMEM;
 	}
 	return r < 0 ? r : pw_flame_finish(flame, &title, out);
 }
@@ -74,7 +82,7 @@ static void add_site(struct pw_pprof *writer, const struct pw_heap_profile *heap
 					       values->inuse_bytes};
 	struct pw_pprof_label size = {.key = "bytes", .number = site->object_bytes, .unit = "bytes"};
 	struct pw_pprof_sample sample = {
-		.frames = heap->base->frames + site->first_frame,
+		.numbers = heap->stacks + site->first_frame,
 		.frame_count = site->frame_count,
 		.stackless = "[unknown]",
 		.values = numbers,

@@ -132,7 +132,7 @@ static void put_leader(const struct text *text, const char *title, const char *f
 {
 	pw_buf_printf(text->out, "%-9s %12s  ", title, figure);
 	if (site->frame_count)
-		pw_put_place(text->out, text->heap->base, &text->heap->base->frames[site->first_frame], false);
+		pw_put_place(text->out, text->heap->base, pw_heap_frame(text->heap, site, 0), false);
 	else
 		pw_buf_putc(text->out, '?');
 	pw_buf_putc(text->out, '\n');
@@ -180,20 +180,23 @@ static bool is_same(const struct pw_profile_frame *a, const struct pw_profile_fr
 /* Recursion at one line is one line; runtime.main, which calls main.main, says nothing. */
 static void put_stack(const struct text *text, const struct pw_heap_site *site)
 {
-	const struct pw_profile *base = text->heap->base;
-	const struct pw_profile_frame *frames = base->frames + site->first_frame;
+	const struct pw_heap_profile *heap = text->heap;
+	const struct pw_profile *base = heap->base;
 	uint32_t count = site->frame_count, same;
 
-	if (count > 1 && !strcmp(pw_profile_string(base, frames[count - 1].function), "runtime.main"))
+	if (count > 1 &&
+	    !strcmp(pw_profile_string(base, pw_heap_frame(heap, site, count - 1)->function), "runtime.main"))
 		count--;
 	for (uint32_t i = 0; i < count; i += same) {
-		for (same = 1; i + same < count && is_same(&frames[i], &frames[i + same]); same++)
+		const struct pw_profile_frame *frame = pw_heap_frame(heap, site, i);
+
+		for (same = 1; i + same < count && is_same(frame, pw_heap_frame(heap, site, i + same)); same++)
 			;
 		pw_buf_puts(text->out, "      ");
-		pw_put_place(text->out, base, &frames[i], true);
+		pw_put_place(text->out, base, frame, true);
 		if (same > 1)
 			pw_buf_printf(text->out, " (%u times)", same);
-		pw_buf_puts(text->out, frames[i].inlined ? " (inlined)\n" : "\n");
+		pw_buf_puts(text->out, frame->inlined ? " (inlined)\n" : "\n");
 	}
 	if (!count)
 		pw_buf_puts(text->out, "      (its stack is not known)\n");

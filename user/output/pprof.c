@@ -32,15 +32,26 @@ enum {
 	PROFILE_DEFAULT_SAMPLE_TYPE = 14,
 };
 
-#define BYTES 2
+#define BYTES	   2
+#define KNOWN	   8  /* texts of labels, which are the same in all samples */
+#define VARINT_MAX 10 /* bytes */
+
+struct known { /* a text by its place */
+	const char *text;
+	uint64_t id;
+};
 
 struct pw_pprof {
 	const struct pw_profile *profile; /* borrowed */
 	struct pw_intern *strings;
 	struct pw_table functions, locations; /* keys -> id */
 	uint64_t function_count, location_count;
-	struct pw_buf samples, location_bytes, function_bytes;
-	struct pw_buf message, nested; /* scratch */
+	PW_VEC(uint32_t) single; /* by number of a frame: the location that is this frame alone; 0 not yet known */
+	PW_VEC(struct pw_profile_frame) run; /* frames of one location */
+	struct known known[KNOWN];
+	struct pw_buf samples; /* at last the whole file */
+	struct pw_buf location_bytes, function_bytes;
+	struct pw_buf message, nested, ids; /* scratch */
 	int error;
 };
 
@@ -52,11 +63,25 @@ static void put_uint(struct pw_buf *out, unsigned int field, uint64_t value)
 	pw_buf_uvarint(out, value);
 }
 
+static uint8_t *encode(uint8_t *at, uint64_t value)
+{
+	for (; value >= 0x80; value >>= 7)
+		*at++ = (uint8_t)(value | 0x80);
+	*at++ = (uint8_t)value;
+	return at;
+}
+
 static void put_bytes(struct pw_buf *out, unsigned int field, const void *data, size_t size)
 {
-	pw_buf_uvarint(out, field << 3 | BYTES);
-	pw_buf_uvarint(out, size);
-	pw_buf_append(out, data, size);
+	uint8_t head[2 * VARINT_MAX];
+	size_t used = (size_t)(encode(encode(head, field << 3 | BYTES), size) - head);
+	char *at = pw_buf_reserve(out, used + size);
+
+	if (!at)
+		return;
+	memcpy(at, head, used);
+	if (size)
+		memcpy(at + used, data, size);
 }
 
 static void put_message(struct pw_buf *out, unsigned int field, const struct pw_buf *message)
@@ -174,55 +199,129 @@ static uint64_t stackless_location(struct pw_pprof *writer, const char *name)
 	return id;
 }
 
-static void put_locations(struct pw_pprof *writer, const struct pw_pprof_sample *sample, struct pw_buf *out)
+static const struct pw_profile_frame *frame_at(const struct pw_pprof *writer, const struct pw_pprof_sample *sample,
+					       uint32_t i)
 {
-	const struct pw_profile_frame *frames = sample->frames;
-
-	if (!sample->frame_count)
-		pw_buf_uvarint(out, stackless_location(writer, sample->stackless));
-	for (uint32_t i = 0; i < sample->frame_count;) {
-		uint32_t count = 1;
-
-		/* An inlined call and what it is inlined into: up to the physical function. */
-		while (i + count < sample->frame_count && frames[i + count - 1].inlined &&
-		       frames[i + count].addr == frames[i].addr)
-			count++;
-		pw_buf_uvarint(out, location_id(writer, frames + i, count));
-		i += count;
-	}
+	return sample->frames ? &sample->frames[i] : &writer->profile->frames[sample->numbers[i]];
 }
 
-static void put_label(struct pw_pprof *writer, const struct pw_pprof_label *label)
+/* How many frames from the i-th on are one location: an inlined call and what it is inlined into, up to the physical
+ * function. */
+static uint32_t run_at(const struct pw_pprof *writer, const struct pw_pprof_sample *sample, uint32_t i)
 {
-	struct pw_buf message = PW_BUF_INIT(64);
+	const struct pw_profile_frame *first = frame_at(writer, sample, i), *last = first;
+	uint32_t count = 1;
 
-	put_uint(&message, 1, string_id(writer, label->key));
-	if (label->text) {
-		put_uint(&message, 2, string_id(writer, label->text));
-	} else {
-		put_uint(&message, 3, label->number);
-		put_uint(&message, 4, string_id(writer, label->unit));
+	while (i + count < sample->frame_count && last->inlined) {
+		last = frame_at(writer, sample, i + count);
+		if (last->addr != first->addr)
+			break;
+		count++;
 	}
-	put_message(&writer->message, 3, &message);
-	pw_buf_done(&message);
+	return count;
+}
+
+static uint64_t location_of_run(struct pw_pprof *writer, const struct pw_pprof_sample *sample, uint32_t i,
+				uint32_t count)
+{
+	if (sample->frames)
+		return location_id(writer, sample->frames + i, count);
+	pw_vec_reset(&writer->run);
+	for (uint32_t k = 0; k < count; k++)
+		if (pw_vec_push(&writer->run, *frame_at(writer, sample, i + k)) < 0) {
+			writer->error = -ENOMEM;
+			return 0;
+		}
+	return location_id(writer, writer->run.items, count);
+}
+
+/* By its number, if the frame has one and is a location of its own, as nearly all are. */
+static uint64_t location_at(struct pw_pprof *writer, const struct pw_pprof_sample *sample, uint32_t i, uint32_t count)
+{
+	uint32_t *known = NULL;
+
+	if (!sample->frames && count == 1 && sample->numbers[i] < writer->single.count)
+		known = &writer->single.items[sample->numbers[i]];
+	if (!known)
+		return location_of_run(writer, sample, i, count);
+	if (!*known)
+		*known = (uint32_t)location_of_run(writer, sample, i, count);
+	return *known;
+}
+
+/* Samples have as many locations as all else together: these are written without asking for room one by one. */
+static void put_locations(struct pw_pprof *writer, const struct pw_pprof_sample *sample, struct pw_buf *out)
+{
+	size_t most = (sample->frame_count + 1UL) * VARINT_MAX;
+	uint8_t *start = pw_buf_reserve(out, most), *at = start;
+
+	if (!start)
+		return;
+	if (!sample->frame_count)
+		at = encode(at, stackless_location(writer, sample->stackless));
+	for (uint32_t i = 0, count; i < sample->frame_count; i += count) {
+		count = run_at(writer, sample, i);
+		at = encode(at, location_at(writer, sample, i, count));
+	}
+	pw_buf_cut(out, most, (size_t)(at - start));
+}
+
+static void put_values(const struct pw_pprof_sample *sample, struct pw_buf *out)
+{
+	size_t most = sample->value_count * VARINT_MAX;
+	uint8_t *start = pw_buf_reserve(out, most), *at = start;
+
+	if (!start)
+		return;
+	for (size_t i = 0; i < sample->value_count; i++)
+		at = encode(at, sample->values[i]);
+	pw_buf_cut(out, most, (size_t)(at - start));
+}
+
+/* The id of a text that stays where it is, as keys and units do. */
+static uint64_t lasting_string_id(struct pw_pprof *writer, const char *text)
+{
+	struct known *known = &writer->known[((uintptr_t)text >> 3) % KNOWN];
+
+	if (known->text != text)
+		*known = (struct known){text, string_id(writer, text)};
+	return known->id;
+}
+
+static void put_number_label(struct pw_pprof *writer, const struct pw_pprof_label *label)
+{
+	uint8_t bytes[3 * (1 + VARINT_MAX)], *at = bytes;
+
+	at = encode(encode(at, 1 << 3), lasting_string_id(writer, label->key));
+	if (label->number)
+		at = encode(encode(at, 3 << 3), label->number);
+	at = encode(encode(at, 4 << 3), lasting_string_id(writer, label->unit));
+	put_bytes(&writer->message, 3, bytes, (size_t)(at - bytes));
+}
+
+static void put_text_label(struct pw_pprof *writer, const struct pw_pprof_label *label)
+{
+	pw_buf_reset(&writer->nested);
+	put_uint(&writer->nested, 1, lasting_string_id(writer, label->key));
+	put_uint(&writer->nested, 2, string_id(writer, label->text));
+	put_message(&writer->message, 3, &writer->nested);
 }
 
 void pw_pprof_add(struct pw_pprof *writer, const struct pw_pprof_sample *sample)
 {
-	struct pw_buf ids = PW_BUF_INIT(1U << 20);
+	struct pw_buf *ids = &writer->ids;
 
 	pw_buf_reset(&writer->message);
-	put_locations(writer, sample, &ids);
-	put_message(&writer->message, 1, &ids);
-	pw_buf_reset(&ids);
-	for (size_t i = 0; i < sample->value_count; i++)
-		pw_buf_uvarint(&ids, sample->values[i]);
-	put_message(&writer->message, 2, &ids);
+	pw_buf_reset(ids);
+	put_locations(writer, sample, ids);
+	put_message(&writer->message, 1, ids);
+	pw_buf_reset(ids);
+	put_values(sample, ids);
+	put_message(&writer->message, 2, ids);
 	for (size_t i = 0; i < sample->label_count; i++)
-		put_label(writer, &sample->labels[i]);
-	if (pw_buf_error(&ids) && !writer->error)
-		writer->error = pw_buf_error(&ids);
-	pw_buf_done(&ids);
+		(sample->labels[i].text ? put_text_label : put_number_label)(writer, &sample->labels[i]);
+	if (pw_buf_error(ids) && !writer->error)
+		writer->error = pw_buf_error(ids);
 	put_message(&writer->samples, PROFILE_SAMPLE, &writer->message);
 }
 
@@ -255,13 +354,13 @@ static void put_mapping(struct pw_pprof *writer, struct pw_buf *out)
 	put_message(out, PROFILE_MAPPING, &writer->message);
 }
 
-static void put_profile(struct pw_pprof *writer, const struct pw_pprof_kind *kind, struct pw_buf *out)
+/* Behind the samples: fields may come in any order. */
+static void put_rest(struct pw_pprof *writer, const struct pw_pprof_kind *kind, struct pw_buf *out)
 {
 	uint64_t default_type;
 
 	for (size_t i = 0; i < kind->type_count; i++)
 		put_type(writer, out, PROFILE_SAMPLE_TYPE, &kind->types[i]);
-	pw_buf_append(out, pw_buf_text(&writer->samples), writer->samples.size);
 	put_mapping(writer, out);
 	pw_buf_append(out, pw_buf_text(&writer->location_bytes), writer->location_bytes.size);
 	pw_buf_append(out, pw_buf_text(&writer->function_bytes), writer->function_bytes.size);
@@ -288,7 +387,22 @@ void pw_pprof_free(struct pw_pprof *writer)
 	pw_buf_done(&writer->function_bytes);
 	pw_buf_done(&writer->message);
 	pw_buf_done(&writer->nested);
+	pw_buf_done(&writer->ids);
+	pw_vec_done(&writer->single);
+	pw_vec_done(&writer->run);
 	free(writer);
+}
+
+static int prepare_singles(struct pw_pprof *writer)
+{
+	size_t count = writer->profile->frame_count;
+
+	writer->single.max = PW_PROFILE_ELEMENTS_MAX;
+	if (pw_vec_reserve(&writer->single, count) < 0)
+		return -ENOMEM;
+	memset(writer->single.items, 0, count * sizeof(*writer->single.items));
+	writer->single.count = count;
+	return 0;
 }
 
 int pw_pprof_new(struct pw_pprof **ret_writer, const struct pw_profile *profile)
@@ -307,8 +421,11 @@ int pw_pprof_new(struct pw_pprof **ret_writer, const struct pw_profile *profile)
 		.function_bytes = PW_BUF_INIT(PW_GZIP_INPUT_MAX),
 		.message = PW_BUF_INIT(16U << 20),
 		.nested = PW_BUF_INIT(64U << 10),
+		.ids = PW_BUF_INIT(1U << 20),
 	};
 	r = pw_intern_new(&writer->strings, PW_PROFILE_STRINGS_MAX, PW_PROFILE_STRING_BYTES_MAX);
+	if (!r)
+		r = prepare_singles(writer);
 	if (r < 0) {
 		pw_pprof_free(writer);
 		return r;
@@ -319,13 +436,11 @@ int pw_pprof_new(struct pw_pprof **ret_writer, const struct pw_profile *profile)
 
 int pw_pprof_finish(struct pw_pprof *writer, const struct pw_pprof_kind *kind, struct pw_buf *out)
 {
-	_cleanup_buf_ struct pw_buf plain = PW_BUF_INIT(PW_GZIP_INPUT_MAX);
-
-	put_profile(writer, kind, &plain);
+	put_rest(writer, kind, &writer->samples);
 	if (writer->error)
 		return writer->error;
 	if (pw_buf_error(&writer->samples) || pw_buf_error(&writer->location_bytes) ||
-	    pw_buf_error(&writer->function_bytes) || pw_buf_error(&plain))
+	    pw_buf_error(&writer->function_bytes))
 		return -E2BIG;
-	return pw_gzip_compress(plain.data, plain.size, out);
+	return pw_gzip_compress(writer->samples.data, writer->samples.size, out);
 }

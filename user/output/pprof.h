@@ -33,7 +33,8 @@ struct pw_pprof_label {
 	const char *unit;
 };
 struct pw_pprof_sample {
-	const struct pw_profile_frame *frames; /* innermost first */
+	const struct pw_profile_frame *frames; /* innermost first; NULL: */
+	const uint32_t *numbers;	       /* of those of the profile, which stacks share */
 	uint32_t frame_count;
 	const char *stackless; /* the name of the one frame of a sample without frames */
 	const uint64_t *values;

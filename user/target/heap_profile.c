@@ -27,6 +27,7 @@
 #define SOUND_AT_LEAST	8 /* buckets of ten that must have the right hash */
 #define HEADER_SIZE_MAX 128
 #define CYCLE_SIZE_MAX	64
+#define RECORD_SIZE_MAX (CYCLE_SIZE_MAX * (FUTURES + 1))
 
 struct plan { /* offsets in this Go version */
 	int32_t allnext, typ, hash, object_size, nstk, header;
@@ -36,12 +37,11 @@ struct plan { /* offsets in this Go version */
 
 struct pw_heap_profiler {
 	struct pw_mem_cache cache;
-	struct pw_addr_map seen;
 	PW_VEC(struct pw_heap_bucket) buckets;
 	PW_VEC(uint64_t) pcs;
 	struct pw_heap_look look;
-	uint64_t steps, wrong; /* buckets met; of them with a wrong hash */
-	uint8_t record[CYCLE_SIZE_MAX * (FUTURES + 1)];
+	uint64_t steps, wrong;				       /* buckets met; of them with a wrong hash */
+	uint8_t room[PW_HEAP_STACK_MAX * 8 + RECORD_SIZE_MAX]; /* of a bucket that lies in two blocks */
 };
 
 int pw_heap_profiler_new(struct pw_heap_profiler **ret_profiler)
@@ -66,7 +66,6 @@ void pw_heap_profiler_free(struct pw_heap_profiler *profiler)
 	if (!profiler)
 		return;
 	pw_mem_cache_done(&profiler->cache);
-	pw_addr_map_done(&profiler->seen);
 	pw_vec_done(&profiler->buckets);
 	pw_vec_done(&profiler->pcs);
 	free(profiler);
@@ -105,8 +104,7 @@ static int make_plan(struct plan *ret_plan, const struct pw_layout *layout)
 		if (needed[i] < 0)
 			return -ENOTSUP;
 	plan.record = PW_MAX(plan.active + plan.cycle, plan.future + FUTURES * plan.cycle);
-	if (plan.cycle < PW_MAX(plan.allocs, plan.frees) + 8 ||
-	    plan.record > (int32_t)sizeof(((struct pw_heap_profiler *)0)->record))
+	if (plan.cycle < PW_MAX(plan.allocs, plan.frees) + 8 || plan.record > RECORD_SIZE_MAX)
 		return -ENOTSUP;
 	*ret_plan = plan;
 	return 0;
@@ -194,19 +192,21 @@ static int read_record(struct pw_heap_profiler *profiler, const struct plan *pla
 		       int pending)
 {
 	uint64_t at = bucket->addr + (uint64_t)plan->header + (uint64_t)bucket->pc_count * 8;
-	int r = pw_mem_cache_read(&profiler->cache, at, profiler->record, (size_t)plan->record);
+	const uint8_t *record;
+	int r = pw_mem_cache_view(&profiler->cache, at, (size_t)plan->record, profiler->room, &record);
 
 	if (!r)
-		take_record(bucket, plan, profiler->record, pending);
+		take_record(bucket, plan, record, pending);
 	return r;
 }
 
 /* Adds the bucket at addr. Returns 1 if it was one, 0 if not (it was counted), or -errno of the memory. */
 static int add_bucket(struct pw_heap_profiler *profiler, const struct pw_target *target, const struct plan *plan,
-		      uint64_t addr, const uint8_t *header)
+		      uint64_t addr, const uint8_t *header, int pending)
 {
 	struct pw_heap_bucket bucket = {.addr = addr, .object_bytes = word(header, plan->object_size)};
 	uint64_t count = word(header, plan->nstk), *pcs;
+	const uint8_t *bytes;
 	int r;
 
 	if (word(header, plan->typ) != MEM_PROFILE || !count || count > PW_HEAP_STACK_MAX || !bucket.object_bytes ||
@@ -216,16 +216,19 @@ static int add_bucket(struct pw_heap_profiler *profiler, const struct pw_target 
 	}
 	if (pw_vec_reserve(&profiler->pcs, count) < 0 || pw_vec_reserve(&profiler->buckets, 1) < 0)
 		return 0; /* over the caps */
-	pcs = profiler->pcs.items + profiler->pcs.count;
-	r = pw_mem_cache_read(&profiler->cache, addr + (uint64_t)plan->header, pcs, count * sizeof(*pcs));
+	r = pw_mem_cache_view(&profiler->cache, addr + (uint64_t)plan->header,
+			      count * sizeof(*pcs) + (size_t)plan->record, profiler->room, &bytes);
 	if (r < 0)
 		return r;
+	pcs = profiler->pcs.items + profiler->pcs.count;
+	memcpy(pcs, bytes, count * sizeof(*pcs));
 	if (hash_of(pcs, count, bucket.object_bytes) != word(header, plan->hash)) {
 		profiler->wrong++;
 		return 0;
 	}
-	for (uint64_t i = 0; i < count; i++)
+	for (uint64_t i = 0; i < count && target->bias; i++)
 		pcs[i] -= target->bias;
+	take_record(&bucket, plan, bytes + count * sizeof(*pcs), pending);
 	bucket.first_pc = (uint32_t)profiler->pcs.count;
 	bucket.pc_count = (uint32_t)count;
 	profiler->pcs.count += count;
@@ -235,34 +238,58 @@ static int add_bucket(struct pw_heap_profiler *profiler, const struct pw_target 
 
 /* --- the list ---------------------------------------------------------------------------------------------------- */
 
-static int walk(struct pw_heap_profiler *profiler, struct pw_target *target, const struct plan *plan, uint64_t head)
+/*
+ * A list that leads back into itself is noticed late (Brent: the address met at the last power of two comes again), so
+ * that one that does not costs nothing: what stands in it twice is dropped then.
+ */
+static int drop_repeats(struct pw_heap_profiler *profiler)
 {
-	uint8_t header[HEADER_SIZE_MAX];
+	_cleanup_(pw_addr_map_done) struct pw_addr_map seen = {0};
 
-	profiler->steps = profiler->wrong = 0;
-	pw_addr_map_reset(&profiler->seen);
-	for (uint64_t addr = head; addr; addr = word(header, plan->allnext)) {
-		uint32_t known;
-		int r;
+	for (size_t i = 0; i < profiler->buckets.count; i++) {
+		const struct pw_heap_bucket *bucket = &profiler->buckets.items[i];
+		uint32_t known = pw_addr_map_add(&seen, bucket->addr, (uint32_t)i);
 
-		if (++profiler->steps > profiler->buckets.max) {
-			profiler->look.broken = "it is longer than is read at a time";
-			break;
-		}
-		if (addr % 8 || addr >= PW_USER_ADDRESS_MAX) {
-			profiler->look.broken = "a link in it leads nowhere";
-			break;
-		}
-		known = pw_addr_map_add(&profiler->seen, addr, (uint32_t)profiler->steps);
 		if (known == UINT32_MAX)
 			return -ENOMEM;
-		if (known != profiler->steps) {
-			profiler->look.broken = "it is a circle";
+		if (known == i)
+			continue;
+		profiler->look.broken = "it is a circle";
+		profiler->pcs.count = bucket->first_pc;
+		profiler->buckets.count = i;
+	}
+	return 0;
+}
+
+/* Why the list cannot be followed to this address; NULL: it can. */
+static const char *cannot_follow(const struct pw_heap_profiler *profiler, uint64_t addr, uint64_t mark)
+{
+	if (profiler->steps > profiler->buckets.max)
+		return "it is longer than is read at a time";
+	if (addr % 8 || addr >= PW_USER_ADDRESS_MAX)
+		return "a link in it leads nowhere";
+	return addr == mark ? "it is a circle" : NULL;
+}
+
+static int walk(struct pw_heap_profiler *profiler, struct pw_target *target, const struct plan *plan, uint64_t head,
+		int pending)
+{
+	uint8_t header[HEADER_SIZE_MAX];
+	uint64_t mark = 0;
+
+	profiler->steps = profiler->wrong = 0;
+	for (uint64_t addr = head; addr; addr = word(header, plan->allnext)) {
+		int r;
+
+		profiler->steps++;
+		profiler->look.broken = cannot_follow(profiler, addr, mark);
+		if (profiler->look.broken)
 			break;
-		}
+		if (!(profiler->steps & (profiler->steps - 1)))
+			mark = addr;
 		r = pw_mem_cache_read(&profiler->cache, addr, header, (size_t)plan->header);
 		if (!r)
-			r = add_bucket(profiler, target, plan, addr, header);
+			r = add_bucket(profiler, target, plan, addr, header, pending);
 		if (r == -EFAULT) {
 			profiler->look.broken = "a link in it leads to memory that is not there";
 			break;
@@ -271,7 +298,7 @@ static int walk(struct pw_heap_profiler *profiler, struct pw_target *target, con
 			return r;
 		profiler->look.skipped += r == 0;
 	}
-	return 0;
+	return profiler->look.broken ? drop_repeats(profiler) : 0;
 }
 
 /* The cycle whose numbers wait to be published by mProf_Flush: none (-1) where that is not known. */
@@ -311,6 +338,7 @@ static bool is_clear(struct pw_heap_profiler *profiler)
 	return true;
 }
 
+/* What the walk has read is read a second time, and again while it changes. */
 static int settle(struct pw_heap_profiler *profiler, struct pw_target *target, const struct plan *plan)
 {
 	struct pw_heap_look *look = &profiler->look;
@@ -368,7 +396,7 @@ int pw_heap_profiler_look(struct pw_heap_profiler *profiler, struct pw_target *t
 	pw_mem_cache_begin(&profiler->cache, &target->mem);
 	r = read_heads(target, look, &head);
 	if (!r)
-		r = walk(profiler, target, &plan, head);
+		r = walk(profiler, target, &plan, head, read_pending(target));
 	if (r < 0)
 		return r;
 	if (profiler->wrong * 10 > profiler->steps * (10 - SOUND_AT_LEAST) ||

@@ -78,3 +78,26 @@ int pw_mem_cache_read(struct pw_mem_cache *cache, uint64_t addr, void *buffer, s
 	}
 	return 0;
 }
+
+int pw_mem_cache_view(struct pw_mem_cache *cache, uint64_t addr, size_t size, void *room, const uint8_t **ret_bytes)
+{
+	uint64_t start = addr - addr % BLOCK_BYTES;
+	size_t at = (size_t)(addr - start);
+	int r;
+
+	if (cache->blocks && addr >= BLOCK_BYTES && size <= BLOCK_BYTES - at) {
+		const struct pw_mem_block *block;
+
+		r = block_at(cache, start, &block);
+		if (r)
+			return r;
+		if (!block->partial) {
+			*ret_bytes = block->bytes + at;
+			return 0;
+		}
+	}
+	r = pw_mem_cache_read(cache, addr, room, size);
+	if (!r)
+		*ret_bytes = room;
+	return r;
+}

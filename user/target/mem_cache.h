@@ -26,5 +26,9 @@ void pw_mem_cache_done(struct pw_mem_cache *cache);
 /* As pw_mem_read: 0, -EFAULT, -ESRCH, -EPERM, -ENOMEM. */
 int pw_mem_cache_read(struct pw_mem_cache *cache, uint64_t addr, void *buffer, size_t size)
 	__attribute__((warn_unused_result));
+/* The same without a copy where one block holds all of it; else it is put into room. *ret_bytes holds until the next
+ * reading. */
+int pw_mem_cache_view(struct pw_mem_cache *cache, uint64_t addr, size_t size, void *room, const uint8_t **ret_bytes)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -62,6 +62,23 @@ static void a_size_that_wraps_around_is_refused(void **state)
 	assert_int_equal(pw_buf_error(&buf), -E2BIG);
 }
 
+static void what_was_reserved_too_much_is_given_back(void **state)
+{
+	_cleanup_buf_ struct pw_buf buf = PW_BUF_INIT(64);
+	char *room;
+
+	(void)state;
+	assert_int_equal(pw_buf_puts(&buf, "ab"), 0);
+	room = pw_buf_reserve(&buf, 20);
+	assert_non_null(room);
+	memcpy(room, "cde", 3);
+	pw_buf_cut(&buf, 20, 3);
+	assert_string_equal(pw_buf_text(&buf), "abcde");
+	pw_buf_cut(&buf, 6, 0); /* more than there is */
+	pw_buf_cut(&buf, 2, 3); /* more than was reserved */
+	assert_string_equal(pw_buf_text(&buf), "abcde");
+}
+
 static void a_length_is_patched_only_where_it_was_written(void **state)
 {
 	_cleanup_buf_ struct pw_buf buf = PW_BUF_INIT(64);
@@ -167,6 +184,7 @@ int main(void)
 		cmocka_unit_test(content_grows_and_is_always_followed_by_a_nul),
 		cmocka_unit_test(the_cap_sticks_until_reset),
 		cmocka_unit_test(a_size_that_wraps_around_is_refused),
+		cmocka_unit_test(what_was_reserved_too_much_is_given_back),
 		cmocka_unit_test(a_length_is_patched_only_where_it_was_written),
 		cmocka_unit_test(foreign_text_cannot_speak_to_the_terminal),
 		cmocka_unit_test(utf8_is_taken_strictly),

@@ -22,7 +22,7 @@ static void add_site(struct pw_heap_profile *heap, const char *const *functions,
 	struct pw_heap_site *site = pw_heap_add_site(heap);
 
 	assert_non_null(site);
-	site->first_frame = (uint32_t)heap->base->frame_count;
+	site->first_frame = (uint32_t)heap->stack_count;
 	site->object_bytes = object_bytes;
 	site->values = (struct pw_heap_values){.inuse_objects = inuse / object_bytes,
 					       .inuse_bytes = inuse,
@@ -35,6 +35,7 @@ static void add_site(struct pw_heap_profile *heap, const char *const *functions,
 		frame->function = pw_profile_intern(heap->base, *functions);
 		frame->file = pw_profile_intern(heap->base, "/src/main.go");
 		frame->line = (uint32_t)strlen(*functions);
+		assert_int_equal(pw_heap_put_frame(heap, (uint32_t)heap->base->frame_count - 1), 0);
 	}
 }
 

@@ -152,6 +152,29 @@ static void a_list_that_is_a_circle_ends(void **state)
 	drop(fixture);
 }
 
+/* Noticed only when it has gone round: nothing may be in it twice. */
+static void a_circle_far_from_the_head_counts_nothing_twice(void **state)
+{
+	(void)state;
+	for (int more = 1; more < 40; more++) {
+		struct fixture *fixture = make(24);
+		const struct pw_heap_look *heap;
+
+		for (int k = 0; k < more; k++) {
+			uint64_t pc = 0x500000 + (uint64_t)k * 16;
+
+			fake_heap_add(&fixture->heap,
+				      &(struct fake_bucket){.object_bytes = 8, .pc_count = 1, .pcs = &pc, .allocs = 1});
+		}
+		fake_heap_set(&fixture->heap, fixture->a, PW_FIELD_BUCKET_ALLNEXT, fixture->b);
+		heap = look(fixture);
+		assert_string_equal(heap->broken, "it is a circle");
+		assert_int_equal(heap->count, 3 + more);
+		assert_int_equal(heap->pc_count, 6 + more);
+		drop(fixture);
+	}
+}
+
 static void wild_links_end_the_list_and_say_so(void **state)
 {
 	static const uint64_t links[] = {0xdead0000, 1, UINT64_MAX, 1ULL << 60, 0xc200000001};
@@ -268,6 +291,7 @@ int main(void)
 		cmocka_unit_test(before_the_first_cycle_all_of_it_counts),
 		cmocka_unit_test(what_moves_is_read_until_it_stands_still),
 		cmocka_unit_test(a_list_that_is_a_circle_ends),
+		cmocka_unit_test(a_circle_far_from_the_head_counts_nothing_twice),
 		cmocka_unit_test(wild_links_end_the_list_and_say_so),
 		cmocka_unit_test(lengths_and_sizes_that_lie_cost_only_their_bucket),
 		cmocka_unit_test(a_layout_that_does_not_fit_is_refused),
