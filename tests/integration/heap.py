@@ -4,6 +4,7 @@
 
     heap.py records PROFILE.json ANSWER.json    what runtime.MemProfile returned (`records` of the test target)
     heap.py pprof OURS.pb.gz THEIRS.pb.gz       runtime/pprof's own file: types, period, each sample, line by line
+    heap.py inuse ANSWER.json FUNCTION           bytes in use that were allocated there, by the same: prints it
     heap.py total FILE.pb.gz [REGEX]            inuse_space of all samples (with a function that matches): prints it
 
 Exit 0 if they agree; else 1 and every difference in a line.
@@ -119,9 +120,6 @@ def numbers(values):
     return out
 
 
-COMPARED = 24  # frames: before Go 1.23 stacks are cut at 32, and what runtime/pprof shows at the cut end is not always the same
-
-
 class Profile:
     def __init__(self, path):
         with gzip.open(path) as file:
@@ -131,12 +129,13 @@ class Profile:
         self.period_type = self.type(root[11][0]) if root[11] else None
         self.period = root[12][0] if root[12] else 0
         self.default = self.strings[root[14][0]] if root[14] else ""
-        functions = {}
+        functions, self.files = {}, collections.defaultdict(set)
         for message in root[5]:
             function = fields(message)
             # runtime/pprof writes the shapes of generics, which tracebacks show as "..."
             name = re.sub(r"\[.*\]", "[...]", self.strings[function[2][0]])
             functions[function[1][0]] = (name, self.strings[(function[4] or [0])[0]])
+            self.files[name].add(functions[function[1][0]][1])
         self.locations = {}
         for message in root[4]:
             location = fields(message)
@@ -145,10 +144,19 @@ class Profile:
         self.samples = collections.Counter()
         for message in root[2]:
             sample = fields(message)
-            stack = tuple(line for location in numbers(sample[1]) for line in self.locations[location])[:COMPARED]
+            stack = tuple(line for location in numbers(sample[1]) for line in self.locations[location])
             labels = tuple((self.strings[label[1][0]], (label[3] or [0])[0]) for label in map(fields, sample[3]))
             for i, value in enumerate(numbers(sample[2])):
                 self.samples[stack, labels, self.types[i][0]] += value
+
+    def with_one_file_each(self, theirs):
+        """runtime/pprof knows a function by its name alone, with the file that it met first (proto.go:emitLocation); a
+        package's init is of several files."""
+        files = {name: min(found) for name, found in theirs.files.items() if len(found) == 1 and found < self.files[name]}
+        samples = collections.Counter()
+        for (stack, *rest), value in self.samples.items():
+            samples[(tuple((name, files.get(name, file), line) for name, file, line in stack), *rest)] += value
+        self.samples = samples
 
     def type(self, message):
         message = fields(message)
@@ -157,6 +165,7 @@ class Profile:
 
 def pprof(ours, theirs):
     ours, theirs = Profile(ours), Profile(theirs)
+    ours.with_one_file_each(theirs)
     if ours.default != "inuse_space":  # theirs names none: the tools then take the last one, which is that
         yield f"default: {ours.default}"
     for what in ("types", "period_type", "period"):
@@ -165,6 +174,14 @@ def pprof(ours, theirs):
     if not theirs.samples:
         yield "their profile has no samples"
     yield from differences(+theirs.samples, +ours.samples)
+
+
+def inuse(answer, function):
+    """Of a line, as runtime/pprof scales what runtime.MemProfile returned."""
+    answer = load(answer)
+    print(sum(scale(record["alloc_objects"] - record["free_objects"], record["object_bytes"], answer["rate"])[1]
+              for record in answer["records"] if shown([tuple(frame) for frame in record["stack"]])[0][0] == function))
+    return []
 
 
 def total(path, pattern="."):
@@ -176,7 +193,7 @@ def total(path, pattern="."):
 
 def main():
     what, *files = sys.argv[1:]
-    found = list({"records": records, "pprof": pprof, "total": total}[what](*files))
+    found = list({"records": records, "pprof": pprof, "inuse": inuse, "total": total}[what](*files))
     print("\n".join(found[:20]), end="\n" if found else "")
     sys.exit(1 if found else 0)
 

@@ -6,6 +6,10 @@ begin heap
 compare=$root/tests/integration/heap.py
 schema() { "$root/tests/integration/goroutines.py" schema "$tmp/schema.json" "$1"; }
 look() { "$parkwatch" heap -p "$@"; }
+records_of() { # TARGET FUNCTION: bytes in use that were allocated there, as the program says itself
+	tell "$1" records >"$tmp/answer"
+	"$compare" inuse "$tmp/answer" "$2"
+}
 
 "$parkwatch" heap --json-schema >"$tmp/schema.json"
 
@@ -47,12 +51,12 @@ for version in 1.19 1.21 1.22 1.23 1.24 1.25 1.26 1.27; do
 	stop_target "heap$version"
 done
 
-# Samples scaled: within a quarter, five times the standard deviation of some hundred samples.
 # ---- growth: the line that leaks ---------------------------------------------------------------------------------------
 start_target leak "$(target heap 1.24 stripped)"
 tell leak "keep buffer 200" >/dev/null
 tell leak "gc 2" >/dev/null
 look "$target_pid" --json -o "$tmp/old.json"
+before=$(records_of leak main.keepSmall)
 tell leak "keep small 3000" >/dev/null
 tell leak "drop buffer" >/dev/null
 tell leak "gc 2" >/dev/null
@@ -62,8 +66,9 @@ contains "--diff: what shrank is there too" "$text" '^-[0-9.]+ (MiB|KiB), now 0 
 contains "--diff: cycles are named" "$text" 'between GC cycles [0-9]+ and [0-9]+$'
 look "$target_pid" --diff "$tmp/old.json" --json -o "$tmp/diff.json"
 check "--diff: the JSON is as its schema says" schema "$tmp/diff.json"
-between "--diff: growth of the site" 252000 \
-	"$(jq '[.sites[] | select(.stack[0].function == "main.keepSmall") | .growth.inuse_bytes] | add' "$tmp/diff.json")" 420000
+equal "--diff: growth of the site" "$(($(records_of leak main.keepSmall) - before))" \
+	"$(jq '[.sites[] | select(.stack[0].function == "main.keepSmall") | .growth.inuse_bytes] | add' "$tmp/diff.json")"
+before=$(records_of leak main.keepRecord)
 look "$target_pid" --interval 2s --json >"$tmp/interval.json" 2>"$tmp/err" &
 waiting=$!
 wait_until 10 grep -q "looking again" "$tmp/err"
@@ -71,7 +76,7 @@ tell leak "keep record 500" >/dev/null
 tell leak "gc 2" >/dev/null
 wait "$waiting"
 equal "--interval: the fastest growing site is first" '"main.keepRecord"' "$(jq '.sites[0].stack[0].function' "$tmp/interval.json")"
-between "--interval: by how much" 240000 "$(jq '.sites[0].growth.inuse_bytes' "$tmp/interval.json")" 400000
+equal "--interval: by how much" "$(($(records_of leak main.keepRecord) - before))" "$(jq '.sites[0].growth.inuse_bytes' "$tmp/interval.json")"
 contains "--interval without a GC cycle says that nothing can be seen" "$(look "$target_pid" --interval 1s 2>/dev/null)" 'no GC cycle ended in that time'
 equal "--focus: only that" '["main.keepRecord"]' "$(look "$target_pid" --json --focus 'keepRecord$' | jq -c '[.sites[].stack[0].function] | unique')"
 contains "--alloc: what was allocated, though it is gone" "$(look "$target_pid" --alloc --focus buffer --focus keepOne.func | head -3)" 'allocated since the start'
@@ -107,7 +112,7 @@ printf 'include: [heapdaemon]\n' >"$tmp/daemon.yaml"
 start_daemon --config "$tmp/daemon.yaml" --record "$tmp/heap.rec"
 wait_until 30 sh -c "curl -fsS $daemon_url/metrics | grep -q '^parkwatch_heap_site_inuse_bytes'"
 equal "daemon: bytes in use by line" 1310720 "$(metric parkwatch_heap_site_inuse_bytes 'function="main.keepLarge"')"
-between "daemon: scaled" 240000 "$(metric parkwatch_heap_site_inuse_bytes 'function="main.keepRecord"')" 400000
+equal "daemon: scaled" "$(records_of daemon main.keepRecord)" "$(metric parkwatch_heap_site_inuse_bytes 'function="main.keepRecord"')"
 between "daemon: at most 32 lines and the rest" 3 "$(metric parkwatch_heap_site_inuse_bytes | wc -l)" 33
 stop_daemon
 check "daemon: the record holds them" grep -q main.keepLarge "$tmp/heap.rec"
