@@ -21,8 +21,9 @@ struct pw_incident {
 	struct pw_alert alert;
 	struct pw_condition *condition; /* borrowed; NULL once it has ended */
 	const struct pw_words *words;
-	uint64_t gopc;	/* of the go statement it is about; 0: the process */
-	uint64_t order; /* counts up with each start: newest is highest */
+	enum pw_alert_level found; /* the highest level that its rule gave it; that of the alert is what is told */
+	uint64_t gopc;		   /* of the go statement it is about; 0: the process */
+	uint64_t order;		   /* counts up with each start: newest is highest */
 	uint64_t peak;
 	double baseline;	  /* at the start: what it must come down to */
 	uint64_t low_since_ns;	  /* CLOCK_BOOTTIME; 0: not low */

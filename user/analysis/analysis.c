@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "analysis/analysis.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include "analysis/policy.h"
 #include "analysis/process.h"
 #include "base/macros.h"
 #include "base/table.h"
@@ -12,7 +16,10 @@
 
 struct pw_analysis {
 	struct pw_rules_config config;
-	struct pw_table processes; /* target id -> struct pw_process */
+	struct pw_policy *policy;	    /* a reference; NULL: none */
+	struct pw_rules_config *by_service; /* what holds for each service of the policy */
+	uint64_t generation;		    /* of both: counts up with each change */
+	struct pw_table processes;	    /* target id -> struct pw_process */
 	struct pw_conditions conditions;
 	struct pw_samples samples;
 	struct pw_analysis_stats stats;
@@ -36,6 +43,7 @@ int pw_analysis_new(struct pw_analysis **ret_analysis, const struct pw_rules_con
 	if (!analysis)
 		return -ENOMEM;
 	analysis->config = *config;
+	analysis->generation = 1; /* that of a process is 0 before its first record */
 	analysis->conditions.on_transition = on_transition;
 	analysis->conditions.context = context;
 	analysis->processes = (struct pw_table)PW_TABLE_INIT(TARGETS_MAX, process_free);
@@ -49,13 +57,54 @@ void pw_analysis_free(struct pw_analysis *analysis)
 		return;
 	pw_table_done(&analysis->processes);
 	pw_conditions_done(&analysis->conditions);
+	pw_policy_unref(analysis->policy);
+	free(analysis->by_service);
 	free(analysis->samples.items);
 	free(analysis);
+}
+
+int pw_analysis_judge_by(struct pw_analysis *analysis, const struct pw_rules_config *config, struct pw_policy *policy)
+{
+	size_t count = policy ? policy->service_count : 0;
+	struct pw_rules_config *by_service = calloc(count + 1, sizeof(*by_service));
+
+	if (!by_service)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		pw_policy_rules(&policy->services[i], config, &by_service[i]);
+	free(analysis->by_service);
+	analysis->by_service = by_service;
+	analysis->config = *config;
+	pw_policy_ref(policy);
+	pw_policy_unref(analysis->policy);
+	analysis->policy = policy;
+	analysis->generation++;
+	return 0;
 }
 
 void pw_analysis_configure(struct pw_analysis *analysis, const struct pw_rules_config *config)
 {
 	analysis->config = *config;
+	for (size_t i = 0; analysis->policy && i < analysis->policy->service_count; i++)
+		pw_policy_rules(&analysis->policy->services[i], config, &analysis->by_service[i]);
+	analysis->generation++;
+}
+
+/* What holds for the process of the record: looked up when its name or the configuration has changed. */
+static void find_standing(const struct pw_analysis *analysis, struct pw_process *process,
+			  const struct pw_record *record)
+{
+	const char *service = pw_record_string(record, record->identity.service);
+	struct pw_standing *standing = &process->standing;
+
+	if (standing->generation == analysis->generation && !strcmp(standing->service, service))
+		return;
+	standing->generation = analysis->generation;
+	standing->policy = analysis->policy;
+	standing->of_service = pw_policy_find(analysis->policy, service);
+	snprintf(standing->service, sizeof(standing->service), "%s", service);
+	process->rules = standing->of_service ? &analysis->by_service[standing->of_service - analysis->policy->services]
+					      : &analysis->config;
 }
 
 static struct pw_process *process_of(struct pw_analysis *analysis, uint64_t id)
@@ -81,14 +130,15 @@ static struct pw_process *process_of(struct pw_analysis *analysis, uint64_t id)
 int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *record)
 {
 	struct pw_process *process = process_of(analysis, record->identity.target_id);
-	const struct pw_judge judge = {.conditions = &analysis->conditions,
-				       .rules = &analysis->config,
-				       .samples = &analysis->samples,
-				       .stats = &analysis->stats};
+	struct pw_judge judge = {
+		.conditions = &analysis->conditions, .samples = &analysis->samples, .stats = &analysis->stats};
 	int r;
 
 	if (!process)
 		return -ENOMEM;
+	find_standing(analysis, process, record);
+	analysis->conditions.standing = &process->standing;
+	judge.rules = process->rules;
 	pw_conditions_say_pending(&analysis->conditions, record);
 	pw_memory_growth_judge(&judge, &process->memory, record);
 	pw_storm_judge(&judge, &process->storm, record);
@@ -105,6 +155,7 @@ bool pw_analysis_wants_stacks(const struct pw_analysis *analysis, uint64_t targe
 
 void pw_analysis_forget(struct pw_analysis *analysis, uint64_t target_id, uint64_t boot_ns, uint64_t wall_ns)
 {
+	analysis->conditions.standing = NULL;
 	(void)boot_ns; /* an alert that ends with its process ends at the time that people read */
 	pw_conditions_gone(&analysis->conditions, target_id, wall_ns);
 	pw_table_remove_u64(&analysis->processes, target_id);

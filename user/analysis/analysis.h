@@ -6,8 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct pw_record;
 struct pw_alert;
+struct pw_policy;
+struct pw_record;
 struct pw_why;
 
 /*
@@ -84,6 +85,10 @@ int pw_analysis_new(struct pw_analysis **ret_analysis, const struct pw_rules_con
 void pw_analysis_free(struct pw_analysis *analysis);
 /* New rules from now on; baselines and open alerts stay. */
 void pw_analysis_configure(struct pw_analysis *analysis, const struct pw_rules_config *config);
+/* The same, and what is different by service, owners, runbooks and the benign list (policy.h): takes a reference of its
+ * own; NULL is none of it. 0, or -ENOMEM and all stays as it was. */
+int pw_analysis_judge_by(struct pw_analysis *analysis, const struct pw_rules_config *config, struct pw_policy *policy)
+	__attribute__((warn_unused_result));
 /* Judges one record. 0, or -ENOMEM (that target is then not judged, and it is counted). */
 int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *record);
 /* An alert of it waits for newer stacks: the sooner a record has them the better. After 5 s it is told without. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "analysis/evidence.h"
+#include "analysis/policy.h"
 #include "base/macros.h"
 #include "model/alert.h"
 #include "model/record.h"
@@ -87,6 +88,15 @@ static void say(struct pw_conditions *conditions, struct pw_incident *incident)
 	tell(conditions, incident);
 }
 
+/* Puts what the configuration says of it over what its rule found. */
+static void note(const struct pw_conditions *conditions, struct pw_incident *incident)
+{
+	const struct pw_standing *standing = conditions->standing;
+
+	incident->alert.level = incident->found;
+	pw_policy_note(standing ? standing->policy : NULL, standing ? standing->of_service : NULL, &incident->alert);
+}
+
 static bool has_stacks_of(const struct pw_record *record, const struct pw_tick *tick)
 {
 	const struct pw_section *section = &record->snapshot.section;
@@ -118,6 +128,8 @@ static enum pw_condition_change fire(struct pw_conditions *conditions, struct pw
 	incident->baseline = claim->baseline;
 	incident->peak = claim->value;
 	claim->words->update(&incident->alert, record, claim->context, incident->peak);
+	incident->found = incident->alert.level;
+	note(conditions, incident);
 	incident->alert.state = PW_ALERT_PENDING;
 	if (!claim->stacks || has_stacks_of(record, tick))
 		say(conditions, incident);
@@ -143,18 +155,20 @@ static enum pw_condition_change follow(struct pw_conditions *conditions, struct 
 				       const struct pw_claim *claim)
 {
 	struct pw_incident *incident = condition->incident;
-	enum pw_alert_level level = incident->alert.level;
+	enum pw_alert_level told = incident->alert.level;
 	bool over = pw_incident_step(incident, claim->low, tick->taken_ns, claim->clear_ns, !tick->before_ns);
 
 	incident->peak = PW_MAX(incident->peak, claim->value);
+	incident->alert.level = incident->found;
 	claim->words->update(&incident->alert, record, claim->context, incident->peak);
+	incident->found = PW_MAX(incident->found, incident->alert.level);
+	note(conditions, incident);
 	if (over) {
 		end(conditions, incident, PW_ALERT_RESOLVED, tick->wall_ns);
 		return PW_CONDITION_OVER;
 	}
-	if (incident->alert.level > level)
+	if (incident->alert.level > told)
 		tell(conditions, incident);
-	incident->alert.level = PW_MAX(incident->alert.level, level);
 	return PW_CONDITION_SAME;
 }
 

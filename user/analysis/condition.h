@@ -11,6 +11,7 @@
 #include "analysis/tick.h"
 
 struct pw_record;
+struct pw_standing;
 
 /*
  * One rule about one subject (a go statement, a stack of it, or the process), and what becomes of it: a detector claims
@@ -53,6 +54,7 @@ struct pw_conditions {
 	struct pw_incidents incidents;
 	pw_alert_fn on_transition;
 	void *context;
+	const struct pw_standing *standing; /* of the process that is being judged; NULL: nothing is said of any */
 };
 void pw_conditions_done(struct pw_conditions *conditions);
 

@@ -30,6 +30,8 @@ struct pw_rule_parameter {
 	const char *text; /* one line for people */
 };
 
+struct pw_buf;
+
 /* Why a rule cannot judge the process of the record (signals.h has the common ones); NULL: it can. Pure. */
 typedef const char *(*pw_rule_off_fn)(const struct pw_record *record, char *text, size_t size);
 
@@ -45,7 +47,10 @@ struct pw_rule {
 
 /* All of them, by id. */
 const struct pw_rule *const *pw_rules(size_t *ret_count);
-const struct pw_rule *pw_rule_find(const char *id); /* NULL: no such rule */
+const struct pw_rule *pw_rule_find(const char *id);	    /* NULL: no such rule */
+size_t pw_rule_parameter_size(enum pw_parameter_type type); /* in struct pw_rules_config */
+/* A value of that type as text that reads back the same; at points to it. */
+void pw_rule_parameter_text(enum pw_parameter_type type, const void *at, struct pw_buf *buf);
 bool pw_rule_is_enabled(const struct pw_rule *rule, const struct pw_rules_config *config);
 
 /* Each stands beside what judges by it. */

@@ -11,6 +11,7 @@
 #include "analysis/condition.h"
 #include "analysis/growth.h"
 #include "analysis/memory_growth.h"
+#include "analysis/policy.h"
 #include "analysis/site.h"
 #include "analysis/storm.h"
 #include "base/table.h"
@@ -38,6 +39,8 @@ struct pw_pileups {	       /* pileups.c */
 
 struct pw_process {
 	uint64_t id;
+	struct pw_standing standing;
+	const struct pw_rules_config *rules; /* in force for it */
 	struct pw_pileups pileups;
 	struct pw_growth growth;
 	struct pw_blocked blocked;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "analysis/analysis.h"
+#include "analysis/policy.h"
 #include "base/buf.h"
 #include "base/macros.h"
 
@@ -98,36 +99,48 @@ static void put_number(struct pw_buf *buf, double value)
 	pw_buf_puts(buf, text);
 }
 
-static void put_parameter(struct pw_buf *buf, const struct pw_rules_config *config,
-			  const struct pw_rule_parameter *parameter)
+size_t pw_rule_parameter_size(enum pw_parameter_type type)
 {
-	const char *at = (const char *)config + parameter->offset;
-
-	pw_buf_printf(buf, "    %s: ", parameter->name);
-	switch (parameter->type) {
+	switch (type) {
 	case PW_PARAMETER_BOOL:
-		pw_buf_puts(buf, *(const bool *)(const void *)at ? "true" : "false");
+		return sizeof(bool);
+	case PW_PARAMETER_DURATION:
+		return sizeof(uint64_t);
+	case PW_PARAMETER_COUNT:
+		return sizeof(uint32_t);
+	case PW_PARAMETER_NUMBER:
+		return sizeof(double);
+	}
+	return 0;
+}
+
+void pw_rule_parameter_text(enum pw_parameter_type type, const void *at, struct pw_buf *buf)
+{
+	union {
+		bool flag;
+		uint64_t ns;
+		uint32_t count;
+		double number;
+	} value;
+
+	memcpy(&value, at, pw_rule_parameter_size(type));
+	switch (type) {
+	case PW_PARAMETER_BOOL:
+		pw_buf_puts(buf, value.flag ? "true" : "false");
 		break;
 	case PW_PARAMETER_DURATION:
-		put_duration(buf, *(const uint64_t *)(const void *)at);
+		put_duration(buf, value.ns);
 		break;
 	case PW_PARAMETER_COUNT:
-		pw_buf_printf(buf, "%" PRIu32, *(const uint32_t *)(const void *)at);
+		pw_buf_printf(buf, "%" PRIu32, value.count);
 		break;
 	case PW_PARAMETER_NUMBER:
-		put_number(buf, *(const double *)(const void *)at);
+		put_number(buf, value.number);
 		break;
 	}
-	pw_buf_putc(buf, '\n');
 }
 
 int pw_rules_to_yaml(const struct pw_rules_config *config, struct pw_buf *buf)
 {
-	pw_buf_puts(buf, "rules:\n");
-	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
-		pw_buf_printf(buf, "  %s:\n", rules[i]->id);
-		for (size_t j = 0; j < rules[i]->parameter_count; j++)
-			put_parameter(buf, config, &rules[i]->parameters[j]);
-	}
-	return pw_buf_error(buf);
+	return pw_policy_to_yaml(config, NULL, buf);
 }

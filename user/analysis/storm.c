@@ -42,6 +42,7 @@ const struct pw_rule pw_rule_g09 = {
 	.hint = "Bound what that go statement starts: a pool of workers, or a semaphore.",
 	.parameters = g09_parameters,
 	.parameter_count = ARRAY_SIZE(g09_parameters),
+	.off = pw_storm_off,
 };
 
 #define BASELINE_SAMPLES  60
@@ -83,12 +84,14 @@ static bool counts_of(const struct pw_record *record, struct counts *ret_counts)
 	return counts.taken_ns && counts.live != PW_UNKNOWN;
 }
 
-const char *pw_storm_off(const struct pw_record *record)
+const char *pw_storm_off(const struct pw_record *record, char *text, size_t size)
 {
+	(void)text;
+	(void)size;
 	if (!record->events.section.present &&
 	    (!record->runtime.section.present || record->runtime.numbers.spawn_total == PW_UNKNOWN))
-		return "off: neither memory nor probes tell how many goroutines are started";
-	return live_of(record) == PW_UNKNOWN ? "off: nothing tells how many goroutines live" : NULL;
+		return "neither memory nor probes tell how many goroutines are started";
+	return live_of(record) == PW_UNKNOWN ? "nothing tells how many goroutines live" : NULL;
 }
 
 /* --- words ---------------------------------------------------------------------------------------------------------

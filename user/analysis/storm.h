@@ -30,6 +30,6 @@ struct pw_storm {
 
 void pw_storm_judge(const struct pw_judge *judge, struct pw_storm *storm, const struct pw_record *record);
 /* Why the rule cannot judge this target; NULL: it can. */
-const char *pw_storm_off(const struct pw_record *record);
+const char *pw_storm_off(const struct pw_record *record, char *text, size_t size);
 
 #endif

@@ -76,8 +76,7 @@ static int on_rules(struct replaying *replaying, const struct pw_entry *entry)
 	}
 	pw_config_done(&replaying->config);
 	replaying->config = config;
-	pw_analysis_configure(replaying->analysis, &config.rules);
-	return 0;
+	return pw_analysis_judge_by(replaying->analysis, &config.rules, config.policy);
 }
 
 static int on_entry(struct replaying *replaying, const struct pw_entry *entry)
@@ -172,7 +171,8 @@ static int run(const struct pw_command *command, int argc, char **argv)
 	r = values.config ? pw_config_read_file(&replaying.config, values.config, &why) : 0;
 	if (r < 0)
 		pw_log_usage(r, "%s", pw_why_text(&why, r));
-	else if (pw_analysis_new(&replaying.analysis, &replaying.config.rules, on_transition, &replaying) < 0)
+	else if (pw_analysis_new(&replaying.analysis, &replaying.config.rules, on_transition, &replaying) < 0 ||
+		 pw_analysis_judge_by(replaying.analysis, &replaying.config.rules, replaying.config.policy) < 0)
 		pw_log_usage(-ENOMEM, "out of memory");
 	else
 		status = replay(&replaying, argv[parsed.first]);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "analysis/detector.h"
+#include "analysis/policy.h"
 #include "base/macros.h"
 #include "base/parse.h"
 #include "base/time.h"
@@ -90,6 +91,8 @@ bool pw_setting_at(size_t index, struct pw_setting *ret_setting)
 		ret_setting->min = parameter->min;
 		ret_setting->max = parameter->max;
 		ret_setting->help = parameter->text;
+		ret_setting->rule = rules[i];
+		ret_setting->parameter = parameter;
 		return true;
 	}
 	return false;
@@ -131,6 +134,8 @@ void pw_config_done(struct pw_config *config)
 	list_done(&config->include);
 	list_done(&config->exclude);
 	list_done(&config->services);
+	pw_policy_unref(config->policy);
+	config->policy = NULL;
 }
 
 static int list_copy(struct pw_config_list *ret_list, const struct pw_config_list *list)
@@ -150,6 +155,7 @@ int pw_config_copy(struct pw_config *ret_config, const struct pw_config *config)
 {
 	struct pw_config copy = *config;
 
+	copy.policy = pw_policy_ref(config->policy);
 	copy.include = copy.exclude = copy.services = (struct pw_config_list){0};
 	if (list_copy(&copy.include, &config->include) || list_copy(&copy.exclude, &config->exclude) ||
 	    list_copy(&copy.services, &config->services)) {
@@ -290,6 +296,23 @@ static void number_text(const struct pw_setting *setting, double number, char *t
 		snprintf(text, size, "%.15g", number);
 }
 
+int pw_setting_parse(const struct pw_setting *setting, const char *key, const char *value, void *slot,
+		     struct pw_why *reterr_why)
+{
+	char low[40], high[40];
+	double number;
+	int r = parse_value(setting, value, slot, &number);
+
+	if (r == -ERANGE && !isnan(number)) {
+		number_text(setting, setting->min, low, sizeof(low));
+		number_text(setting, setting->max, high, sizeof(high));
+		return pw_why_set(reterr_why, -EINVAL, "%s: %s is outside %s to %s", key, value, low, high);
+	}
+	if (r < 0)
+		return pw_why_set(reterr_why, -EINVAL, "%s: '%s' is not %s", key, value, kind_text(setting->kind));
+	return 0;
+}
+
 int pw_config_set(struct pw_config *config, const char *key, const char *value, enum pw_config_source source,
 		  struct pw_why *reterr_why)
 {
@@ -299,20 +322,13 @@ int pw_config_set(struct pw_config *config, const char *key, const char *value, 
 		uint64_t number;
 		double real;
 	} parsed;
-	char low[40], high[40];
-	double number;
 	int r;
 
 	if (!pw_setting_find(key, &setting))
 		return pw_config_unknown_key(key, key, reterr_why);
-	r = parse_value(&setting, value, &parsed, &number);
-	if (r == -ERANGE && !isnan(number)) {
-		number_text(&setting, setting.min, low, sizeof(low));
-		number_text(&setting, setting.max, high, sizeof(high));
-		return pw_why_set(reterr_why, -EINVAL, "%s: %s is outside %s to %s", key, value, low, high);
-	}
+	r = pw_setting_parse(&setting, key, value, &parsed, reterr_why);
 	if (r < 0)
-		return pw_why_set(reterr_why, -EINVAL, "%s: '%s' is not %s", key, value, kind_text(setting.kind));
+		return r;
 	if (config->source[setting.index] > source)
 		return 0;
 	memcpy((char *)config + setting.offset, &parsed, pw_setting_size(setting.kind));

@@ -12,6 +12,7 @@
 #include "output/sinks.h"
 
 struct pw_buf;
+struct pw_policy;
 struct pw_why;
 
 /*
@@ -52,8 +53,10 @@ struct pw_config {
 	enum pw_log_level log_level;
 	uint64_t metrics_sites; /* go statements of one process shown by name in /metrics */
 	struct pw_rules_config rules;
+	struct pw_policy *policy; /* a reference: by service, owners, runbooks, benign list; NULL: none of it is said */
 	struct pw_sinks_config sinks;
-	struct pw_config_list include, exclude, services;
+	struct pw_config_list include, exclude;
+	struct pw_config_list services; /* those that give a name; what else they say is in policy */
 
 	char path[PW_CONFIG_TEXT_MAX];		       /* file read, "" if none */
 	enum pw_config_source source[PW_SETTINGS_MAX]; /* by row of the settings table */

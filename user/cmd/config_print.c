@@ -2,8 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/detector.h"
+#include "analysis/policy.h"
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/macros.h"
 #include "cmd/config.h"
 #include "cmd/config_settings.h"
 #include "output/webhook.h"
@@ -70,6 +73,86 @@ static void print_sinks(const struct pw_config *config, struct pw_buf *out)
 		pw_buf_printf(out, "%-32s %-24s default\n", "alerts.webhooks", "(none)");
 }
 
+/* As the other settings are printed. */
+static void override_text(const struct pw_rule_override *override, struct pw_buf *out)
+{
+	if (override->parameter->type == PW_PARAMETER_BOOL)
+		pw_buf_puts(out, override->value[0] ? "yes" : "no");
+	else
+		pw_rule_parameter_text(override->parameter->type, override->value, out);
+}
+
+/* A text of the file; line 0: it is not known where. */
+static void print_row(const struct pw_config *config, const char *key, const char *text, uint32_t line,
+		      struct pw_buf *out)
+{
+	_cleanup_buf_ struct pw_buf value = PW_BUF_INIT(8192);
+
+	if (!*text)
+		return;
+	pw_buf_escaped(&value, text, strlen(text));
+	pw_buf_printf(out, "%-32s %-24s file %s", key, pw_buf_text(&value), config->path);
+	if (line)
+		pw_buf_printf(out, ":%u", line);
+	pw_buf_putc(out, '\n');
+}
+
+static void print_notes(const struct pw_config *config, const char *prefix, const struct pw_rule_notes *notes,
+			struct pw_buf *out)
+{
+	for (size_t i = 0; i < notes->count; i++) {
+		const struct pw_rule_note *note = &notes->items[i];
+		const struct {
+			const char *name, *text;
+		} rows[] = {{"level", note->level == PW_LEVEL_AS_FOUND
+					      ? ""
+					      : pw_alert_level_name((enum pw_alert_level)note->level)},
+			    {"owner", note->owner},
+			    {"runbook", note->runbook}};
+
+		for (size_t j = 0; j < ARRAY_SIZE(rows); j++) {
+			char key[PW_CONFIG_TEXT_MAX * 2];
+
+			snprintf(key, sizeof(key), "%srules.%s.%s", prefix, note->rule->id, rows[j].name);
+			print_row(config, key, rows[j].text, 0, out);
+		}
+	}
+}
+
+static void print_service(const struct pw_config *config, const struct pw_policy_service *service, struct pw_buf *out)
+{
+	_cleanup_buf_ struct pw_buf prefix = PW_BUF_INIT(4096), key = PW_BUF_INIT(8192), text = PW_BUF_INIT(256);
+
+	pw_buf_puts(&prefix, "services.");
+	pw_buf_escaped(&prefix, service->pattern, strlen(service->pattern));
+	pw_buf_putc(&prefix, '.');
+	pw_buf_printf(&key, "%sowner", pw_buf_text(&prefix));
+	print_row(config, pw_buf_text(&key), service->owner, service->line, out);
+	pw_buf_reset(&key);
+	pw_buf_printf(&key, "%srunbook", pw_buf_text(&prefix));
+	print_row(config, pw_buf_text(&key), service->runbook, service->line, out);
+	for (size_t i = 0; i < service->override_count; i++) {
+		const struct pw_rule_override *override = &service->overrides[i];
+
+		pw_buf_reset(&key);
+		pw_buf_reset(&text);
+		pw_buf_printf(&key, "%srules.%s.%s", pw_buf_text(&prefix), override->rule->id,
+			      override->parameter->name);
+		override_text(override, &text);
+		print_row(config, pw_buf_text(&key), pw_buf_text(&text), override->line, out);
+	}
+	print_notes(config, pw_buf_text(&prefix), &service->notes, out);
+}
+
+static void print_policy(const struct pw_config *config, struct pw_buf *out)
+{
+	if (!config->policy)
+		return;
+	print_notes(config, "", &config->policy->notes, out);
+	for (size_t i = 0; i < config->policy->service_count; i++)
+		print_service(config, &config->policy->services[i], out);
+}
+
 void pw_config_print(const struct pw_config *config, struct pw_buf *out)
 {
 	struct pw_setting setting;
@@ -83,6 +166,7 @@ void pw_config_print(const struct pw_config *config, struct pw_buf *out)
 	print_list(config, "include", &config->include, out);
 	print_list(config, "exclude", &config->exclude, out);
 	print_list(config, "services", &config->services, out);
+	print_policy(config, out);
 	print_sinks(config, out);
 }
 
@@ -104,6 +188,92 @@ static void json_list(const char *key, const struct pw_config_list *list, bool n
 	pw_json_end(json);
 	pw_json_key_str(json, "source", pw_config_source_name(list->source));
 	pw_json_end(json);
+}
+
+static bool says_of(const struct pw_rule_notes *notes, const struct pw_rule_override *overrides, size_t override_count,
+		    const struct pw_rule *rule)
+{
+	for (size_t i = 0; i < notes->count; i++)
+		if (notes->items[i].rule == rule)
+			return true;
+	for (size_t i = 0; i < override_count; i++)
+		if (overrides[i].rule == rule)
+			return true;
+	return false;
+}
+
+static void json_text(struct pw_json *json, const char *key, const char *text)
+{
+	if (*text)
+		pw_json_key_str(json, key, text);
+}
+
+static void json_note(struct pw_json *json, const struct pw_rule_notes *notes, const struct pw_rule *rule)
+{
+	for (size_t i = 0; i < notes->count; i++) {
+		if (notes->items[i].rule != rule)
+			continue;
+		if (notes->items[i].level != PW_LEVEL_AS_FOUND)
+			pw_json_key_str(json, "level", pw_alert_level_name((enum pw_alert_level)notes->items[i].level));
+		json_text(json, "owner", notes->items[i].owner);
+		json_text(json, "runbook", notes->items[i].runbook);
+	}
+}
+
+/* {"PW-G08": {"min_count": "500", ...}, ...}: what is said of each rule. */
+static void json_rules(struct pw_json *json, const struct pw_rule_notes *notes,
+		       const struct pw_rule_override *overrides, size_t override_count)
+{
+	size_t count;
+	const struct pw_rule *const *rules = pw_rules(&count);
+
+	pw_json_key_object(json, "rules");
+	for (size_t i = 0; i < count; i++) {
+		if (!says_of(notes, overrides, override_count, rules[i]))
+			continue;
+		pw_json_key_object(json, rules[i]->id);
+		for (size_t j = 0; j < override_count; j++) {
+			_cleanup_buf_ struct pw_buf text = PW_BUF_INIT(256);
+
+			if (overrides[j].rule != rules[i])
+				continue;
+			override_text(&overrides[j], &text);
+			pw_json_key_str(json, overrides[j].parameter->name, pw_buf_text(&text));
+		}
+		json_note(json, notes, rules[i]);
+		pw_json_end(json);
+	}
+	pw_json_end(json);
+}
+
+/* What is said of rules beside their thresholds, and by service. */
+static void json_policy(const struct pw_config *config, struct pw_json *json)
+{
+	const struct pw_policy *policy = config->policy;
+
+	if (!policy)
+		return;
+	pw_json_object(json);
+	pw_json_key_str(json, "key", "rules");
+	pw_json_key_object(json, "value");
+	json_rules(json, &policy->notes, NULL, 0);
+	pw_json_end(json);
+	pw_json_end(json);
+	for (size_t i = 0; i < policy->service_count; i++) {
+		const struct pw_policy_service *service = &policy->services[i];
+
+		pw_json_object(json);
+		pw_json_key_str(json, "key", "services.rules");
+		pw_json_key_object(json, "value");
+		pw_json_key_str(json, "pattern", service->pattern);
+		json_text(json, "owner", service->owner);
+		json_text(json, "runbook", service->runbook);
+		json_rules(json, &service->notes, service->overrides, service->override_count);
+		pw_json_end(json);
+		pw_json_key_str(json, "source", pw_config_source_name(PW_SOURCE_FILE));
+		pw_json_key_u64(json, "line", service->line);
+		pw_json_end(json);
+	}
 }
 
 static void json_sinks(const struct pw_config *config, struct pw_json *json)
@@ -157,6 +327,7 @@ void pw_config_print_json(const struct pw_config *config, struct pw_buf *out)
 	json_list("include", &config->include, false, &json);
 	json_list("exclude", &config->exclude, false, &json);
 	json_list("services", &config->services, true, &json);
+	json_policy(config, &json);
 	json_sinks(config, &json);
 	pw_json_end(&json);
 	pw_json_end(&json);

@@ -200,8 +200,11 @@ static void reload(struct pw_daemon *daemon)
 	daemon->config = config;
 	daemon->health.reload_wall_ns = pw_wall_ns();
 	pw_log_set_level(config.log_level);
-	pw_analysis_configure(daemon->analysis, &config.rules);
-	pw_recording_rules(daemon->recording, &config.rules);
+	r = pw_analysis_judge_by(daemon->analysis, &config.rules, config.policy);
+	if (r < 0)
+		pw_log_warn(r, "the rules stay as they are: %s", strerror(-r));
+	else
+		pw_recording_rules(daemon->recording, &config.rules, config.policy);
 	if (daemon->collect)
 		pw_collect_set_budget(daemon->collect, config.budget_percent, config.host_budget_percent);
 	apply_to_targets(daemon);
@@ -313,7 +316,7 @@ static int start_parts(struct pw_daemon *daemon, struct pw_why *reterr_why)
 		r = pw_recording_open(&daemon->recording, daemon->config.record, reterr_why);
 		if (r < 0)
 			return r;
-		pw_recording_rules(daemon->recording, &daemon->config.rules);
+		pw_recording_rules(daemon->recording, &daemon->config.rules, daemon->config.policy);
 	}
 	r = pw_sinks_new(&daemon->sinks, &daemon->config.sinks, reterr_why);
 	if (r < 0)
@@ -330,6 +333,8 @@ static int start_parts(struct pw_daemon *daemon, struct pw_why *reterr_why)
 	r = pw_board_new(&daemon->board);
 	if (!r)
 		r = pw_analysis_new(&daemon->analysis, &daemon->config.rules, on_transition, daemon);
+	if (!r)
+		r = pw_analysis_judge_by(daemon->analysis, &daemon->config.rules, daemon->config.policy);
 	if (!r)
 		r = pw_discover_new(&daemon->discover, &daemon->procfs, daemon->reader, daemon->loop, &callbacks);
 	if (!r && daemon->collect)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analysis/analysis.h"
+#include "analysis/policy.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/macros.h"
@@ -12,6 +13,8 @@
 #include "output/store.h"
 
 #define ENTRY_BYTES_MAX (64U << 20) /* one whole record of a target with 10^6 goroutines in rows is 20 MB */
+
+#define RULES_BYTES_MAX (16U << 20) /* what a configuration file of its largest size may become, written out */
 
 struct pw_recording {
 	struct pw_encoder *encoder;
@@ -82,14 +85,15 @@ void pw_recording_close(struct pw_recording *recording)
 	free(recording);
 }
 
-void pw_recording_rules(struct pw_recording *recording, const struct pw_rules_config *rules)
+void pw_recording_rules(struct pw_recording *recording, const struct pw_rules_config *rules,
+			const struct pw_policy *policy)
 {
-	_cleanup_buf_ struct pw_buf yaml = PW_BUF_INIT(64U << 10);
+	_cleanup_buf_ struct pw_buf yaml = PW_BUF_INIT(RULES_BYTES_MAX);
 	int r;
 
 	if (!recording)
 		return;
-	r = pw_rules_to_yaml(rules, &yaml);
+	r = pw_policy_to_yaml(rules, policy, &yaml);
 	if (!r)
 		r = pw_encoder_rules(recording->encoder, pw_buf_text(&yaml), yaml.size, &recording->buf);
 	write_out(recording, r);

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+struct pw_policy;
 struct pw_record;
 struct pw_rules_config;
 struct pw_why;
@@ -18,7 +19,8 @@ int pw_recording_open(struct pw_recording **ret_recording, const char *path, str
 void pw_recording_close(struct pw_recording *recording);
 
 /* NULL recording: nothing happens. */
-void pw_recording_rules(struct pw_recording *recording, const struct pw_rules_config *rules);
+void pw_recording_rules(struct pw_recording *recording, const struct pw_rules_config *rules,
+			const struct pw_policy *policy);
 void pw_recording_record(struct pw_recording *recording, const struct pw_record *record);
 void pw_recording_gone(struct pw_recording *recording, uint64_t target_id, uint64_t boot_ns, uint64_t wall_ns);
 

@@ -15,6 +15,9 @@ enum pw_alert_level { PW_LEVEL_INFO, PW_LEVEL_WARNING, PW_LEVEL_CRITICAL };
 #define PW_ALERT_FLOORS_MAX	60
 #define PW_ALERT_THRESHOLDS_MAX 8
 #define PW_ALERT_MOVING_MAX	8
+#define PW_ALERT_OWNER_SIZE	64
+#define PW_ALERT_RUNBOOK_SIZE	200
+#define PW_ALERT_BENIGN_SIZE	256
 
 struct pw_alert_frame {
 	char function[160], file[200];
@@ -104,6 +107,10 @@ struct pw_alert {
 	char text[384];	     /* one sentence for a person */
 	char hint[256];	     /* what to do next */
 	char reproduce[160]; /* command that shows it */
+	/* What the configuration says of it; "": nothing. */
+	char owner[PW_ALERT_OWNER_SIZE], runbook[PW_ALERT_RUNBOOK_SIZE];
+	bool lowered;			   /* to info: it is on the benign list */
+	char benign[PW_ALERT_BENIGN_SIZE]; /* why it is, or why the list no longer applies */
 };
 
 /* Notes a threshold that was crossed; one of the same name is replaced, what has no room is left out. */

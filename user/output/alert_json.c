@@ -201,6 +201,10 @@ static void put_rest(struct pw_json *json, const struct pw_alert *alert)
 	key_count(json, "floors_bucket_ns", alert->floor_count ? alert->floor_bucket_ns : UINT64_MAX);
 	put_blocked(json, alert);
 	put_loss(json, &alert->loss);
+	key_text(json, "owner", alert->owner);
+	key_text(json, "runbook", alert->runbook);
+	key_text(json, "benign", alert->benign);
+	pw_json_key_bool(json, "lowered", alert->lowered);
 }
 
 static void put_alert(struct pw_json *json, const struct pw_alert *alert)

@@ -55,6 +55,9 @@ int pw_alert_log(const struct pw_alert *alert)
 		{"PARKWATCH_CREATION_STACK", pw_buf_text(&stack)},
 		{"PARKWATCH_PARKED_STACK", pw_buf_text(&parked)},
 		{"PARKWATCH_WAITING_ON", pw_buf_text(&wait)},
+		{"PARKWATCH_OWNER", alert->owner},
+		{"PARKWATCH_RUNBOOK", alert->runbook},
+		{"PARKWATCH_BENIGN", alert->benign},
 	};
 
 	return pw_log_event(level_of(alert), fields, ARRAY_SIZE(fields), alert->text);

@@ -80,6 +80,10 @@ static const struct field {
 	{"oldest_park_ns", COUNT, "how long the oldest of all has been parked"},
 	{"oldest_park_at_least", BOOLEAN, "it was already when parkwatch first looked"},
 	{"loss_detail", LOSS, "where loss comes from"},
+	{"owner", TEXT, "whose it is, by the configuration"},
+	{"runbook", TEXT, "link, by the configuration"},
+	{"benign", TEXT, "the entry of the benign list it is on, or was"},
+	{"lowered", BOOLEAN, "to info, because of that entry"},
 };
 
 static void key_types(struct pw_json *json, const char *type, bool null)

@@ -389,6 +389,15 @@ static void alert_origin(struct pw_buf *out, const struct pw_alert *alert)
 	alert_stacks(out, alert);
 }
 
+static void alert_line(struct pw_buf *out, const char *key, const char *text)
+{
+	if (!*text)
+		return;
+	pw_buf_printf(out, "  %s: ", key);
+	put(out, text);
+	pw_buf_putc(out, '\n');
+}
+
 static void alert_body(struct pw_buf *out, const struct pw_alert *alert)
 {
 	pw_buf_puts(out, "  ");
@@ -398,16 +407,11 @@ static void alert_body(struct pw_buf *out, const struct pw_alert *alert)
 		alert_origin(out, alert);
 	else
 		alert_goroutines(out, alert);
-	if (*alert->hint) {
-		pw_buf_puts(out, "  next: ");
-		put(out, alert->hint);
-		pw_buf_putc(out, '\n');
-	}
-	if (*alert->reproduce) {
-		pw_buf_puts(out, "  see: ");
-		put(out, alert->reproduce);
-		pw_buf_putc(out, '\n');
-	}
+	alert_line(out, "next", alert->hint);
+	alert_line(out, "see", alert->reproduce);
+	alert_line(out, "benign", alert->benign);
+	alert_line(out, "owner", alert->owner);
+	alert_line(out, "runbook", alert->runbook);
 }
 
 static void alert_head(struct pw_buf *out, const struct pw_alert *alert)

@@ -49,6 +49,7 @@ static void labels(struct pw_json *json, const char *host, const struct pw_alert
 	pw_json_key_str(json, "pid", pid);
 	pw_json_key_str(json, "severity", pw_alert_level_name(alert->level));
 	key_text(json, "go_statement", pw_buf_text(&place));
+	key_text(json, "owner", alert->owner);
 	pw_json_end(json);
 }
 
@@ -64,6 +65,8 @@ static void annotations(struct pw_json *json, const struct pw_alert *alert)
 	key_text(json, "confidence", alert->confidence);
 	key_text(json, "hint", alert->hint);
 	key_text(json, "reproduce", alert->reproduce);
+	key_text(json, "runbook_url", alert->runbook);
+	key_text(json, "benign", alert->benign);
 	key_text(json, "parked_at", pw_buf_text(&parked));
 	key_text(json, "waiting_on", pw_buf_text(&wait));
 	key_text(json, "started_by", pw_buf_text(&stack));

@@ -215,19 +215,19 @@ static void probes_do_where_memory_is_closed_and_off_is_said_where_neither_is(vo
 	struct pw_record *record = record_of(world, 0);
 
 	(void)state;
-	assert_null(pw_storm_off(record));
+	assert_null(pw_storm_off(record, NULL, 0));
 	pw_record_unref(record);
 	world->by_probes = true;
 	run(world, 60, 1500, 1000);
 	assert_int_equal(world->count, 1);
 	world->by_probes = world->known = false;
 	record = record_of(world, 0);
-	assert_string_equal(pw_storm_off(record),
-			    "off: neither memory nor probes tell how many goroutines are started");
+	assert_string_equal(pw_storm_off(record, NULL, 0),
+			    "neither memory nor probes tell how many goroutines are started");
 	pw_record_unref(record);
 	world->by_probes = true;
 	record = record_of(world, 0);
-	assert_string_equal(pw_storm_off(record), "off: nothing tells how many goroutines live");
+	assert_string_equal(pw_storm_off(record, NULL, 0), "nothing tells how many goroutines live");
 	pw_record_unref(record);
 	world_free(world);
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "analysis/analysis.h"
+#include "analysis/policy.h"
 #include "base/buf.h"
 #include "base/macros.h"
 #include "base/why.h"
@@ -261,6 +262,110 @@ static void recorded_rules_read_back_the_same(void **state)
 	assert_memory_equal(&config.rules, &rules, sizeof(rules));
 }
 
+static void services_are_judged_by_rules_of_their_own(void **state)
+{
+	const struct pw_policy_service *orders, *pay;
+	struct pw_rules_config rules;
+	struct pw_why why = {0};
+	const char *const names[] = {"/opt/pay/server"};
+
+	(void)state;
+	assert_int_equal(read_text("rules:\n  PW-G08: {min_count: 100, level: critical, owner: sre}\n"
+				   "services:\n"
+				   "  'orders-eu': {owner: team-eu}\n"
+				   "  'orders*':\n    owner: team-orders\n    runbook: https://wiki/orders\n"
+				   "    rules:\n      PW-G08: {enabled: no, tick: 2s, exit_ratio: 0.3, level: info}\n"
+				   "      PW-G02: {owner: 'x y'}\n"
+				   "  '/opt/pay/*': {name: 'pay[1]', rules: {PW-H03: {share: 0.9}}}\n"
+				   "  shop: bigshop\n",
+				   &why),
+			 0);
+	assert_int_equal(config.policy->service_count, 3);
+	assert_string_equal(pw_policy_find(config.policy, "orders-eu")->owner, "team-eu"); /* the first that matches */
+	orders = pw_policy_find(config.policy, "orders-us");
+	assert_string_equal(orders->owner, "team-orders");
+	pw_policy_rules(orders, &config.rules, &rules);
+	assert_false(rules.g08_enabled);
+	assert_int_equal(rules.g08_tick_ns, 2 * PW_NS_PER_SEC);
+	assert_true(rules.g08_exit_ratio > 0.29 && rules.g08_exit_ratio < 0.31);
+	assert_int_equal(rules.g08_min_count, 100); /* what it does not say is as for all */
+	assert_true(config.rules.g08_enabled);
+	/* What is called by its name is judged under that name, and nothing else is. */
+	assert_string_equal(pw_config_service(&config, names, 1), "pay[1]");
+	pay = pw_policy_find(config.policy, "pay[1]");
+	assert_non_null(pay);
+	assert_ptr_not_equal(pay, orders);
+	assert_null(pw_policy_find(config.policy, "pay1"));
+	assert_null(pw_policy_find(config.policy, "bigshop"));
+	assert_int_equal(read_text("budget: 1\n", &why), 0);
+	assert_null(pw_policy_find(config.policy, "orders-us")); /* each file says all of it */
+}
+
+static void what_a_service_may_say_is_checked(void **state)
+{
+	(void)state;
+	assert_refused("services:\n  a: {ownr: b}\n", "test.yaml:2:7: unknown key 'ownr': did you mean 'owner'?");
+	assert_refused("services:\n  a: {rules: {PW-G80: {}}}\n",
+		       "test.yaml:2:15: unknown key 'PW-G80': did you mean 'PW-G08'?");
+	assert_refused("services:\n  a: {rules: {PW-G08: {min_cont: 1}}}\n",
+		       "test.yaml:2:24: unknown key 'min_cont': did you mean 'min_count'?");
+	assert_refused("services:\n  a: {rules: {PW-G08: {tick: 1}}}\n",
+		       "test.yaml:2:30: rules.PW-G08.tick: '1' is not a duration like 10s or 1m30s");
+	assert_refused("services:\n  a: {rules: {PW-G08: {tick: 1s, tick: 2s}}}\n",
+		       "test.yaml:2:34: rules.PW-G08.tick is given twice");
+	assert_refused("services:\n  a: {rules: {PW-G08: {levl: info}}}\n",
+		       "test.yaml:2:24: unknown key 'levl': did you mean 'level'?");
+	assert_refused("rules: {PW-G08: {level: fatal}}\n",
+		       "test.yaml:1:25: level: 'fatal' is not info, warning or critical");
+	assert_refused("rules: {PW-G08: {runbok: a}}\n",
+		       "test.yaml:1:18: unknown key 'runbok': did you mean 'runbook'?");
+	assert_refused("services:\n  a: {rules: []}\n", "test.yaml:2:14: rules must be a mapping of keys to values");
+	assert_refused("services:\n  a: {owner: x}\n  a: {owner: y}\n", "test.yaml:3:3: 'a' is given twice");
+	assert_refused("services:\n  '': {owner: x}\n", "test.yaml:2:3: a pattern must have 1 to 255 bytes");
+	assert_refused("services:\n  a: {owner: [x]}\n", "test.yaml:2:14: owner must be a single value");
+}
+
+static void too_many_services_are_refused(void **state)
+{
+	_cleanup_buf_ struct pw_buf text = PW_BUF_INIT(1U << 20);
+	struct pw_why why = {0};
+
+	(void)state;
+	pw_buf_puts(&text, "services:\n");
+	for (int i = 0; i < PW_POLICY_SERVICES_MAX; i++)
+		pw_buf_printf(&text, "  s%d: {owner: x}\n", i);
+	assert_int_equal(read_text(pw_buf_text(&text), &why), 0);
+	pw_buf_puts(&text, "  last: {owner: x}\n");
+	assert_int_equal(read_text(pw_buf_text(&text), &why), -EINVAL);
+	assert_non_null(strstr(why.text, "test.yaml:258:3: more than 256 services"));
+}
+
+static void a_recorded_policy_reads_back_the_same(void **state)
+{
+	_cleanup_buf_ struct pw_buf yaml = PW_BUF_INIT(1U << 20), again = PW_BUF_INIT(1U << 20);
+	struct pw_why why = {0};
+
+	(void)state;
+	assert_int_equal(
+		read_text("rules:\n  PW-G08: {min_count: 100, level: critical, owner: \"a: \\\"b\\\\\\u2028 #\"}\n"
+			  "services:\n"
+			  "  '- x*': {owner: 'é, \t!', rules: {PW-G08: {tick: 1500ms, exit_ratio: 0.3333333333}}}\n"
+			  "  '/opt/pay/*': {name: pay, rules: {PW-H03: {share: 0.9, level: info, runbook: "
+			  "'https://x/#a'}}}\n",
+			  &why),
+		0);
+	assert_int_equal(pw_policy_to_yaml(&config.rules, config.policy, &yaml), 0);
+	pw_config_done(&config);
+	pw_config_init(&config);
+	if (read_text(pw_buf_text(&yaml), &why) < 0)
+		fail_msg("%s\n%s", why.text, pw_buf_text(&yaml));
+	assert_int_equal(config.policy->service_count, 2);
+	assert_string_equal(config.policy->services[0].owner, "é, \t!");
+	assert_string_equal(config.policy->notes.items[0].owner, "a: \"b\\\xe2\x80\xa8 #");
+	assert_int_equal(pw_policy_to_yaml(&config.rules, config.policy, &again), 0);
+	assert_string_equal(pw_buf_text(&again), pw_buf_text(&yaml));
+}
+
 static void the_first_matching_pattern_names_the_service(void **state)
 {
 	const char *const shop[] = {"server", "/opt/shop/server", NULL, ""};
@@ -313,6 +418,10 @@ int main(void)
 		TEST(none_means_none),
 		TEST(every_value_is_printed_so_that_it_reads_back),
 		TEST(recorded_rules_read_back_the_same),
+		TEST(services_are_judged_by_rules_of_their_own),
+		TEST(what_a_service_may_say_is_checked),
+		TEST(too_many_services_are_refused),
+		TEST(a_recorded_policy_reads_back_the_same),
 		TEST(the_first_matching_pattern_names_the_service),
 		TEST(a_copy_is_its_own),
 		TEST(a_missing_file_and_a_directory_are_told_apart),
