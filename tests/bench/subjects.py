@@ -204,6 +204,54 @@ class Etcd:
         self.process.wait()
 
 
+class Caddy:
+    """Serves one small file."""
+    name = "caddy"
+
+    def __init__(self):
+        self.directory = tempfile.TemporaryDirectory()
+        address = f"127.0.0.1:{free_port()}"
+        path = os.path.join(self.directory.name, "Caddyfile")
+        with open(os.path.join(self.directory.name, "index.html"), "w") as out:
+            out.write("hello\n")
+        with open(path, "w") as out:
+            out.write(f"{{\n admin off\n auto_https off\n}}\nhttp://{address} {{\n root * {self.directory.name}\n file_server\n}}\n")
+        self.process = subprocess.Popen([server("caddy"), "run", "--config", path, "--adapter", "caddyfile"],
+                                        env={**os.environ, "HOME": self.directory.name}, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.pid = self.process.pid
+        self.url = f"http://{address}/"
+        wait_for("caddy", lambda: answers(self.url))
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Nats:
+    """Clients speak its own protocol at the port of `url`; there is no HTTP."""
+    name = "nats-server"
+
+    def __init__(self):
+        port = free_port()
+        self.process = subprocess.Popen([server("nats"), "-a", "127.0.0.1", "-p", str(port)], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.pid = self.process.pid
+        self.url = f"nats://127.0.0.1:{port}"
+
+        def listens():
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=2).close()
+                return True
+            except OSError:
+                return False
+        wait_for("nats", listens)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
 class Prometheus:
     """Scrapes itself, and answers a range query over what it has."""
     name = "prometheus"
