@@ -93,7 +93,7 @@ finish_trace || status=$?
 equal "Ctrl-C ends trace with status 0 and its results" 0 "$status"
 trace=$(cat "$tmp/trace.json")
 equal "trace --json has the documented fields" \
-	'["duration_ns","go_version","governor","lost","pid","process","schema_version","sites","spawned_by_goid","totals"]' \
+	'["duration_ns","go_version","governor","lost","lost_by","pid","process","schema_version","sites","spawned_by_goid","totals"]' \
 	"$(jq -c keys <<<"$trace")"
 equal "trace: totals" '["exited","parked","spawned"]' "$(jq -c '.totals | keys' <<<"$trace")"
 equal "trace: a go statement" \

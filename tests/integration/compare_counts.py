@@ -54,8 +54,10 @@ def main():
     trace, before, after = (json.load(open(path)) for path in arguments[-3:])
     seen = add_up(trace["sites"])
     differences = []
-    if trace["lost"] != 0:
-        differences.append(f"lost: {trace['lost']}")
+    # A creation stack that the kernel could not walk is evidence lost, not a count.
+    lost = {reason: count for reason, count in trace["lost_by"].items() if reason != "stack_unreadable"}
+    if lost:
+        differences.append(f"lost: {lost}")
     unseen = 0 if coroutines else sum(own["spawned"] for site, own in own_counts(before, after) if site["label"] == "coroutine")
     if trace["spawned_by_goid"] != trace["totals"]["spawned"] + unseen:
         differences.append(f"goids: {trace['spawned_by_goid']} issued, {trace['totals']['spawned']} starts seen")

@@ -269,6 +269,22 @@ static void trace_total(struct pw_buf *out, uint64_t count, const char *what, co
 	pw_buf_printf(out, "%s%s", what, then);
 }
 
+static void trace_lost(struct pw_buf *out, const struct pw_trace *trace)
+{
+	const char *before = " (";
+
+	pw_buf_printf(out, "; lost: %" PRIu64, trace->lost);
+	for (size_t i = 0; i < trace->last->drop_count; i++) {
+		if (!pw_trace_lost(trace, i))
+			continue;
+		pw_buf_puts(out, before);
+		put(out, pw_record_string(trace->last, trace->last->drops[i].name));
+		pw_buf_printf(out, " %" PRIu64, pw_trace_lost(trace, i));
+		before = ", ";
+	}
+	pw_buf_puts(out, trace->lost ? ")\n" : "\n");
+}
+
 void pw_report_trace(struct pw_buf *out, const struct pw_trace *trace, size_t sites_max)
 {
 	const struct pw_record *record = trace->last;
@@ -285,7 +301,7 @@ void pw_report_trace(struct pw_buf *out, const struct pw_trace *trace, size_t si
 	trace_total(out, trace->parked, " parks", &trace->park, "");
 	if (trace->spawned_by_goid != PW_UNKNOWN)
 		pw_buf_printf(out, "; started by goid: %" PRIu64, trace->spawned_by_goid);
-	pw_buf_printf(out, "; lost: %" PRIu64 "\n", trace->lost);
+	trace_lost(out, trace);
 	if (pw_trace_is_sampled(trace)) {
 		pw_buf_printf(out, "%s in %" PRIu64 " windows: ", pw_time_duration(trace->sampled_ns, duration),
 			      trace->windows);

@@ -131,13 +131,15 @@ static bool has_something(const struct pw_trace_site *site)
 	       (site->live != PW_UNKNOWN && site->live > 0);
 }
 
-static uint64_t drops_total(const struct pw_record *record)
+uint64_t pw_trace_lost(const struct pw_trace *trace, size_t drop)
 {
-	uint64_t total = 0;
+	const struct pw_record_drop *last = &trace->last->drops[drop];
+	const char *reason = pw_record_string(trace->last, last->name);
 
-	for (size_t i = 0; record->drops_section.present && i < record->drop_count; i++)
-		total += record->drops[i].count;
-	return total;
+	for (size_t i = 0; i < trace->first->drop_count; i++)
+		if (!strcmp(pw_record_string(trace->first, trace->first->drops[i].name), reason))
+			return since(trace->first->drops[i].count, last->count);
+	return last->count;
 }
 
 static struct pw_trace_event how_counted(const struct pw_record_sampled *first, const struct pw_record_sampled *last,
@@ -153,7 +155,7 @@ static struct pw_trace_event how_counted(const struct pw_record_sampled *first, 
 
 int pw_trace_between(struct pw_trace *ret_trace, const struct pw_record *first, const struct pw_record *last, bool runs)
 {
-	struct pw_trace trace = {.last = last, .runs = runs};
+	struct pw_trace trace = {.first = first, .last = last, .runs = runs};
 	struct pw_trace_site *sites = calloc(last->statement_count + 1, sizeof(*sites));
 	size_t kept = 0;
 	int r;
@@ -192,7 +194,8 @@ int pw_trace_between(struct pw_trace *ret_trace, const struct pw_record *first, 
 	if (last->events.sampled_ns)
 		trace.sampled_ns = since(PW_MAX(first->events.sampled_ns, first->events.section.taken_ns),
 					 last->events.sampled_ns);
-	trace.lost = since(drops_total(first), drops_total(last));
+	for (size_t i = 0; i < last->drop_count; i++)
+		trace.lost += pw_trace_lost(&trace, i);
 	trace.spawned_by_goid = PW_UNKNOWN;
 	if (first->runtime.section.present && last->runtime.section.present &&
 	    first->runtime.numbers.spawn_total != PW_UNKNOWN && last->runtime.numbers.spawn_total != PW_UNKNOWN)

@@ -35,7 +35,7 @@ struct pw_trace_event {
 };
 
 struct pw_trace {
-	const struct pw_record *last; /* borrowed */
+	const struct pw_record *first, *last; /* borrowed */
 	uint64_t duration_ns;
 	bool runs;
 	uint64_t spawned, exited, parked;
@@ -47,10 +47,12 @@ struct pw_trace {
 	size_t site_count;
 };
 
-/* first and last are of one target, last is the later one; last must outlive the result. 0 or -ENOMEM. */
+/* first and last are of one target, last is the later one; both must outlive the result. 0 or -ENOMEM. */
 int pw_trace_between(struct pw_trace *ret_trace, const struct pw_record *first, const struct pw_record *last, bool runs)
 	__attribute__((warn_unused_result));
 void pw_trace_done(struct pw_trace *trace);
+/* What was lost for the reason at that place of last->drops. */
+uint64_t pw_trace_lost(const struct pw_trace *trace, size_t drop);
 bool pw_trace_is_sampled(const struct pw_trace *trace);
 /* Why, in a sentence; empty when all was counted. */
 const char *pw_trace_sampled_text(const struct pw_trace *trace);

@@ -202,6 +202,12 @@ void pw_view_trace(struct pw_buf *out, const struct pw_trace *trace)
 	pw_json_end(&json);
 	key_number(&json, "spawned_by_goid", trace->spawned_by_goid);
 	pw_json_key_u64(&json, "lost", trace->lost);
+	pw_json_key_object(&json, "lost_by");
+	for (size_t i = 0; i < record->drop_count; i++)
+		if (pw_trace_lost(trace, i))
+			pw_json_key_u64(&json, pw_record_string(record, record->drops[i].name),
+					pw_trace_lost(trace, i));
+	pw_json_end(&json);
 	trace_sampling(&json, trace);
 	pw_json_key_array(&json, "sites");
 	for (size_t i = 0; i < trace->site_count; i++)

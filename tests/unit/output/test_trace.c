@@ -46,6 +46,33 @@ static void a_window_is_the_difference_of_two_records(void **state)
 	pw_record_unref(last);
 }
 
+static void what_was_lost_is_told_by_reason(void **state)
+{
+	struct pw_record *first = sample_record("shop", NULL, 0, 1000), *last = sample_record("shop", NULL, 0, 2000);
+	_cleanup_buf_ struct pw_buf text = PW_BUF_INIT(1U << 16), json = PW_BUF_INIT(1U << 16);
+	struct pw_record_drop earlier = {.name = first->identity.process, .count = 2};
+	struct pw_record_drop later[] = {{.name = last->identity.go_version, .count = 0},
+					 {.name = last->identity.process, .count = 5}};
+	struct pw_trace trace;
+
+	(void)state;
+	first->drops = &earlier;
+	first->drop_count = 1;
+	last->drops = later;
+	last->drop_count = ARRAY_SIZE(later);
+	assert_int_equal(pw_trace_between(&trace, first, last, false), 0);
+	assert_int_equal(trace.lost, 3);
+	pw_report_trace(&text, &trace, 10);
+	assert_non_null(strstr(pw_buf_text(&text), "lost: 3 (shop 3)\n"));
+	pw_view_trace(&json, &trace);
+	assert_non_null(strstr(pw_buf_text(&json), "\"lost_by\": {\n    \"shop\": 3\n  }"));
+	pw_trace_done(&trace);
+	first->drops = last->drops = NULL;
+	first->drop_count = last->drop_count = 0;
+	pw_record_unref(first);
+	pw_record_unref(last);
+}
+
 static void json_of_trace_is_as_documented(void **state)
 {
 	const struct sample_site site = {0x10, "main.a", "/src/a.go", 1, 2, 1, 3, 1, "sleep"};
@@ -69,6 +96,7 @@ static void json_of_trace_is_as_documented(void **state)
 					       "  },\n"
 					       "  \"spawned_by_goid\": null,\n"
 					       "  \"lost\": 0,\n"
+					       "  \"lost_by\": {},\n"
 					       "  \"governor\": {\n"
 					       "    \"state\": \"continuous\",\n"
 					       "    \"reason\": \"\",\n"
@@ -194,6 +222,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_window_is_the_difference_of_two_records),
+		cmocka_unit_test(what_was_lost_is_told_by_reason),
 		cmocka_unit_test(json_of_trace_is_as_documented),
 		cmocka_unit_test(what_was_sampled_is_marked_with_its_error),
 		cmocka_unit_test(runs_that_nobody_counted_are_not_zero),
