@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Many Go processes that start and end together: what they cost is given back, and an end in the middle of it is quick.
+# Runs alone: many programs start at once, and ends have deadlines.
 . "$(dirname "$0")/lib.sh"
 begin churn
 

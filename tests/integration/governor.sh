@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The budget on programs that would cost far more than it: parks, then spawns and exits are sampled in windows, what that
 # costs stays within the budget, estimates say how far off they may be and are not further off, and everything says so.
+# Runs alone: it holds costs against a budget.
 . "$(dirname "$0")/lib.sh"
 begin governor
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Observing changes nothing: attach and detach under load, kill -9, and what the target sees of it.
+# Runs alone: what it costs a program under load is compared.
 . "$(dirname "$0")/lib.sh"
 begin harmless
 

@@ -100,7 +100,7 @@ is "malloc of C" '(.bytes.non_go / $mb | . > 56 and . < 70) and .c_heap_bytes > 
 is "the rest is small" "$small"
 
 # ---- a cgroup with a limit ---------------------------------------------------------------------------------------------
-cgroup=parkwatch-test-$$
+cgroup=$(basename "$tmp")
 if [ -d /sys/fs/cgroup/memory ]; then
 	directory=/sys/fs/cgroup/memory/$cgroup limit=memory.limit_in_bytes version=1
 else

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # What the daemon takes from its host: open files as many as it may have, and memory that it gives back.
+# Runs alone: it measures memory while 80 programs run.
 . "$(dirname "$0")/lib.sh"
 begin resources
 
