@@ -13,6 +13,7 @@ services:
   "twin-*": twin
 rules:
   PW-G02: {age: 2s}
+  PW-G04: {enabled: no}
   PW-G08: {enabled: no}
   PW-G09: {window: 1s, min_rate: 100, hold: 3s, warmup: 0}
   PW-G10: {bucket: 1s, age: 2s, life: 20s, min_added: 20, min_slope: 10, confirm: 2, warmup: 0, clear: 3s}

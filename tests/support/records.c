@@ -121,6 +121,7 @@ static void random_numbers(struct pw_record *draft, struct pw_record_builder *bu
 		&draft->kernel.threads,
 		&draft->kernel.open_files,
 		&draft->kernel.cpu_ns,
+		&draft->kernel.throttled_ns,
 	};
 	struct pw_section *sections[] = {
 		&draft->sites_section,	&draft->drops_section, &draft->cost.section,	&draft->events.section,
@@ -319,6 +320,31 @@ static void random_census(struct pw_record_builder *builder, uint64_t *seed, siz
 	}
 }
 
+static void random_locks(struct pw_record *draft, struct pw_record_builder *builder, uint64_t *seed, uint32_t parks)
+{
+	draft->snapshot.locks_seen = (uint8_t)rnd_below(seed, _PW_LOCKS_MAX);
+	draft->snapshot.locks_left_out = number(seed);
+	for (size_t i = parks ? rnd_below(seed, 10) : 0; i > 0; i--) {
+		struct pw_record_lock *lock = pw_record_builder_lock(builder, NULL);
+
+		lock->park = (uint32_t)rnd_below(seed, parks);
+		lock->owner_park = coin(seed) ? (uint32_t)rnd_below(seed, parks) : UINT32_MAX;
+		lock->type = word(builder, seed);
+		lock->circle_count = (uint32_t)number(seed);
+		lock->object = rnd_below(seed, 20);
+		lock->waiters = number(seed);
+		lock->locks = number(seed);
+		lock->all_waiters = number(seed);
+		lock->still_since_ns = number(seed);
+		lock->waiting_since_ns = number(seed);
+		lock->at_least = coin(seed);
+		lock->owner_goid = number(seed);
+		lock->owner_since_ns = number(seed);
+		for (size_t k = 0; k < PW_LOCK_CIRCLE_MAX; k++)
+			lock->circle[k] = number(seed);
+	}
+}
+
 static void random_snapshot(struct pw_record *draft, struct pw_record_builder *builder, uint64_t *seed,
 			    size_t statements, uint32_t stacks, size_t max)
 {
@@ -378,6 +404,7 @@ static void random_snapshot(struct pw_record *draft, struct pw_record_builder *b
 		row->born_after_ns = number(seed);
 		row->born_before_ns = number(seed);
 	}
+	random_locks(draft, builder, seed, parks);
 }
 
 struct pw_record *random_record(struct pw_record_builder *builder, uint64_t *seed, uint64_t target_id, size_t max)
@@ -417,8 +444,9 @@ bool records_equal(const struct pw_record *a, const struct pw_record *b)
 	    !SAME(events.counts, events.count) || !SAME(census.groups, census.group_count) ||
 	    !SAME(census.ages, census.age_count) || !SAME(snapshot.parks, snapshot.park_count) ||
 	    !SAME(snapshot.ages, snapshot.age_count) || !SAME(snapshot.rows, snapshot.row_count) ||
-	    !SAME(runtime.buckets, runtime.bucket_count) || !SAME(gc.cycles, gc.cycle_count) ||
-	    !SAME(reasons, reason_count) || !SAME(frames, frame_count) || !SAME(stacks, stack_count))
+	    !SAME(snapshot.locks, snapshot.lock_count) || !SAME(runtime.buckets, runtime.bucket_count) ||
+	    !SAME(gc.cycles, gc.cycle_count) || !SAME(reasons, reason_count) || !SAME(frames, frame_count) ||
+	    !SAME(stacks, stack_count))
 		return false;
 	x.sites = y.sites = NULL;
 	x.drops = y.drops = NULL;
@@ -429,6 +457,7 @@ bool records_equal(const struct pw_record *a, const struct pw_record *b)
 	x.snapshot.parks = y.snapshot.parks = NULL;
 	x.snapshot.ages = y.snapshot.ages = NULL;
 	x.snapshot.rows = y.snapshot.rows = NULL;
+	x.snapshot.locks = y.snapshot.locks = NULL;
 	x.runtime.buckets = y.runtime.buckets = NULL;
 	x.gc.cycles = y.gc.cycles = NULL;
 	x.reasons = y.reasons = NULL;

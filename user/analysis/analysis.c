@@ -32,6 +32,7 @@ static void process_free(void *value)
 	pw_pileups_done(&process->pileups);
 	pw_growth_done(&process->growth);
 	pw_blocked_done(&process->blocked);
+	pw_stuck_done(&process->stuck);
 	free(process);
 }
 
@@ -120,6 +121,7 @@ static struct pw_process *process_of(struct pw_analysis *analysis, uint64_t id)
 	pw_pileups_init(&process->pileups);
 	pw_growth_init(&process->growth);
 	pw_blocked_init(&process->blocked);
+	pw_stuck_init(&process->stuck);
 	if (pw_table_put_u64(&analysis->processes, id, process) < 0) {
 		process_free(process);
 		return NULL;
@@ -145,6 +147,8 @@ int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *recor
 	r = pw_pileups_judge(&judge, &process->pileups, record);
 	if (r >= 0)
 		r = pw_blocked_judge(&judge, &process->blocked, record);
+	if (r >= 0)
+		r = pw_stuck_judge(&judge, &process->stuck, record);
 	return r < 0 ? r : pw_growth_judge(&judge, &process->growth, record);
 }
 

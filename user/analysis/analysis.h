@@ -56,6 +56,16 @@ struct pw_rules_config { /* every threshold is configurable; rule PW-G08, DETECT
 	uint64_t g09_baseline_ns;   /* 2 h of healthy windows make a baseline */
 	uint64_t g09_clear_ns;	    /* 60 s without */
 
+	bool g04_enabled;	       /* locks that nobody unlocks */
+	uint64_t g04_age_ns;	       /* 60 s */
+	double g04_baseline_factor;    /* 1.5 times as long as any before it */
+	uint64_t g04_warn_age_ns;      /* 5 min */
+	uint32_t g04_warn_waiters;     /* 10, if they become more */
+	double g04_critical_share;     /* 0.5 of the program's goroutines */
+	uint32_t g04_critical_waiters; /* 10 */
+	double g04_throttled;	       /* 0.5 of the time: not judged */
+	uint64_t g04_clear_ns;	       /* 0 */
+
 	bool h01_enabled;	    /* live heap, DETECTORS 7.3 */
 	uint64_t h01_bucket_ns;	    /* 1 min: windows are 60 and 360 of it */
 	uint32_t h01_min_growth_mb; /* 32 */

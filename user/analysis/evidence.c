@@ -54,6 +54,26 @@ static bool is_runtime(const struct pw_record *record, const struct pw_record_fr
 	return strncmp(pw_record_string(record, frame->function), "runtime.", 8) == 0;
 }
 
+static bool is_own(const struct pw_record *record, const struct pw_record_frame *frame)
+{
+	const char *function = pw_record_string(record, frame->function);
+
+	return frame->function && !is_runtime(record, frame) && strncmp(function, "sync.", 5) != 0 &&
+	       strncmp(function, "internal/sync.", 14) != 0;
+}
+
+void pw_evidence_own_frame(struct pw_alert_frame *to, const struct pw_record *record, const struct pw_record_park *park)
+{
+	const struct pw_record_stack *stack = park->stack == UINT32_MAX ? NULL : &record->stacks[park->stack];
+
+	*to = (struct pw_alert_frame){};
+	for (uint32_t i = 0; stack && i < stack->count; i++)
+		if (is_own(record, &record->frames[stack->first + i])) {
+			copy_frame(to, record, &record->frames[stack->first + i]);
+			return;
+		}
+}
+
 /* gopark and what called it say no more than the wait reason: the stack begins with who waits. */
 static void set_stack(struct pw_alert *alert, const struct pw_record *record, const struct pw_record_park *park)
 {

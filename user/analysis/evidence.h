@@ -20,6 +20,11 @@ void pw_evidence_creation(struct pw_alert *alert, const struct pw_record *record
 /* The stack on which they are mostly parked, what they wait on there, and since when the oldest is. */
 void pw_evidence_parked(struct pw_alert *alert, const struct pw_record *record, uint32_t statement);
 
+/* The innermost frame of a stack that is neither the runtime's nor of package sync; empty: there is none. */
+struct pw_alert_frame;
+void pw_evidence_own_frame(struct pw_alert_frame *to, const struct pw_record *record,
+			   const struct pw_record_park *park);
+
 /* The same of one group of them. */
 void pw_evidence_park(struct pw_alert *alert, const struct pw_record *record, const struct pw_record_park *park);
 

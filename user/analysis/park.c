@@ -64,6 +64,25 @@ bool pw_park_waits_in(const struct pw_record *record, const struct pw_record_par
 	return false;
 }
 
+/* Who runs them is outermost: src/runtime/mfinal.go:runfinq (runFinalizers from 1.25 on), mcleanup.go:runCleanups. In
+ * their own loop the wait reason is the runtime's own. */
+bool pw_park_runs_finalizer(const struct pw_record *record, const struct pw_record_park *park)
+{
+	const struct pw_record_stack *stack = park->stack == UINT32_MAX ? NULL : &record->stacks[park->stack];
+	const char *reason = pw_record_string(record, park->reason);
+
+	if (!stack || !strcmp(reason, "finalizer wait") || !strcmp(reason, "cleanup wait"))
+		return false;
+	for (uint32_t i = 0; i < stack->count; i++) {
+		const char *function = pw_record_string(record, record->frames[stack->first + i].function);
+
+		if (!strcmp(function, "runtime.runfinq") || !strcmp(function, "runtime.runFinalizers") ||
+		    !strcmp(function, "runtime.runCleanups"))
+			return true;
+	}
+	return false;
+}
+
 bool pw_park_is_for_ever(const struct pw_record *record, const struct pw_record_park *park)
 {
 	const char *reason = pw_record_string(record, park->reason);

@@ -22,4 +22,7 @@ bool pw_park_is_for_ever(const struct pw_record *record, const struct pw_record_
 /* Do they wait in that function ("sync.(*WaitGroup).Wait")? */
 bool pw_park_waits_in(const struct pw_record *record, const struct pw_record_park *park, const char *function);
 
+/* Does the runtime run a finalizer or a cleanup of the program there? */
+bool pw_park_runs_finalizer(const struct pw_record *record, const struct pw_record_park *park);
+
 #endif

@@ -14,6 +14,7 @@
 #include "analysis/policy.h"
 #include "analysis/site.h"
 #include "analysis/storm.h"
+#include "analysis/stuck.h"
 #include "base/table.h"
 
 struct pw_record;
@@ -44,6 +45,7 @@ struct pw_process {
 	struct pw_pileups pileups;
 	struct pw_growth growth;
 	struct pw_blocked blocked;
+	struct pw_stuck stuck;
 	struct pw_memory_growth memory;
 	struct pw_storm storm;
 };

@@ -26,6 +26,7 @@ struct pw_alert_frame {
 
 struct pw_alert_wait { /* what they wait on: figures of the one parked longest; UINT64_MAX unknown */
 	char kind[16]; /* "channel", "select", "semaphore", "network", "timer"; "" not known */
+	char type[16]; /* of a semaphore, where it is known: "sync.Mutex", "sync.RWMutex" */
 	bool known, nil, closed;
 	uint32_t objects; /* different ones; 0 unknown */
 	uint64_t length, capacity, receivers, senders;
@@ -50,6 +51,19 @@ struct pw_alert_loss {		 /* what of the evidence was not seen, from the onset on
 	uint64_t dropped_events; /* that found no room in our tables */
 	uint64_t skipped;	 /* goroutines that the last look left out: over the budget, or torn */
 	uint64_t gaps, gap_ns;	 /* records that were missing, and how long in all */
+};
+
+#define PW_ALERT_CIRCLE_MAX 4
+
+struct pw_alert_holder { /* of the lock that is waited for: the parked goroutine that seems to hold it */
+	uint64_t goid;	 /* 0: not known */
+	uint64_t parked_ns;
+	char wait_reason[48];
+	struct pw_alert_frame at; /* where it is parked, in the program's own code */
+	/* Goroutines that seem to wait for each other's locks in a circle; 0: none is seen. The first of their goids.
+	 */
+	uint32_t circle_count;
+	uint64_t circle[PW_ALERT_CIRCLE_MAX];
 };
 
 struct pw_alert {
@@ -96,6 +110,9 @@ struct pw_alert {
 	uint64_t oldest_park_ns; /* how long the oldest of all has been parked so, at least */
 	bool oldest_at_least;	 /* it was already when we first looked */
 	struct pw_alert_wait waiting_on;
+	uint64_t locks;	   /* of such locks in that place; 0: it is not about locks, and the next two say nothing */
+	uint64_t still_ns; /* how long the oldest has not been unlocked, at least */
+	struct pw_alert_holder holder;
 	/* The signal over its window: floors of buckets, oldest first; not seen: NAN. */
 	uint64_t floor_bucket_ns;
 	size_t floor_count;

@@ -23,6 +23,7 @@ enum list {
 	PARKS,
 	PARK_AGES,
 	ROWS,
+	LOCKS,
 	BUCKETS,
 	GC_CYCLES,
 	FRAMES,
@@ -33,8 +34,8 @@ enum list {
 static const char *const list_names[] = {
 	"record_sites_full",	 "record_drops_full",  "record_statements_full", "record_counts_full",
 	"record_reasons_full",	 "record_groups_full", "record_ages_full",	 "record_parks_full",
-	"record_park_ages_full", "record_rows_full",   "record_buckets_full",	 "record_gc_cycles_full",
-	"record_frames_full",	 "record_stacks_full",
+	"record_park_ages_full", "record_rows_full",   "record_locks_full",	 "record_buckets_full",
+	"record_gc_cycles_full", "record_frames_full", "record_stacks_full",
 };
 _Static_assert(ARRAY_SIZE(list_names) == _LIST_MAX, "a name for each list");
 
@@ -54,6 +55,7 @@ struct pw_record_builder {
 	PW_VEC(struct pw_record_park) parks;
 	PW_VEC(struct pw_record_age) park_ages;
 	PW_VEC(struct pw_record_row) rows;
+	PW_VEC(struct pw_record_lock) locks;
 	PW_VEC(struct pw_record_bucket) buckets;
 	PW_VEC(struct pw_record_gc_cycle) gc_cycles;
 	PW_VEC(struct pw_record_frame) frames;
@@ -84,6 +86,7 @@ int pw_record_builder_new(struct pw_record_builder **ret_builder)
 	builder->parks.max = PW_RECORD_PARKS_MAX;
 	builder->park_ages.max = PW_RECORD_PARK_AGES_MAX;
 	builder->rows.max = PW_RECORD_ROWS_MAX;
+	builder->locks.max = PW_RECORD_LOCKS_MAX;
 	builder->buckets.max = PW_RECORD_BUCKETS_MAX;
 	builder->gc_cycles.max = PW_RECORD_GC_CYCLES_MAX;
 	builder->frames.max = PW_RECORD_FRAMES_MAX;
@@ -107,6 +110,7 @@ void pw_record_builder_free(struct pw_record_builder *builder)
 	pw_vec_done(&builder->parks);
 	pw_vec_done(&builder->park_ages);
 	pw_vec_done(&builder->rows);
+	pw_vec_done(&builder->locks);
 	pw_vec_done(&builder->buckets);
 	pw_vec_done(&builder->gc_cycles);
 	pw_vec_done(&builder->frames);
@@ -144,6 +148,7 @@ struct pw_record *pw_record_builder_begin(struct pw_record_builder *builder)
 	pw_vec_reset(&builder->parks);
 	pw_vec_reset(&builder->park_ages);
 	pw_vec_reset(&builder->rows);
+	pw_vec_reset(&builder->locks);
 	pw_vec_reset(&builder->buckets);
 	pw_vec_reset(&builder->gc_cycles);
 	pw_vec_reset(&builder->frames);
@@ -188,6 +193,7 @@ DEFINE_ADD(age, struct pw_record_age, ages, AGES)
 DEFINE_ADD(park, struct pw_record_park, parks, PARKS)
 DEFINE_ADD(park_age, struct pw_record_age, park_ages, PARK_AGES)
 DEFINE_ADD(row, struct pw_record_row, rows, ROWS)
+DEFINE_ADD(lock, struct pw_record_lock, locks, LOCKS)
 DEFINE_ADD(bucket, struct pw_record_bucket, buckets, BUCKETS)
 DEFINE_ADD(gc_cycle, struct pw_record_gc_cycle, gc_cycles, GC_CYCLES)
 DEFINE_ADD(frame, struct pw_record_frame, frames, FRAMES)
@@ -244,6 +250,8 @@ int pw_record_builder_finish(struct pw_record_builder *builder, struct pw_record
 	draft->snapshot.age_count = builder->park_ages.count;
 	draft->snapshot.rows = builder->rows.items;
 	draft->snapshot.row_count = builder->rows.count;
+	draft->snapshot.locks = builder->locks.items;
+	draft->snapshot.lock_count = builder->locks.count;
 	draft->runtime.buckets = builder->buckets.items;
 	draft->runtime.bucket_count = builder->buckets.count;
 	draft->gc.cycles = builder->gc_cycles.items;

@@ -37,6 +37,7 @@ struct pw_record_age *pw_record_builder_age(struct pw_record_builder *builder, u
 struct pw_record_park *pw_record_builder_park(struct pw_record_builder *builder, uint32_t *ret_index);
 struct pw_record_age *pw_record_builder_park_age(struct pw_record_builder *builder, uint32_t *ret_index);
 struct pw_record_row *pw_record_builder_row(struct pw_record_builder *builder, uint32_t *ret_index);
+struct pw_record_lock *pw_record_builder_lock(struct pw_record_builder *builder, uint32_t *ret_index);
 struct pw_record_bucket *pw_record_builder_bucket(struct pw_record_builder *builder, uint32_t *ret_index);
 struct pw_record_gc_cycle *pw_record_builder_gc_cycle(struct pw_record_builder *builder, uint32_t *ret_index);
 struct pw_record_frame *pw_record_builder_frame(struct pw_record_builder *builder, uint32_t *ret_index);

@@ -155,6 +155,7 @@ static void draft_done(struct pw_record *draft)
 	free(draft->snapshot.parks);
 	free(draft->snapshot.ages);
 	free(draft->snapshot.rows);
+	free(draft->snapshot.locks);
 	free(draft->strings);
 }
 

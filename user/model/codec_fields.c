@@ -199,7 +199,7 @@ _Static_assert(sizeof(struct pw_record_bucket) == 16, "walk_bucket");
 _Static_assert(sizeof(struct pw_record_frame) == 24, "walk_frame");
 _Static_assert(sizeof(struct pw_record_stack) == 8, "walk_stack");
 _Static_assert(sizeof(struct pw_record_identity) == 80, "walk_identity");
-_Static_assert(sizeof(struct pw_record) == 3848, "walk_record");
+_Static_assert(sizeof(struct pw_record) == 3896, "walk_record");
 
 static void walk_identity(struct pw_walk *walk, struct pw_record_identity *now, const struct pw_record_identity *old)
 {
@@ -329,6 +329,13 @@ static void walk_numbers(struct pw_walk *walk, struct pw_record *now, const stru
 	U64(kernel.threads);
 	U64(kernel.open_files);
 	U64(kernel.cpu_ns);
+	if (walk->version < 7) {
+		now->kernel.throttled_ns = PW_UNKNOWN;
+		return;
+	}
+	BOOL(kernel.stopped);
+	BOOL(kernel.frozen);
+	U64(kernel.throttled_ns);
 }
 
 /* --- arrays ------------------------------------------------------------------------------------------------------ */
@@ -477,6 +484,8 @@ static void walk_snapshot(struct pw_walk *walk, struct pw_record *now, const str
 	walk_parks(walk, now, old);
 	walk_park_ages(walk, now, old);
 	walk_rows(walk, now, old);
+	if (walk->version >= 7)
+		pw_walk_locks(walk, now, old);
 }
 
 void pw_walk_record(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old)

@@ -46,6 +46,8 @@ void pw_walk_double(struct pw_walk *walk, double *now, double old);
 void pw_walk_section(struct pw_walk *walk, struct pw_section *now, const struct pw_section *old);
 /* GC cycles and the memory table (codec_memory.c). */
 void pw_walk_memory(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old);
+/* Locks of the snapshot (codec_locks.c). */
+void pw_walk_locks(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old);
 /* Allocation sites (codec_heap.c). */
 void pw_walk_heap(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old);
 /* Everything but the strings, which come first because all else points into them. */

@@ -41,6 +41,7 @@ static const struct array arrays[] = {
 	ARRAY(snapshot.parks, snapshot.park_count),
 	ARRAY(snapshot.ages, snapshot.age_count),
 	ARRAY(snapshot.rows, snapshot.row_count),
+	ARRAY(snapshot.locks, snapshot.lock_count),
 	ARRAY(reasons, reason_count),
 	ARRAY(runtime.buckets, runtime.bucket_count),
 	ARRAY(gc.cycles, gc.cycle_count),
@@ -368,6 +369,18 @@ static bool runtime_ok(const struct pw_record *record)
 	return !isinf(record->runtime.numbers.gc_cpu_fraction);
 }
 
+static bool locks_ok(const struct pw_record *record)
+{
+	for (size_t i = 0; i < record->snapshot.lock_count; i++) {
+		const struct pw_record_lock *lock = &record->snapshot.locks[i];
+
+		if (lock->park >= record->snapshot.park_count || lock->type >= record->string_count ||
+		    (lock->owner_park != UINT32_MAX && lock->owner_park >= record->snapshot.park_count))
+			return false;
+	}
+	return record->snapshot.locks_seen < _PW_LOCKS_MAX;
+}
+
 static bool snapshot_ok(const struct pw_record *record)
 {
 	for (size_t i = 0; i < record->snapshot.park_count; i++) {
@@ -383,7 +396,7 @@ static bool snapshot_ok(const struct pw_record *record)
 	for (size_t i = 0; i < record->snapshot.row_count; i++)
 		if (record->snapshot.rows[i].park >= record->snapshot.park_count)
 			return false;
-	return true;
+	return locks_ok(record);
 }
 
 int pw_record_check(const struct pw_record *record, struct pw_why *reterr_why)

@@ -169,6 +169,35 @@ struct pw_record_park {
 };
 
 /*
+ * Locks that goroutines of the snapshot wait for and that are still: nobody who waited for one in the snapshot before
+ * has left it, or has run since. For each group that the longest waiters of such locks are in, the one that has been
+ * still for longest; sums for all of that group.
+ */
+#define PW_LOCK_CIRCLE_MAX 4
+struct pw_record_lock {
+	uint32_t park;	       /* of its longest waiter, into record->snapshot.parks */
+	uint32_t owner_park;   /* of the goroutine that seems to hold it; UINT32_MAX: not known */
+	pw_string type;	       /* "sync.Mutex", "sync.RWMutex" */
+	uint32_t circle_count; /* goroutines that seem to wait for each other's locks in a circle; 0: none is seen */
+	uint64_t object;       /* numbered per target: the same as long as somebody waits for it */
+	uint64_t waiters;      /* for it */
+	uint64_t locks, all_waiters;	     /* of that group: how many are still, and who waits for them */
+	uint64_t still_since_ns;	     /* CLOCK_BOOTTIME: the first snapshot since which it has been so */
+	uint64_t waiting_since_ns;	     /* of the longest waiter */
+	bool at_least;			     /* it waited when we first looked already */
+	uint64_t owner_goid, owner_since_ns; /* 0 unknown; since when the owner is parked */
+	uint64_t circle[PW_LOCK_CIRCLE_MAX]; /* the first goids of it */
+};
+
+enum pw_locks_seen {
+	PW_LOCKS_UNKNOWN, /* of a recording from before they were written */
+	PW_LOCKS_SEEN,
+	PW_LOCKS_CUT,	 /* what goroutines wait on took too long to read */
+	PW_LOCKS_UNSEEN, /* where this build keeps who waits for a lock is not known */
+	_PW_LOCKS_MAX,
+};
+
+/*
  * One goroutine of the snapshot. Rows are there only for targets with few goroutines (observe options): the groups say
  * the same of all targets in bounded space.
  */
@@ -284,6 +313,10 @@ struct pw_record {
 		size_t age_count;
 		struct pw_record_row *rows;
 		size_t row_count;
+		struct pw_record_lock *locks; /* the longest first */
+		size_t lock_count;
+		uint64_t locks_left_out; /* groups with such locks beyond those */
+		uint8_t locks_seen;	 /* enum pw_locks_seen */
 	} snapshot;
 
 	struct {			   /* events held against the census: what one of them has missed */
@@ -326,6 +359,9 @@ struct pw_record {
 	struct {
 		struct pw_section section;
 		uint64_t rss_bytes, threads, open_files, cpu_ns;
+		bool stopped;	       /* by a signal or a debugger */
+		bool frozen;	       /* by its cgroup, at the last snapshot */
+		uint64_t throttled_ns; /* in which its cgroup's CPU quota was used up, so far; PW_UNKNOWN */
 	} kernel;
 
 	struct pw_record_reason_count *reasons;

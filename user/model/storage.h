@@ -28,6 +28,7 @@ int pw_record_check(const struct pw_record *record, struct pw_why *reterr_why) _
 #define PW_RECORD_PARKS_MAX	 16640U	 /* those that have a stack, and one for each group of the census */
 #define PW_RECORD_PARK_AGES_MAX	 262144U /* as AGES */
 #define PW_RECORD_ROWS_MAX	 262144U /* more goroutines are shown as groups only */
+#define PW_RECORD_LOCKS_MAX	 32U	 /* groups that wait for one that is still */
 #define PW_RECORD_BUCKETS_MAX	 5768U	 /* of all histograms of the runtime, full */
 #define PW_RECORD_GC_CYCLES_MAX	 PW_GC_RING_MAX
 #define PW_RECORD_FRAMES_MAX	 147456U    /* 32 for each creation stack, 64 for each parked one */

@@ -409,8 +409,10 @@ static void write_snapshot(struct pw_record *draft, const struct pw_observation 
 	draft->snapshot.duration_ns = look->duration_ns;
 	draft->snapshot.cpu_ns = look->cpu_ns;
 	draft->snapshot.bytes_read = look->bytes_read;
+	draft->snapshot.locks_seen = look->locks_seen;
 	draft->snapshot.interval_ns = PW_MAX(observation->options.snapshot_interval_ns, observation->snapshot_rest_ns);
 	pw_parks_write(observation->parks, names->name, names->count, observation->builder);
+	draft->snapshot.locks_left_out = pw_parks_locks_left_out(observation->parks);
 }
 
 /* What was read of the runtime itself; where that is not possible, what the census and the goid history say. */
@@ -445,6 +447,9 @@ static void write_numbers(struct pw_record *draft, const struct pw_observation *
 		draft->kernel.threads = observation->figures.threads;
 		draft->kernel.open_files = observation->figures.open_files;
 		draft->kernel.cpu_ns = observation->figures.cpu_ns;
+		draft->kernel.stopped = observation->figures.stopped;
+		draft->kernel.frozen = observation->may_run.frozen;
+		draft->kernel.throttled_ns = observation->may_run.throttled_ns;
 	}
 	if (observation->drift_section.present) {
 		draft->drift.section = observation->drift_section;

@@ -14,6 +14,7 @@
 #define SNAPSHOT_TIME_NS   (5 * PW_NS_PER_SEC) /* of reading; what is not read by then is skipped */
 #define SNAPSHOT_BYTES_MAX (256ULL << 20)      /* of ours, while one is taken; what does not fit is skipped */
 #define AGES_CHUNK	   4096
+#define CGROUP_ROOT	   "/sys/fs/cgroup"
 
 bool pw_observation_look_due(const struct pw_observation *observation, uint64_t boot_ns)
 {
@@ -191,11 +192,21 @@ static void show(struct pw_observation *observation, uint64_t cpu_ns)
 						     .total = result->count,
 						     .skipped = result->skipped,
 						     .torn = result->torn,
+						     .locks_seen = result->waits_cut	  ? PW_LOCKS_CUT
+								   : result->locks_unseen ? PW_LOCKS_UNSEEN
+											  : PW_LOCKS_SEEN,
 						     .stacks_read = result->stacks_read,
 						     .stacks_kept = result->stacks_kept,
 						     .duration_ns = result->duration_ns,
 						     .cpu_ns = cpu_ns,
 						     .bytes_read = result->bytes_read};
+}
+
+/* With each snapshot: who has not run since the last one perhaps could not. */
+static void read_may_run(struct pw_observation *observation)
+{
+	if (pw_cgroup_run_read(CGROUP_ROOT, observation->procfs, observation->target->pid, &observation->may_run) < 0)
+		observation->may_run = (struct pw_cgroup_run){.throttled_ns = PW_UNKNOWN};
 }
 
 void pw_observation_look_end(struct pw_observation *observation, int error, uint64_t cpu_ns)
@@ -206,6 +217,8 @@ void pw_observation_look_end(struct pw_observation *observation, int error, uint
 		observation->snapshot_failures++;
 	else
 		show(observation, cpu_ns);
+	if (!error && observation->options.kernel_figures && observation->procfs)
+		read_may_run(observation);
 	pw_buf_done(&observation->ages_made);
 	if (observation->snapshot)
 		pw_snapshot_release(observation->snapshot);

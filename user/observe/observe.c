@@ -33,6 +33,7 @@ int pw_observation_new(struct pw_observation **ret_observation, struct pw_target
 	observation->exact.births = observation->exact.live = PW_UNKNOWN;
 	observation->figures = (struct pw_kernel_figures){
 		.rss_bytes = PW_UNKNOWN, .threads = PW_UNKNOWN, .open_files = PW_UNKNOWN, .cpu_ns = PW_UNKNOWN};
+	observation->may_run.throttled_ns = PW_UNKNOWN;
 	r = pw_record_builder_new(&observation->builder);
 	if (r == 0)
 		r = pw_statements_init(&observation->statements, target->symbolizer);

@@ -52,6 +52,7 @@ void pw_parks_free(struct pw_parks *parks)
 	pw_vec_done(&parks->pcs);
 	pw_addr_map_done(&parks->pairs);
 	pw_addr_map_done(&parks->objects);
+	pw_locks_done(&parks->locks);
 	pw_table_done(&parks->by_key);
 	free(parks);
 }
@@ -65,6 +66,7 @@ void pw_parks_begin(struct pw_parks *parks, const struct pw_snapshot_result *loo
 	pw_vec_reset(&parks->pcs);
 	parks->previous = previous && previous->complete ? previous : NULL;
 	parks->last_object = parks->previous ? previous->last_object : 0;
+	pw_locks_begin(&parks->locks, parks->previous ? &previous->locks : NULL);
 	parks->used = parks->with_stack = parks->next = parks->unnamed = 0;
 	parks->taken_ns = look->taken_ns;
 	parks->keep_rows = look->count <= rows_max;
@@ -99,6 +101,7 @@ static void reset_group(struct pw_park_group *group, const struct pw_park_key *k
 					.stacks = key->pc_count > 0,
 					.oldest_since_ns = UINT64_MAX,
 					.wait_since_ns = UINT64_MAX,
+					.lock = UINT32_MAX,
 					.ages = ages,
 					.births = births};
 	group->into = group;
@@ -231,10 +234,10 @@ static int add_row(struct pw_parks *parks, struct pw_park_group *group, const st
 	return pw_vec_push(&parks->rows, row);
 }
 
-static int add_goroutine(struct pw_parks *parks, struct pw_statements *statements,
-			 const struct pw_snapshot_goroutine *g)
+static struct pw_park_key key_of(const struct pw_parks *parks, struct pw_statements *statements,
+				 const struct pw_snapshot_goroutine *g)
 {
-	struct pw_park_key key = {
+	return (struct pw_park_key){
 		.statement = pw_statements_find(statements, g->gopc, parks->taken_ns),
 		.first_pc = g->pc_count ? g->first_pc : 0,
 		.pc_count = g->pc_count,
@@ -242,6 +245,23 @@ static int add_goroutine(struct pw_parks *parks, struct pw_statements *statement
 		.reason = pw_status_parked(g->status) ? g->wait_reason : 0,
 		.truncated = g->stack_truncated,
 	};
+}
+
+struct pw_park_group *pw_parks_group_of(struct pw_parks *parks, struct pw_statements *statements,
+					const struct pw_snapshot_goroutine *g)
+{
+	struct pw_park_key key = key_of(parks, statements, g);
+	struct pw_park_group *group = pw_table_peek(&parks->by_key, &key, sizeof(key));
+
+	key = without_stack(&key);
+	return group ? group : pw_table_peek(&parks->by_key, &key, sizeof(key));
+}
+
+static int add_goroutine(struct pw_parks *parks, struct pw_statements *statements,
+			 const struct pw_snapshot_result *look, size_t index)
+{
+	const struct pw_snapshot_goroutine *g = &look->goroutines[index];
+	struct pw_park_key key = key_of(parks, statements, g);
 	struct pw_park_group *group = group_of(parks, &key);
 	int r;
 
@@ -259,6 +279,8 @@ static int add_goroutine(struct pw_parks *parks, struct pw_statements *statement
 		r = add_birth(parks, group, g);
 	if (!r)
 		r = add_wait(parks, group, g);
+	if (!r)
+		r = pw_locks_add(&parks->locks, g, (uint32_t)index, parks->previous ? parks->previous->taken_ns : 0);
 	if (!r && parks->keep_rows)
 		r = add_row(parks, group, g);
 	return r;
@@ -367,14 +389,15 @@ static int keep_pcs(struct pw_parks *parks, const struct pw_snapshot_result *loo
 	return 0;
 }
 
-static int complete(struct pw_parks *parks, const struct pw_snapshot_result *look)
+static int complete(struct pw_parks *parks, const struct pw_snapshot_result *look, struct pw_statements *statements)
 {
 	size_t counted = parks->used;
 	uint32_t position = 0;
-	int r = 0;
+	int r;
 
 	pw_addr_map_done(&parks->pairs);
 	choose(parks);
+	r = pw_locks_choose(parks, look, statements);
 	for (size_t i = 0; i < counted && !r; i++) {
 		struct pw_park_group *group = parks->groups.items[i];
 
@@ -406,11 +429,11 @@ int pw_parks_step(struct pw_parks *parks, const struct pw_snapshot_result *look,
 		size_t end = PW_MIN(parks->next + CHUNK, look->count);
 
 		for (; parks->next < end; parks->next++) {
-			int r = add_goroutine(parks, statements, &look->goroutines[parks->next]);
+			int r = add_goroutine(parks, statements, look, parks->next);
 
 			if (r < 0)
 				return r;
 		}
 	} while (parks->next < look->count && pw_now_ns() - start_ns < budget_ns);
-	return parks->next < look->count ? -EAGAIN : complete(parks, look);
+	return parks->next < look->count ? -EAGAIN : complete(parks, look, statements);
 }

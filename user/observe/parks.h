@@ -34,7 +34,10 @@ int pw_parks_step(struct pw_parks *parks, const struct pw_snapshot_result *look,
 /* Asks for names that are not yet known, and takes those that are: true when all are. Cheap then. */
 bool pw_parks_name(struct pw_parks *parks, struct pw_symbolizer *symbolizer);
 
-/* Writes the groups, ages and rows of a complete one into the draft. names: of wait reasons, by the target's code. */
+/* Groups with locks that are still, beyond those that are written. */
+uint64_t pw_parks_locks_left_out(const struct pw_parks *parks);
+/* Writes the groups, locks, ages and rows of a complete one into the draft. names: of wait reasons, by the target's
+ * code. */
 void pw_parks_write(struct pw_parks *parks, const char (*names)[40], size_t name_count,
 		    struct pw_record_builder *builder);
 

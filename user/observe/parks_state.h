@@ -9,6 +9,7 @@
 #include "base/vec.h"
 #include "model/record.h"
 #include "observe/frames.h"
+#include "observe/locks.h"
 #include "observe/parks.h"
 #include "observe/steps.h"
 #include "target/gather.h"
@@ -37,6 +38,7 @@ struct pw_park_group {
 	uint64_t count_initial, largest_stack_bytes;
 	double usual; /* count, smoothed: growth is what is above it */
 
+	uint32_t lock; /* in locks.shown, while it is made; UINT32_MAX: none */
 	bool shown;
 	struct pw_park_group *into;    /* of those that are not shown: where their members went; else itself */
 	uint32_t position;	       /* in the record */
@@ -60,6 +62,7 @@ struct pw_parks {
 	struct pw_addr_map pairs;	   /* (group, object) that were seen, while it is made */
 	struct pw_addr_map objects;	   /* address -> number, with rows */
 	uint32_t last_object;
+	struct pw_locks locks;
 	const struct pw_parks *previous;
 	uint64_t taken_ns;
 	uint64_t generation; /* of the builder whose indices the frames have */
@@ -67,5 +70,9 @@ struct pw_parks {
 	size_t unnamed;	     /* groups whose names are not yet there */
 	bool keep_rows, complete;
 };
+
+/* parks.c. The group that a goroutine was counted in; NULL: none. */
+struct pw_park_group *pw_parks_group_of(struct pw_parks *parks, struct pw_statements *statements,
+					const struct pw_snapshot_goroutine *g);
 
 #endif

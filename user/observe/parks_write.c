@@ -113,6 +113,11 @@ static void write_group(const struct pw_park_group *group, const char (*names)[4
 	pw_age_steps_write(&group->births, builder, pw_record_builder_park_age, &park->first_birth, &park->birth_count);
 }
 
+uint64_t pw_parks_locks_left_out(const struct pw_parks *parks)
+{
+	return parks->locks.left_out;
+}
+
 void pw_parks_write(struct pw_parks *parks, const char (*names)[40], size_t name_count,
 		    struct pw_record_builder *builder)
 {
@@ -128,6 +133,7 @@ void pw_parks_write(struct pw_parks *parks, const char (*names)[40], size_t name
 		write_group(group, names, name_count, builder);
 	}
 	parks->generation = pw_record_builder_generation(builder);
+	pw_locks_write(parks, names, name_count, builder);
 	pw_vec_foreach (&parks->rows, row) {
 		struct pw_record_row *to = pw_record_builder_row(builder, NULL);
 

@@ -28,25 +28,29 @@ static const struct {
 	  {"sync.(*WaitGroup).Wait", PW_SYNC_WAITGROUP},
 };
 
-#define FRAMES_MAX 8u /* gopark, goparkunlock, semacquire1, runtime_Semacquire..., lockSlow, Lock */
-
-enum pw_sync_class pw_profile_sync_class(const struct pw_profile *profile, const struct pw_profile_group *group)
+enum pw_sync_class pw_sync_class(const char *reason, const char *const *functions, size_t count)
 {
-	const char *reason = pw_profile_string(profile, group->wait_reason);
-
 	for (size_t i = 0; i < ARRAY_SIZE(by_reason); i++)
 		if (!strncmp(reason, by_reason[i].begins, strlen(by_reason[i].begins)))
 			return by_reason[i].class;
 	if (strncmp(reason, "semacquire", 10) != 0)
 		return PW_SYNC_NONE;
-	for (uint32_t f = 0; f < PW_MIN(group->frame_count, FRAMES_MAX); f++) {
-		const char *function = pw_profile_string(profile, profile->frames[group->first_frame + f].function);
-
+	for (size_t f = 0; f < PW_MIN(count, (size_t)PW_SYNC_FRAMES); f++)
 		for (size_t i = 0; i < ARRAY_SIZE(by_function); i++)
-			if (!strncmp(function, by_function[i].begins, strlen(by_function[i].begins)))
+			if (functions[f] &&
+			    !strncmp(functions[f], by_function[i].begins, strlen(by_function[i].begins)))
 				return by_function[i].class;
-	}
 	return PW_SYNC_NONE;
+}
+
+enum pw_sync_class pw_profile_sync_class(const struct pw_profile *profile, const struct pw_profile_group *group)
+{
+	const char *functions[PW_SYNC_FRAMES];
+	size_t count = PW_MIN(group->frame_count, PW_SYNC_FRAMES);
+
+	for (size_t f = 0; f < count; f++)
+		functions[f] = pw_profile_string(profile, profile->frames[group->first_frame + f].function);
+	return pw_sync_class(pw_profile_string(profile, group->wait_reason), functions, count);
 }
 
 /* --- its state --------------------------------------------------------------------------------------------------- */
@@ -116,7 +120,7 @@ static void put_state(const struct pw_wait *wait, enum pw_sync_class class, stru
 	}
 }
 
-static const char *sync_name(enum pw_sync_class class)
+const char *pw_sync_name(enum pw_sync_class class)
 {
 	switch (class) {
 	case PW_SYNC_MUTEX:
@@ -135,10 +139,21 @@ static const char *sync_name(enum pw_sync_class class)
 }
 
 /* Does the place that the owner was found by fit the object? */
-static bool owner_fits(enum pw_sync_class class, uint8_t at)
+static bool place_fits(enum pw_sync_class class, uint8_t at)
 {
 	return (class == PW_SYNC_MUTEX && at == 4) || (class == PW_SYNC_RWMUTEX_WRITE && at == 8) ||
 	       (class == PW_SYNC_RWMUTEX_READ && at == 12);
+}
+
+uint64_t pw_sync_owner(const struct pw_wait *from, enum pw_sync_class class)
+{
+	struct pw_profile_wait to = {};
+
+	if (!place_fits(class, from->owner_at))
+		return 0;
+	if (from->around_known)
+		put_state(from, class, &to);
+	return class != PW_SYNC_MUTEX || !to.state_known || to.locked ? from->owner_goid : 0;
 }
 
 static int64_t time_left(const struct pw_wait *from, uint64_t monotonic_ns)
@@ -174,10 +189,9 @@ struct pw_profile_wait pw_profile_wait_of(struct pw_profile *profile, const stru
 
 	if (!semaphore)
 		return to;
-	to.sync = pw_profile_intern(profile, sync_name(class));
+	to.sync = pw_profile_intern(profile, pw_sync_name(class));
 	if (from->around_known)
 		put_state(from, class, &to);
-	if (owner_fits(class, from->owner_at) && (class != PW_SYNC_MUTEX || !to.state_known || to.locked))
-		to.owner_goid = from->owner_goid;
+	to.owner_goid = pw_sync_owner(from, class);
 	return to;
 }

@@ -2,6 +2,7 @@
 #ifndef PW_OBSERVE_PROFILE_WAIT_H
 #define PW_OBSERVE_PROFILE_WAIT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "model/profile.h"
@@ -22,6 +23,12 @@ enum pw_sync_class {
 	PW_SYNC_COND,
 };
 
+#define PW_SYNC_FRAMES 8u /* gopark, goparkunlock, semacquire1, runtime_Semacquire..., lockSlow, Lock */
+/* By the wait reason, and the innermost functions of the stack (NULL: one without a name). */
+enum pw_sync_class pw_sync_class(const char *reason, const char *const *functions, size_t count);
+const char *pw_sync_name(enum pw_sync_class class); /* "sync.Mutex", ...; none: "" */
+/* The goroutine that seems to hold the lock whose semaphore is waited for; 0 unknown. */
+uint64_t pw_sync_owner(const struct pw_wait *from, enum pw_sync_class class);
 /* Of all members of a group that has its frames. */
 enum pw_sync_class pw_profile_sync_class(const struct pw_profile *profile, const struct pw_profile_group *group);
 

@@ -3,6 +3,7 @@
 #define PW_OBSERVE_STATE_H
 
 #include "base/buf.h"
+#include "base/cgroup_run.h"
 #include "collect/collect.h"
 #include "model/ages.h"
 #include "model/builder.h"
@@ -36,6 +37,7 @@ struct pw_observe_totals {
 
 struct pw_look_figures { /* what a snapshot says of itself */
 	uint64_t taken_ns, ended_ns, total, skipped, torn, stacks_read, stacks_kept, duration_ns, cpu_ns, bytes_read;
+	uint8_t locks_seen; /* enum pw_locks_seen */
 };
 
 struct pw_observation {
@@ -50,6 +52,7 @@ struct pw_observation {
 	struct pw_observed_numbers numbers;
 	struct pw_kernel_figures figures;
 	uint64_t figures_ns;
+	struct pw_cgroup_run may_run; /* at the last snapshot */
 
 	enum pw_observe_phase phase;
 	struct pw_census *census;

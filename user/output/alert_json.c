@@ -108,6 +108,7 @@ static void put_wait(struct pw_json *json, const struct pw_alert_wait *wait)
 	}
 	pw_json_key_object(json, "wait_object");
 	pw_json_key_str(json, "kind", wait->kind);
+	key_text(json, "type", wait->type);
 	pw_json_key_bool(json, "nil", wait->nil);
 	pw_json_key_bool(json, "closed", wait->closed);
 	key_count(json, "len", wait->length);
@@ -178,6 +179,29 @@ static void put_loss(struct pw_json *json, const struct pw_alert_loss *loss)
 	pw_json_end(json);
 }
 
+/* Of an alert about locks. */
+static void put_lock(struct pw_json *json, const struct pw_alert *alert)
+{
+	const struct pw_alert_holder *holder = &alert->holder;
+
+	key_count(json, "locks", alert->locks ? alert->locks : UINT64_MAX);
+	key_count(json, "still_ns", alert->locks ? alert->still_ns : UINT64_MAX);
+	if (holder->goid) {
+		pw_json_key_object(json, "holder");
+		pw_json_key_u64(json, "goid", holder->goid);
+		key_text(json, "wait_reason", holder->wait_reason);
+		pw_json_key_u64(json, "parked_ns", holder->parked_ns);
+		put_frame(json, &holder->at);
+		pw_json_end(json);
+	} else {
+		pw_json_key_null(json, "holder");
+	}
+	pw_json_key_array(json, "circle");
+	for (size_t i = 0; i < holder->circle_count && i < PW_ALERT_CIRCLE_MAX; i++)
+		pw_json_u64(json, holder->circle[i]);
+	pw_json_end(json);
+}
+
 /* What goes beyond the fixed fields. */
 static void put_rest(struct pw_json *json, const struct pw_alert *alert)
 {
@@ -205,6 +229,7 @@ static void put_rest(struct pw_json *json, const struct pw_alert *alert)
 	key_text(json, "runbook", alert->runbook);
 	key_text(json, "benign", alert->benign);
 	pw_json_key_bool(json, "lowered", alert->lowered);
+	put_lock(json, alert);
 }
 
 static void put_alert(struct pw_json *json, const struct pw_alert *alert)

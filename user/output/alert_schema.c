@@ -20,6 +20,7 @@ enum kind {
 	MOVING,
 	THRESHOLDS,
 	LOSS,
+	HOLDER,
 };
 
 static const struct field {
@@ -84,6 +85,10 @@ static const struct field {
 	{"runbook", TEXT, "link, by the configuration"},
 	{"benign", TEXT, "the entry of the benign list it is on, or was"},
 	{"lowered", BOOLEAN, "to info, because of that entry"},
+	{"locks", COUNT, "of those that are waited for there; null: it is not about locks"},
+	{"still_ns", COUNT, "how long nobody has unlocked the oldest of them, at least"},
+	{"holder", HOLDER, "the parked goroutine that seems to hold it"},
+	{"circle", FLOORS, "goids that seem to wait for each other's locks in a circle, the first of them"},
 };
 
 static void key_types(struct pw_json *json, const char *type, bool null)
@@ -123,7 +128,7 @@ struct member {
 /* An object with just these members. */
 static void object(struct pw_json *json, bool null, const struct member *members, size_t count)
 {
-	const char *names[8];
+	const char *names[12];
 
 	key_types(json, "object", null);
 	pw_json_key_object(json, "properties");
@@ -137,10 +142,13 @@ static void object(struct pw_json *json, bool null, const struct member *members
 
 static const struct member frame[] = {
 	{"function", "string", false}, {"file", "string", false}, {"line", "integer", false}};
-static const struct member wait[] = {{"kind", "string", false},	   {"nil", "boolean", false},
-				     {"closed", "boolean", false}, {"len", "integer", true},
-				     {"cap", "integer", true},	   {"receivers", "integer", true},
-				     {"senders", "integer", true}, {"objects", "integer", true}};
+static const struct member holder[] = {{"goid", "integer", false},	{"wait_reason", "string", true},
+				       {"parked_ns", "integer", false}, {"function", "string", false},
+				       {"file", "string", false},	{"line", "integer", false}};
+static const struct member wait[] = {
+	{"kind", "string", false},	{"type", "string", true},     {"nil", "boolean", false},
+	{"closed", "boolean", false},	{"len", "integer", true},     {"cap", "integer", true},
+	{"receivers", "integer", true}, {"senders", "integer", true}, {"objects", "integer", true}};
 static const struct member moving[] = {
 	{"what", "string", false}, {"unit", "string", false}, {"from", "number", false}, {"to", "number", false}};
 static const struct member threshold[] = {
@@ -185,6 +193,9 @@ static void nested(struct pw_json *json, enum kind kind)
 		pw_json_key_object(json, "additionalProperties");
 		object(json, false, threshold, ARRAY_SIZE(threshold));
 		pw_json_end(json);
+		break;
+	case HOLDER:
+		object(json, true, holder, ARRAY_SIZE(holder));
 		break;
 	default:
 		object(json, true, loss, ARRAY_SIZE(loss));

@@ -394,7 +394,7 @@ static void alert_goroutines(struct pw_buf *out, const struct pw_alert *alert)
 	alert_stacks(out, alert);
 }
 
-/* One about the process may have a go statement that is to blame. */
+/* One about the process, or a lock, may have a go statement that is to blame. */
 static void alert_origin(struct pw_buf *out, const struct pw_alert *alert)
 {
 	if (!*alert->statement.function)
@@ -419,7 +419,7 @@ static void alert_body(struct pw_buf *out, const struct pw_alert *alert)
 	pw_buf_puts(out, "  ");
 	put(out, alert->text);
 	pw_buf_putc(out, '\n');
-	if (*alert->unit) /* its numbers are in its sentence */
+	if (*alert->unit || alert->locks) /* its numbers are in its sentence */
 		alert_origin(out, alert);
 	else
 		alert_goroutines(out, alert);

@@ -45,6 +45,7 @@ int pw_kernel_read(struct pw_kernel_figures *ret_figures, const struct pw_procfs
 	if (r)
 		return r;
 	figures.threads = stat.threads;
+	figures.stopped = stat.state == 'T' || stat.state == 't';
 	figures.cpu_ns = (stat.user_ticks + stat.system_ticks) * (PW_NS_PER_SEC / pw_proc_ticks_per_sec());
 	if (pw_mul_overflows(stat.rss_pages, page_bytes, &figures.rss_bytes))
 		figures.rss_bytes = PW_UNKNOWN;

@@ -288,6 +288,7 @@ static int step_waits(struct pw_snapshot *snapshot)
 		pw_waits_cut(snapshot->waits);
 	}
 	r = pw_waits_step(snapshot->waits, snapshot->shown.items);
+	snapshot->result.locks_unseen = !pw_waits_sees_locks(snapshot->waits);
 	if (!r)
 		go_to(snapshot, snapshot->result.waits_cut ? PW_SNAPSHOT_LABELS : PW_SNAPSHOT_OWNERS);
 	return r;

@@ -49,6 +49,8 @@ struct pw_wait {
 	};
 	uint64_t receivers;  /* channel: queued goroutines; semaphore: waiters; UINT64_MAX unknown */
 	int32_t fd;	     /* network; -1 unknown */
+	bool lock;	     /* semaphore: of a lock that has an owner, or perhaps so (see lock_sure) */
+	bool lock_sure;	     /* its wait reason names the kind of lock; "semacquire" does not */
 	int64_t deadline_ns; /* CLOCK_MONOTONIC of the target's runtime; network: 0 none, <0 passed or unknown; timer,
 			      * and channels of timers: when it fires, else unknown */
 	uint64_t owner_goid; /* semaphore: the only parked goroutine that seems to hold it; 0 unknown */
@@ -115,6 +117,7 @@ struct pw_snapshot_result {
 	uint64_t skipped_by[_PW_SKIP_MAX];
 	/* Over the time budget, not read at all: */
 	bool waits_cut, labels_cut;
+	bool locks_unseen; /* where this build keeps who waits for a semaphore is not known */
 };
 
 struct pw_snapshot;

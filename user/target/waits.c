@@ -245,6 +245,18 @@ bool pw_waits_for_any_lock(const struct pw_waits *waits)
 	return waits->any_lock;
 }
 
+bool pw_waits_sees_locks(const struct pw_waits *waits)
+{
+	const struct pw_waits_fields *field = &waits->field;
+	const struct pw_globals *globals = &waits->target->build->facts.globals;
+
+	if (field->sudog_g < 0 || field->sudog_elem < 0 || field->sudog_waitlink < 0 || field->sudog_size <= 0)
+		return false;
+	return waits->semaphores_by_sudog ? field->sudog_c >= 0
+					  : field->treap >= 0 && field->sudog_prev >= 0 && field->sudog_next >= 0 &&
+						    globals->addr[PW_GLOBAL_SEMTABLE] != 0;
+}
+
 bool pw_waits_for_lock(const struct pw_waits *waits, uint8_t reason)
 {
 	return waits->lock[reason];
@@ -283,6 +295,8 @@ int pw_waits_add(struct pw_waits *waits, size_t index, const struct pw_goroutine
 		return 0;
 	waiter.kind = ret_wait->kind = waits->kinds[g->wait_reason];
 	ret_wait->nil = waits->nil[g->wait_reason];
+	ret_wait->lock = waits->lock[g->wait_reason];
+	ret_wait->lock_sure = waits->lock_at[g->wait_reason] != 0;
 	if (ret_wait->nil)
 		ret_wait->known = true;
 	ret_wait->deadline_ns = -1;

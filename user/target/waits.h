@@ -44,6 +44,8 @@ void pw_waits_cut(struct pw_waits *waits);
 /* After the last step: what each case of the select of shown[index] waits on, without the nil ones. Returns how many,
  * at most max. */
 size_t pw_waits_cases(const struct pw_waits *waits, size_t index, struct pw_wait *ret_cases, size_t max);
+/* Does it know where this build keeps who waits for a semaphore? */
+bool pw_waits_sees_locks(const struct pw_waits *waits);
 /* Of what is waited for with this reason: a lock that has an owner (or a semaphore of which that is not known)? */
 bool pw_waits_for_lock(const struct pw_waits *waits, uint8_t reason);
 /* Could that lock begin so many bytes before its semaphore? */

@@ -18,10 +18,10 @@
 /* Looks made by hand, summed up and written: does the record say what was in them? */
 
 #define NOW	(5000 * PW_NS_PER_SEC)
-#define REASONS 4
+#define REASONS 5
 #define DEPTH	3
 
-static const char reasons[REASONS][40] = {"", "chan receive", "select", "sleep"};
+static const char reasons[REASONS][40] = {"", "chan receive", "select", "sleep", "sync.Mutex.Lock"};
 
 struct world {
 	struct pw_statements statements;
@@ -289,6 +289,127 @@ static void objects_keep_their_numbers_from_one_snapshot_to_the_next(void **stat
 	world_done(&world);
 }
 
+/* --- locks ---------------------------------------------------------------------------------------------------------
+ */
+
+#define LOCK 0xc000002004
+
+/* Waits for the mutex whose semaphore is at `object`, since that second, on the stack. */
+static void wait_for(struct world *world, size_t index, uint32_t stack, uint64_t object, uint64_t since_ns)
+{
+	park(world, index, 0x401000 + stack, stack);
+	world->goroutines[index].wait_reason = 4;
+	world->goroutines[index].parked_since_ns = since_ns;
+	world->goroutines[index].wait = (struct pw_wait){
+		.kind = PW_WAIT_SEMAPHORE, .known = true, .lock = true, .lock_sure = true, .object = object};
+}
+
+static void seems_to_hold(struct world *world, size_t waiter, size_t owner)
+{
+	struct pw_wait *wait = &world->goroutines[waiter].wait;
+
+	wait->owner_goid = world->goroutines[owner].goid;
+	wait->owner_at = 4;
+	wait->around_known = true;
+	wait->around[PW_WAIT_AROUND - 4] = 1; /* locked */
+}
+
+static void look_again(struct world *world, uint64_t taken_ns)
+{
+	world->look.taken_ns = taken_ns;
+	sum_up(world);
+}
+
+static void a_lock_is_still_until_one_of_its_waiters_has_run_or_left(void **state)
+{
+	const uint64_t second = PW_NS_PER_SEC;
+	const struct pw_record_lock *lock;
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 3, 2);
+	for (size_t i = 0; i < 3; i++)
+		wait_for(&world, i, i == 2, LOCK, NOW);
+	world.goroutines[2].parked_at_least = true;
+	look_again(&world, NOW);
+	record = write_record(&world);
+	assert_int_equal(record->snapshot.lock_count, 0); /* seen once */
+	pw_record_unref(record);
+
+	look_again(&world, NOW + 10 * second);
+	look_again(&world, NOW + 20 * second);
+	record = write_record(&world);
+	assert_int_equal(record->snapshot.lock_count, 1);
+	lock = &record->snapshot.locks[0];
+	assert_string_equal(pw_record_string(record, lock->type), "sync.Mutex");
+	assert_int_equal(lock->waiters, 3);
+	assert_int_equal(lock->locks, 1);
+	assert_int_equal(lock->still_since_ns, NOW);
+	assert_int_equal(lock->waiting_since_ns, NOW);
+	assert_int_equal(lock->owner_park, UINT32_MAX);
+	assert_int_equal(record->snapshot.parks[lock->park].count, 2); /* of the first of the longest waiters */
+	pw_record_unref(record);
+
+	wait_for(&world, 0, 0, LOCK, NOW + 30 * second); /* has run: somebody has unlocked it */
+	look_again(&world, NOW + 30 * second);
+	record = write_record(&world);
+	assert_int_equal(record->snapshot.lock_count, 0);
+	pw_record_unref(record);
+	look_again(&world, NOW + 40 * second);
+	record = write_record(&world);
+	assert_int_equal(record->snapshot.locks[0].still_since_ns, NOW + 30 * second);
+	pw_record_unref(record);
+
+	world.goroutines[1].wait.object = LOCK + 64; /* has left it for another one */
+	world.goroutines[1].parked_since_ns = NOW + 50 * second;
+	look_again(&world, NOW + 50 * second);
+	record = write_record(&world);
+	assert_int_equal(record->snapshot.lock_count, 0);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
+/* 100 stacks before it, each with more goroutines than its own. */
+static void the_stacks_of_locks_are_in_the_record_and_say_who_holds_them(void **state)
+{
+	const struct pw_record_lock *lock;
+	struct pw_record *record;
+	struct world world;
+	size_t count = 0;
+
+	(void)state;
+	world_init(&world, 1002, 502);
+	for (; count < 1000; count++)
+		park(&world, count, 0x401000, (uint32_t)count / 2);
+	wait_for(&world, 1000, 500, LOCK, NOW);
+	wait_for(&world, 1001, 501, LOCK + 64, NOW);
+	seems_to_hold(&world, 1000, 1001);
+	seems_to_hold(&world, 1001, 1000);
+	for (uint64_t i = 0; i < 3; i++)
+		look_again(&world, NOW + i * PW_NS_PER_SEC);
+	record = write_record(&world);
+	assert_int_equal(record->snapshot.lock_count, 2);
+	for (size_t i = 0; i < 2; i++) {
+		lock = &record->snapshot.locks[i];
+		assert_int_not_equal(record->snapshot.parks[lock->park].stack, UINT32_MAX);
+		assert_int_equal(lock->owner_goid, lock->park < lock->owner_park ? 1011 : 1010);
+		assert_int_equal(lock->circle_count, 2);
+		assert_int_equal(lock->circle[0], lock->owner_goid);
+		assert_int_equal(lock->owner_since_ns, NOW);
+	}
+	pw_record_unref(record);
+
+	world.goroutines[1000].wait.around[PW_WAIT_AROUND - 4] = 0; /* no longer locked: nobody holds it */
+	record = NULL;
+	look_again(&world, NOW + 4 * PW_NS_PER_SEC);
+	record = write_record(&world);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(record->snapshot.locks[i].circle_count, 0);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +418,8 @@ int main(void)
 		cmocka_unit_test(small_groups_are_summed_up_and_a_growing_one_keeps_its_stack),
 		cmocka_unit_test(more_different_stacks_than_are_kept_are_still_counted),
 		cmocka_unit_test(objects_keep_their_numbers_from_one_snapshot_to_the_next),
+		cmocka_unit_test(a_lock_is_still_until_one_of_its_waiters_has_run_or_left),
+		cmocka_unit_test(the_stacks_of_locks_are_in_the_record_and_say_who_holds_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

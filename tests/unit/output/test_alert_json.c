@@ -62,6 +62,8 @@ static void fill(struct pw_alert *alert)
 	alert->moving[0] = (struct pw_alert_moving){"rss", "bytes", 100, 200};
 	alert->loss = (struct pw_alert_loss){.known = true, .share = 0.25, .dropped_events = 7};
 	alert->waiting_on = (struct pw_alert_wait){.kind = "channel", .known = true};
+	alert->locks = 1;
+	alert->holder = (struct pw_alert_holder){.goid = 18, .circle_count = 2, .circle = {18, 19}};
 	alert->stacks_wall_ns = 999 * PW_NS_PER_SEC;
 	pw_alert_threshold(alert, "trend_z", 4.5, 3.09, false);
 	pw_alert_threshold(alert, "exit_share", 0, 0.1, true);

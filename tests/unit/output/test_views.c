@@ -201,7 +201,7 @@ static void an_alert_shows_where_they_are_parked_and_on_what(void **state)
 						  .senders = 280};
 	pw_buf_reset(&out);
 	pw_view_alert_line(&out, &alert);
-	assert_non_null(strstr(pw_buf_text(&out), "\"wait_object\":{\"kind\":\"channel\","
+	assert_non_null(strstr(pw_buf_text(&out), "\"wait_object\":{\"kind\":\"channel\",\"type\":null,"
 						  "\"nil\":false,\"closed\":false,\"len\":0,\"cap\":0,"
 						  "\"receivers\":0,\"senders\":280,\"objects\":1}"));
 	assert_non_null(strstr(pw_buf_text(&out), "\"blocked_count\":280,\"blocked_cut\":true,\"never_ran\":270,"
