@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The daemon: how fast it is there, and what it takes of the host, against how many processes it observes."""
+import json
 import os
 import re
 import subprocess
@@ -7,7 +8,7 @@ import tempfile
 import time
 
 from paired import median, print_table, pss_bytes, show, spread
-from subjects import Daemon, built, server
+from subjects import ROOT, Daemon, built, output, server
 
 
 def start(rounds):
@@ -138,6 +139,9 @@ def scrape(_):
         again = [daemon.get()[1] for _ in range(15)]
         return {"first_ms": [1e3 * value for value in took], "again_ms": [1e3 * value for value in again], "bytes": sizes}
     values = observed("many_sites", 50, action, settings="metrics_sites: 200\n")
+    alone = values["rendering"] = json.loads(output(os.path.join(ROOT, "build", "tests", "bench", "bench_metrics")))
+    print(f"scrape: rendering {alone['bytes'] / 1e6:.1f} MB of {alone['processes']} processes with {alone['statements']} go statements, "
+          f"alone: {alone['cpu_ns'] / 1e6:.1f} ms of CPU")
     print(f"scrape: 50 targets with 200 go statements each: {median(values['bytes']) / 1e6:.2f} MB in {show(values['first_ms'], '{:.1f}')} ms "
           f"(the first of each tick), again within it {show(values['again_ms'], '{:.1f}')} ms; medians [95%]")
     return values

@@ -2,6 +2,7 @@
 #include "base/buf.h"
 
 #include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -258,9 +259,30 @@ int pw_buf_escaped(struct pw_buf *buf, const char *text, size_t size)
 	return buf->error;
 }
 
+/* What %.15g shows as plain digits. */
+#define WHOLE_MAX 1e15
+
+static bool is_whole(double value)
+{
+	return value > -WHOLE_MAX && value < WHOLE_MAX && !(value < trunc(value)) && !(value > trunc(value)) &&
+	       !(signbit(value) && !(value < 0));
+}
+
 int pw_buf_decimal(struct pw_buf *buf, double value)
 {
 	char text[32];
+
+	if (is_whole(value)) {
+		uint64_t rest = (uint64_t)fabs(value);
+		char *end = text + sizeof(text), *start = end;
+
+		do
+			*--start = (char)('0' + rest % 10);
+		while (rest /= 10);
+		if (value < 0)
+			*--start = '-';
+		return pw_buf_append(buf, start, (size_t)(end - start));
+	}
 
 	for (int digits = DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
 		double back;

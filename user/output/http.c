@@ -96,18 +96,6 @@ struct body {
 	size_t size;
 };
 
-static ssize_t body_read(void *context, uint64_t position, char *buffer, size_t max)
-{
-	const struct body *body = context;
-	size_t size;
-
-	if (position >= body->size)
-		return MHD_CONTENT_READER_END_OF_STREAM;
-	size = PW_MIN(max, body->size - (size_t)position);
-	memcpy(buffer, body->text + position, size);
-	return (ssize_t)size;
-}
-
 static void body_free(void *context)
 {
 	struct body *body = context;
@@ -116,10 +104,20 @@ static void body_free(void *context)
 	free(body);
 }
 
+/* Takes body over; its text is sent from where it is. */
+static struct MHD_Response *body_response(struct body *body)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+		body->size, (void *)(uintptr_t)body->text, body_free, body);
+
+	if (!response)
+		body_free(body);
+	return response;
+}
+
 static enum MHD_Result send_page(struct pw_http *http, struct MHD_Connection *connection, const struct route *route)
 {
 	struct body *body = calloc(1, sizeof(*body));
-	struct MHD_Response *response;
 	int r;
 
 	if (!body)
@@ -135,17 +133,13 @@ static enum MHD_Result send_page(struct pw_http *http, struct MHD_Connection *co
 		return send_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR,
 				 r == -E2BIG ? "the page is larger than its cap\n" : "out of memory\n");
 	}
-	response = MHD_create_response_from_callback(body->size, 64U << 10, body_read, body, body_free);
-	if (!response)
-		body_free(body);
-	return send_response(connection, MHD_HTTP_OK, route->type, response);
+	return send_response(connection, MHD_HTTP_OK, route->type, body_response(body));
 }
 
 /* ?pid=N: what the last snapshot of that process knows of the ages of its goroutines (model/ages.h). */
 static enum MHD_Result send_ages(struct pw_http *http, struct MHD_Connection *connection, int pid)
 {
 	const struct pw_ages_image *image;
-	struct MHD_Response *response;
 	struct body *body;
 
 	body = calloc(1, sizeof(*body));
@@ -159,10 +153,7 @@ static enum MHD_Result send_ages(struct pw_http *http, struct MHD_Connection *co
 	}
 	body->text = image->bytes;
 	body->size = image->size;
-	response = MHD_create_response_from_callback(body->size, 64U << 10, body_read, body, body_free);
-	if (!response)
-		body_free(body);
-	return send_response(connection, MHD_HTTP_OK, "application/octet-stream", response);
+	return send_response(connection, MHD_HTTP_OK, "application/octet-stream", body_response(body));
 }
 
 /* ?pid=N: the goroutine profile of that process by its last snapshot, as `parkwatch goroutines --json` writes it. */

@@ -12,7 +12,8 @@
  * From statements of a record to label sets without duplicates, and few of them. Statements that would show the same
  * labels (a generic function's instances, one go statement inlined in several places) are one row.
  */
-#define OLD_NS (30 * PW_NS_PER_SEC)
+#define OLD_NS		 (30 * PW_NS_PER_SEC)
+#define LABELS_BYTES_MAX (8U << 20) /* of 4096 statements: two values of 256 bytes each, all of them escaped */
 
 struct draft { /* one statement on its way into a row */
 	uint32_t statement, row;
@@ -27,35 +28,77 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static char *statement_labels(const struct pw_record *record, const struct pw_record_statement *statement)
+static void put_number(struct pw_buf *out, uint32_t number)
 {
-	struct pw_buf out = PW_BUF_INIT(4096), site = PW_BUF_INIT(8192);
+	char text[10], *end = text + sizeof(text), *start = end;
+
+	do
+		*--start = (char)('0' + number % 10);
+	while (number /= 10);
+	pw_buf_append(out, start, (size_t)(end - start));
+}
+
+/* Writes them, NUL-terminated, behind what all has; site is scratch. */
+static void statement_labels(struct pw_buf *all, struct pw_buf *site, struct pw_buf *out,
+			     const struct pw_record *record, const struct pw_record_statement *statement)
+{
 	const char *function = pw_record_string(record, statement->function);
 	const char *file = pw_record_string(record, statement->file);
 
+	pw_buf_reset(site);
+	pw_buf_reset(out);
 	if (statement->gopc == PW_STATEMENT_OTHER) {
 		function = "other";
-		pw_buf_puts(&site, "other");
+		pw_buf_puts(site, "other");
 	} else if (*function && !*file) {
-		pw_buf_puts(&site, function);
+		pw_buf_puts(site, function);
 	} else if (*function) {
-		pw_buf_printf(&site, "%s %s:%u", function, base_name(file), statement->line);
+		pw_buf_puts(site, function);
+		pw_buf_putc(site, ' ');
+		pw_buf_puts(site, base_name(file));
+		pw_buf_putc(site, ':');
+		put_number(site, statement->line);
 	} else if (!statement->gopc) {
 		function = "runtime";
-		pw_buf_puts(&site, "runtime");
+		pw_buf_puts(site, "runtime");
 	} else {
 		function = "unknown";
-		pw_buf_printf(&site, "0x%" PRIx64, statement->gopc);
+		pw_buf_printf(site, "0x%" PRIx64, statement->gopc);
 	}
-	pw_write_label(&out, "function", function);
-	pw_write_label(&out, "site", pw_buf_text(&site));
-	pw_buf_done(&site);
-	return pw_buf_take(&out, NULL);
+	pw_write_label(out, "function", function);
+	pw_write_label(out, "site", pw_buf_text(site));
+	pw_buf_append(all, pw_buf_text(out), out->size + 1);
+}
+
+/* One block for the labels of all statements. */
+static int labels_fill(struct pw_site_table *table, struct draft *drafts, const struct pw_record *record)
+{
+	_cleanup_buf_ struct pw_buf all = PW_BUF_INIT(LABELS_BYTES_MAX), site = PW_BUF_INIT(8192),
+				    out = PW_BUF_INIT(8192);
+	_cleanup_free_ size_t *at = calloc(record->statement_count + 1, sizeof(*at));
+
+	if (!at)
+		return -ENOMEM;
+	for (size_t i = 0; i < record->statement_count; i++) {
+		at[i] = all.size;
+		statement_labels(&all, &site, &out, record, &record->statements[i]);
+	}
+	table->labels = pw_buf_take(&all, NULL);
+	if (!table->labels)
+		return -ENOMEM;
+	for (size_t i = 0; i < record->statement_count; i++)
+		drafts[i].sum.labels = table->labels + at[i];
+	return 0;
 }
 
 static int by_labels(const void *a, const void *b)
 {
 	return strcmp(((const struct draft *)a)->sum.labels, ((const struct draft *)b)->sum.labels);
+}
+
+static int by_labels_of(const void *a, const void *b)
+{
+	return by_labels(*(const struct draft *const *)a, *(const struct draft *const *)b);
 }
 
 static uint64_t growth_of(const struct draft *draft)
@@ -96,14 +139,11 @@ static void row_add(struct pw_site_row *sum, const struct pw_site_row *row)
 	sum->drift += row->drift;
 }
 
-static int drafts_fill(struct draft *drafts, const struct pw_record *record)
+static void drafts_fill(struct draft *drafts, const struct pw_record *record)
 {
 	for (size_t i = 0; i < record->statement_count; i++) {
 		drafts[i].statement = (uint32_t)i;
-		drafts[i].sum.labels = statement_labels(record, &record->statements[i]);
 		drafts[i].sum.other = record->statements[i].gopc == PW_STATEMENT_OTHER;
-		if (!drafts[i].sum.labels)
-			return -ENOMEM;
 	}
 	for (size_t i = 0; record->census.section.present && i < record->census.group_count; i++) {
 		const struct pw_record_group *group = &record->census.groups[i];
@@ -131,26 +171,28 @@ static int drafts_fill(struct draft *drafts, const struct pw_record *record)
 					      .drift_known = count->drift_known,
 					      .drift = count->drift_known ? count->drift : 0});
 	}
-	return 0;
 }
 
-/* Sorts by labels and makes one row of equal ones; row_of[statement] is its row. Owned labels of merged ones are freed.
- */
-static void drafts_merge(struct draft *drafts, size_t count, struct pw_site_table *table, uint32_t *row_of)
+/* Sorts by labels and makes one row of equal ones; row_of[statement] is its row. */
+static int drafts_merge(struct draft *drafts, size_t count, struct pw_site_table *table, uint32_t *row_of)
 {
-	qsort(drafts, count, sizeof(*drafts), by_labels);
+	_cleanup_free_ struct draft **order = calloc(count + 1, sizeof(*order));
+
+	if (!order)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		order[i] = &drafts[i];
+	qsort(order, count, sizeof(*order), by_labels_of);
 	for (size_t i = 0; i < count; i++) {
 		struct pw_site_row *last = table->row_count ? &table->rows[table->row_count - 1] : NULL;
 
-		if (last && !strcmp(last->labels, drafts[i].sum.labels)) {
-			row_add(last, &drafts[i].sum);
-			free(drafts[i].sum.labels);
-		} else {
-			table->rows[table->row_count++] = drafts[i].sum;
-		}
-		drafts[i].sum.labels = NULL;
-		row_of[drafts[i].statement] = (uint32_t)(table->row_count - 1);
+		if (last && !strcmp(last->labels, order[i]->sum.labels))
+			row_add(last, &order[i]->sum);
+		else
+			table->rows[table->row_count++] = order[i]->sum;
+		row_of[order[i]->statement] = (uint32_t)(table->row_count - 1);
 	}
+	return 0;
 }
 
 /* Keeps series_sites rows by name, half by goroutines alive, the rest by growth; folds the others into a last row. */
@@ -187,20 +229,16 @@ static int rows_fold(struct pw_site_table *table, size_t series_sites, uint32_t 
 		}
 		moved[i] = UINT32_MAX;
 		row_add(&other, &row);
-		free(row.labels);
 		table->folded++;
 	}
 	table->row_count = kept;
 	if (table->folded) {
-		other.labels = strdup("function=\"other\",site=\"other\"");
-		if (!other.labels)
-			return -ENOMEM;
+		other.labels = PW_SITE_OTHER;
 		/* The record may have an "other" of its own, which was kept: then it is that one. */
 		for (size_t i = 0; i < kept && other.labels; i++) {
 			if (strcmp(table->rows[i].labels, other.labels))
 				continue;
 			row_add(&table->rows[i], &other);
-			free(other.labels);
 			other.labels = NULL;
 			kept = i;
 		}
@@ -306,20 +344,19 @@ struct pw_site_table *pw_site_table_new(const struct pw_record *record, size_t s
 	if (table)
 		table->rows = calloc(record->statement_count + 2, sizeof(*table->rows));
 	if (table && table->rows && drafts && row_of)
-		r = drafts_fill(drafts, record);
+		r = labels_fill(table, drafts, record);
 	if (!r) {
-		drafts_merge(drafts, record->statement_count, table, row_of);
-		if (table->row_count > series_sites)
-			r = rows_fold(table, series_sites, row_of, record->statement_count);
+		drafts_fill(drafts, record);
+		r = drafts_merge(drafts, record->statement_count, table, row_of);
 	}
+	if (!r && table->row_count > series_sites)
+		r = rows_fold(table, series_sites, row_of, record->statement_count);
 	if (!r)
 		r = groups_fill(table, record, row_of);
 	if (!r)
 		r = parks_fill(table, record, row_of);
 	if (!r)
 		r = pw_site_table_date(table, record, row_of);
-	for (size_t i = 0; drafts && i < record->statement_count; i++)
-		free(drafts[i].sum.labels);
 	free(drafts);
 	if (!r)
 		return table;
@@ -331,8 +368,7 @@ void pw_site_table_free(struct pw_site_table *table)
 {
 	if (!table)
 		return;
-	for (size_t i = 0; table->rows && i < table->row_count; i++)
-		free(table->rows[i].labels);
+	free(table->labels);
 	free(table->rows);
 	free(table->groups);
 	free(table->parks);

@@ -27,16 +27,49 @@ static void process_cpu(struct pw_writer *w, const struct pw_metric_target *t)
 		pw_write_seconds(w, "", t->labels, NULL, t->record->kernel.cpu_ns);
 }
 
+/* Labels of a row and what follows them: often the same as in the row before. */
+struct site_labels {
+	struct pw_buf all, end;
+	const char *reason;
+	int status;
+};
+
+static const char *site_labels(struct site_labels *labels, const struct pw_site_row *row, int status,
+			       const char *reason)
+{
+	if (!labels->reason || labels->status != status || strcmp(labels->reason, reason) != 0) {
+		pw_buf_reset(&labels->end);
+		if (status >= 0)
+			pw_write_label(&labels->end, "status", pw_status_name((enum pw_status_class)status));
+		pw_write_label(&labels->end, "wait_reason", reason);
+		labels->status = status;
+		labels->reason = reason;
+	}
+	pw_buf_reset(&labels->all);
+	pw_buf_puts(&labels->all, row->labels);
+	pw_buf_putc(&labels->all, ',');
+	pw_buf_append(&labels->all, labels->end.data, labels->end.size);
+	return pw_buf_text(&labels->all);
+}
+
+static void site_labels_done(struct site_labels *labels)
+{
+	pw_buf_done(&labels->all);
+	pw_buf_done(&labels->end);
+}
+
+#define SITE_LABELS_INIT ((struct site_labels){.all = PW_BUF_INIT(LABELS_MAX), .end = PW_BUF_INIT(LABELS_MAX)})
+
 static void goroutines(struct pw_writer *w, const struct pw_metric_target *t)
 {
+	_cleanup_(site_labels_done) struct site_labels labels = SITE_LABELS_INIT;
+
 	for (size_t i = 0; i < t->sites->group_count; i++) {
 		const struct pw_site_group *group = &t->sites->groups[i];
-		_cleanup_buf_ struct pw_buf more = PW_BUF_INIT(LABELS_MAX);
 
-		pw_buf_puts(&more, t->sites->rows[group->row].labels);
-		pw_write_label(&more, "status", pw_status_name(group->status));
-		pw_write_label(&more, "wait_reason", group->reason);
-		pw_write_u64(w, "", t->labels, pw_buf_text(&more), group->count);
+		pw_write_u64(w, "", t->labels,
+			     site_labels(&labels, &t->sites->rows[group->row], group->status, group->reason),
+			     group->count);
 	}
 }
 
@@ -73,15 +106,14 @@ SITE_NUMBER(parked, parked)
 
 static void parks(struct pw_writer *w, const struct pw_metric_target *t)
 {
+	_cleanup_(site_labels_done) struct site_labels labels = SITE_LABELS_INIT;
+
 	for (size_t i = 0; i < t->sites->parks_count; i++) {
 		const struct pw_site_parks *row = &t->sites->parks[i];
-		_cleanup_buf_ struct pw_buf more = PW_BUF_INIT(LABELS_MAX);
 
-		if (t->sites->rows[row->row].other)
-			continue;
-		pw_buf_puts(&more, t->sites->rows[row->row].labels);
-		pw_write_label(&more, "wait_reason", row->reason);
-		pw_write_u64(w, "", t->labels, pw_buf_text(&more), row->count);
+		if (!t->sites->rows[row->row].other)
+			pw_write_u64(w, "", t->labels, site_labels(&labels, &t->sites->rows[row->row], -1, row->reason),
+				     row->count);
 	}
 }
 

@@ -82,20 +82,26 @@ void pw_client_histogram_make(struct pw_client_histogram *ret_histogram, const u
  * Go statements of one record merged by what is shown of them: two with the same function, file and line are one. The
  * series_sites largest by goroutines and by growth keep their name, the others are summed as "other".
  */
-#define PW_PARKED_QUANTILES 4 /* 0.5, 0.9, 0.99, 1 */
+#define PW_PARKED_QUANTILES 4  /* 0.5, 0.9, 0.99, 1 */
+#define PW_PARKED_AGE_SITES 20 /* of a process: those with most parked goroutines; the others' ages are one summary */
+#define PW_SITE_OTHER	    "function=\"other\",site=\"other\""
+
+struct pw_parked_ages {
+	const char *labels;
+	uint64_t parked;			/* whose park the snapshot has dated */
+	uint64_t since_ns[PW_PARKED_QUANTILES]; /* how long those have been parked: lower bounds */
+};
 
 struct pw_site_row {
-	char *labels;	  /* function="..",site=".." */
-	bool other;	  /* the sum of the others: who is in it changes, so that only gauges may be summed here */
-	uint64_t live;	  /* by the census */
-	uint64_t old_30s; /* of them surely at least 30 s old */
+	const char *labels; /* function="..",site=".." */
+	bool other;	    /* the sum of the others: who is in it changes, so that only gauges may be summed here */
+	uint64_t live;	    /* by the census */
+	uint64_t old_30s;   /* of them surely at least 30 s old */
 	uint64_t oldest_ns;
 	bool counted; /* spawned, exited, parked are known */
 	uint64_t spawned, exited, parked;
 	bool drift_known;
-	int64_t drift;				 /* census - events */
-	uint64_t parked_aged;			 /* parked ones whose park the snapshot has dated */
-	uint64_t parked_ns[PW_PARKED_QUANTILES]; /* how long those have been parked: lower bounds */
+	int64_t drift; /* census - events */
 };
 struct pw_site_group { /* by row, status and wait reason; sorted, merged */
 	uint32_t row;
@@ -116,8 +122,12 @@ struct pw_site_table {
 	struct pw_site_parks *parks;
 	size_t parks_count;
 	uint64_t folded; /* go statements that are in "other" */
+	char *labels;	 /* the bytes of those of all rows */
+	struct pw_parked_ages ages[PW_PARKED_AGE_SITES + 1];
+	size_t ages_count;
+	uint64_t ages_folded; /* rows whose ages are in "other" */
 };
-/* metrics_snapshot.c: fills in parked_aged and parked_ns; row_of[statement] is its row. 0, -ENOMEM. */
+/* metrics_snapshot.c: fills in ages; row_of[statement] is its row. 0, -ENOMEM. */
 int pw_site_table_date(struct pw_site_table *table, const struct pw_record *record, const uint32_t *row_of)
 	__attribute__((warn_unused_result));
 struct pw_site_table *pw_site_table_new(const struct pw_record *record, size_t series_sites); /* NULL: no memory */

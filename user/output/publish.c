@@ -10,6 +10,7 @@
 #include "output/gc.h"
 #include "output/memory.h"
 #include "output/metrics.h"
+#include "output/page_pool.h"
 #include "output/publish_data.h"
 #include "output/report.h"
 #include "output/views.h"
@@ -88,7 +89,8 @@ void pw_published_unref(struct pw_published *published)
 	for (size_t i = 0; i < published->ages_count; i++)
 		pw_ages_image_unref(published->ages[i]);
 	for (size_t i = 0; i < _PW_PAGE_MAX; i++)
-		pw_buf_done(&published->pages[i].text);
+		pw_page_pool_give(published->pool, i, &published->pages[i].text);
+	pw_page_pool_unref(published->pool);
 	pthread_mutex_destroy(&published->lock);
 	free(published->records);
 	free(published->alerts);
@@ -160,7 +162,7 @@ int pw_published_page(struct pw_published *published, enum pw_page page, const c
 
 	pthread_mutex_lock(&published->lock);
 	if (!published->pages[page].done) {
-		pw_buf_init(&published->pages[page].text, PW_PAGE_BYTES_MAX);
+		pw_page_pool_take(published->pool, page, PW_PAGE_BYTES_MAX, &published->pages[page].text);
 		render(published, page, &published->pages[page].text);
 		published->pages[page].error = pw_buf_error(&published->pages[page].text);
 		published->pages[page].done = true;
@@ -177,14 +179,21 @@ int pw_published_page(struct pw_published *published, enum pw_page page, const c
 struct pw_board {
 	pthread_mutex_t lock; /* of current */
 	struct pw_published *current;
+	struct pw_page_pool *pool; /* for all of them; locks itself */
 };
+
+_Static_assert(_PW_PAGE_MAX <= PW_PAGE_POOL_SLOTS, "a slot for each page");
 
 int pw_board_new(struct pw_board **ret_board)
 {
 	struct pw_board *board = calloc(1, sizeof(*board));
 
-	if (!board)
+	if (board)
+		board->pool = pw_page_pool_new();
+	if (!board || !board->pool) {
+		free(board);
 		return -ENOMEM;
+	}
 	pthread_mutex_init(&board->lock, NULL);
 	*ret_board = board;
 	return 0;
@@ -195,6 +204,7 @@ void pw_board_free(struct pw_board *board)
 	if (!board)
 		return;
 	pw_published_unref(board->current);
+	pw_page_pool_unref(board->pool);
 	pthread_mutex_destroy(&board->lock);
 	free(board);
 }
@@ -203,6 +213,8 @@ void pw_board_put(struct pw_board *board, struct pw_published *published)
 {
 	struct pw_published *old;
 
+	published->pool = pw_page_pool_ref(board->pool);
+	pw_page_pool_tick(board->pool);
 	pthread_mutex_lock(&board->lock);
 	old = board->current;
 	board->current = published;

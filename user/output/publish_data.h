@@ -21,6 +21,7 @@ struct pw_published {
 	size_t ages_count;
 	size_t series_sites;
 	uint64_t boot_ns, wall_ns;
+	struct pw_page_pool *pool; /* what the pages' memory comes from; NULL: of nobody */
 
 	atomic_uint references;
 

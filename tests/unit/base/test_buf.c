@@ -178,9 +178,37 @@ static void without_a_sentence_the_error_has_a_name(void **state)
 	assert_string_equal(why.text, "config: No such file or directory");
 }
 
+static void whole_numbers_read_like_others(void **state)
+{
+	static const struct {
+		double value;
+		const char *text;
+	} cases[] = {{0, "0"},
+		     {-0.0, "-0"},
+		     {7, "7"},
+		     {-12, "-12"},
+		     {0.1, "0.1"},
+		     {1e14, "100000000000000"},
+		     {999999999999999, "999999999999999"},
+		     {-999999999999999, "-999999999999999"},
+		     {1e15, "1e+15"},
+		     {1e300, "1e+300"},
+		     {12.5, "12.5"},
+		     {4294967296, "4294967296"}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_buf_ struct pw_buf buf = PW_BUF_INIT(64);
+
+		assert_int_equal(pw_buf_decimal(&buf, cases[i].value), 0);
+		assert_string_equal(pw_buf_text(&buf), cases[i].text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(whole_numbers_read_like_others),
 		cmocka_unit_test(content_grows_and_is_always_followed_by_a_nul),
 		cmocka_unit_test(the_cap_sticks_until_reset),
 		cmocka_unit_test(a_size_that_wraps_around_is_refused),

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "output/metrics.h"
+#include "output/metrics_writer.h"
 #include "output/publish.h"
 #include "unit/output/sample.h"
 
@@ -229,6 +230,74 @@ static void snapshots_say_where_and_since_when(void **state)
 	pw_record_unref(record);
 }
 
+/* Four series for each of thousands of go statements would be half of a page. */
+static void parked_ages_of_the_largest_sites_have_a_name(void **state)
+{
+	struct sample_site sites[25];
+	struct sample_park parks[25];
+	char functions[25][16], line[256];
+	struct pw_published *published;
+	struct pw_record *record;
+	const char *text;
+
+	(void)state;
+	for (uint32_t i = 0; i < 25; i++) {
+		snprintf(functions[i], sizeof(functions[i]), "main.f%02u", i);
+		sites[i] = (struct sample_site){i + 1, functions[i], "/a.go", 1, 0, 0, 0, 25 - i, "sleep"};
+		parks[i] = (struct sample_park){i, NULL, "sleep", "timer", 25 - i, i};
+	}
+	record = sample_record_parks("shop", sites, 25, 5000 * PW_NS_PER_SEC, parks, 25);
+	text = render(record, NULL, 0, 100, PW_PAGE_METRICS, &published);
+	for (uint32_t i = 0; i < 20; i++) {
+		snprintf(line, sizeof(line),
+			 "parkwatch_parked_age_seconds{" TARGET ",function=\"main.f%02u\",site=\"main.f%02u a.go:1\","
+			 "quantile=\"1\"} %u",
+			 i, i, i);
+		assert_line(text, line);
+	}
+	assert_null(strstr(text, "parkwatch_parked_age_seconds{" TARGET ",function=\"main.f20\""));
+	/* 5, 4, 3, 2 and 1 goroutines parked for 20 to 24 seconds */
+	assert_line(text,
+		    "parkwatch_parked_age_seconds{" TARGET ",function=\"other\",site=\"other\",quantile=\"0.5\"} 21");
+	assert_line(text,
+		    "parkwatch_parked_age_seconds{" TARGET ",function=\"other\",site=\"other\",quantile=\"1\"} 24");
+	assert_line(text, "parkwatch_parked_age_folded{" TARGET "} 5");
+	assert_line(text, "parkwatch_goroutines_aged_30s{" TARGET ",function=\"main.f24\",site=\"main.f24 a.go:1\"} 0");
+	assert_well_formed(text);
+	pw_published_unref(published);
+	pw_record_unref(record);
+}
+
+/* The fast way through a label and the slow one give the same bytes, wherever in it the special one is. */
+static void every_byte_of_a_label_is_looked_at(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {{"\"", "\\\""},
+		     {"\\", "\\\\"},
+		     {"\x7f", "\xef\xbf\xbd"},
+		     {"\x1f", "\xef\xbf\xbd"},
+		     {"\xc3\xa9", "\xc3\xa9"},
+		     {"\xff", "\xef\xbf\xbd"},
+		     {"~", "~"},
+		     {" ", " "}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		for (int before = 0; before < 20; before++) {
+			struct pw_buf label = PW_BUF_INIT(1000);
+			char in[64], out[64];
+
+			snprintf(in, sizeof(in), "%.*s%sabcdefghi", before, "01234567890123456789", cases[i].in);
+			snprintf(out, sizeof(out), "a=\"%.*s%sabcdefghi\"", before, "01234567890123456789",
+				 cases[i].out);
+			pw_write_label(&label, "a", in);
+			assert_string_equal(pw_buf_text(&label), out);
+			pw_buf_done(&label);
+		}
+	}
+}
+
 static void hostile_names_cannot_break_the_format(void **state)
 {
 	char name[1000];
@@ -300,6 +369,8 @@ int main(void)
 		cmocka_unit_test(sites_with_the_same_labels_are_one),
 		cmocka_unit_test(what_overflows_joins_the_records_own_other),
 		cmocka_unit_test(snapshots_say_where_and_since_when),
+		cmocka_unit_test(parked_ages_of_the_largest_sites_have_a_name),
+		cmocka_unit_test(every_byte_of_a_label_is_looked_at),
 		cmocka_unit_test(hostile_names_cannot_break_the_format),
 		cmocka_unit_test(openmetrics_differs_where_it_must),
 		cmocka_unit_test(only_open_alerts_are_metrics_and_each_once),
