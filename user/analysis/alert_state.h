@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "analysis/benign.h"
 #include "model/alert.h"
 
 /*
@@ -21,6 +22,8 @@ struct pw_incident {
 	struct pw_alert alert;
 	struct pw_condition *condition; /* borrowed; NULL once it has ended */
 	const struct pw_words *words;
+	struct pw_benign_memory benign;
+	bool dismissed;		   /* it was lowered once, and counted */
 	enum pw_alert_level found; /* the highest level that its rule gave it; that of the alert is what is told */
 	uint64_t gopc;		   /* of the go statement it is about; 0: the process */
 	uint64_t order;		   /* counts up with each start: newest is highest */

@@ -89,12 +89,17 @@ static void say(struct pw_conditions *conditions, struct pw_incident *incident)
 }
 
 /* Puts what the configuration says of it over what its rule found. */
-static void note(const struct pw_conditions *conditions, struct pw_incident *incident)
+static void note(const struct pw_conditions *conditions, struct pw_incident *incident, uint64_t wall_ns)
 {
 	const struct pw_standing *standing = conditions->standing;
+	static const struct pw_standing nothing;
 
+	if (!standing)
+		standing = &nothing;
 	incident->alert.level = incident->found;
-	pw_policy_note(standing ? standing->policy : NULL, standing ? standing->of_service : NULL, &incident->alert);
+	pw_policy_note(standing->policy, standing->of_service, &incident->alert);
+	pw_benign_judge(standing->policy, standing->generation, &incident->benign, wall_ns, &incident->alert);
+	incident->dismissed |= incident->alert.lowered;
 }
 
 static bool has_stacks_of(const struct pw_record *record, const struct pw_tick *tick)
@@ -129,7 +134,7 @@ static enum pw_condition_change fire(struct pw_conditions *conditions, struct pw
 	incident->peak = claim->value;
 	claim->words->update(&incident->alert, record, claim->context, incident->peak);
 	incident->found = incident->alert.level;
-	note(conditions, incident);
+	note(conditions, incident, tick->wall_ns);
 	incident->alert.state = PW_ALERT_PENDING;
 	if (!claim->stacks || has_stacks_of(record, tick))
 		say(conditions, incident);
@@ -162,7 +167,7 @@ static enum pw_condition_change follow(struct pw_conditions *conditions, struct 
 	incident->alert.level = incident->found;
 	claim->words->update(&incident->alert, record, claim->context, incident->peak);
 	incident->found = PW_MAX(incident->found, incident->alert.level);
-	note(conditions, incident);
+	note(conditions, incident, tick->wall_ns);
 	if (over) {
 		end(conditions, incident, PW_ALERT_RESOLVED, tick->wall_ns);
 		return PW_CONDITION_OVER;
@@ -200,6 +205,7 @@ void pw_conditions_say_pending(struct pw_conditions *conditions, const struct pw
 		for (uint32_t i = 0; i < record->statement_count; i++)
 			if (record->statements[i].gopc == incident->gopc)
 				pw_evidence_parked(&incident->alert, record, i);
+		note(conditions, incident, record->wall_ns);
 		say(conditions, incident);
 	}
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/analysis.h"
+#include "analysis/benign.h"
 #include "base/macros.h"
 #include "base/parse.h"
 
@@ -34,6 +35,9 @@ void pw_policy_unref(struct pw_policy *policy)
 		free(policy->services[i].notes.items);
 		free(policy->services[i].overrides);
 	}
+	for (size_t i = 0; i < policy->benign_count; i++)
+		pw_benign_done(&policy->benign[i]);
+	free(policy->benign);
 	free(policy->services);
 	free(policy->notes.items);
 	free(policy);

@@ -55,6 +55,8 @@ struct pw_policy {
 	struct pw_rule_notes notes;	    /* for all services */
 	struct pw_policy_service *services; /* owned; the first whose pattern matches holds */
 	size_t service_count;
+	struct pw_benign *benign; /* owned; benign.h */
+	size_t benign_count;
 };
 
 /* What of it holds for one process; looked up again when its name or the configuration changes. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analysis/analysis.h"
+#include "analysis/benign.h"
 #include "analysis/policy.h"
 #include "base/buf.h"
 #include "base/macros.h"
@@ -92,6 +93,16 @@ static void put_service(struct pw_buf *buf, const struct pw_policy_service *serv
 	}
 }
 
+static void put_benign(struct pw_buf *buf, const struct pw_benign *entry)
+{
+	pw_buf_printf(buf, "- max: %" PRIu64 "\n", entry->max);
+	put_key(buf, 2, "created", entry->created);
+	put_key(buf, 2, "blocked", entry->blocked);
+	put_key(buf, 2, "reason", entry->reason);
+	put_key(buf, 2, "expires", entry->expires);
+	put_key(buf, 2, "shipped", entry->shipped);
+}
+
 int pw_policy_to_yaml(const struct pw_rules_config *config, const struct pw_policy *policy, struct pw_buf *buf)
 {
 	size_t rule_count;
@@ -109,5 +120,10 @@ int pw_policy_to_yaml(const struct pw_rules_config *config, const struct pw_poli
 		pw_buf_puts(buf, "services:\n");
 	for (size_t i = 0; policy && i < policy->service_count; i++)
 		put_service(buf, &policy->services[i]);
+	pw_buf_puts(buf, "benign_shipped: no\n"); /* they are listed */
+	if (policy && policy->benign_count)
+		pw_buf_puts(buf, "benign:\n");
+	for (size_t i = 0; policy && i < policy->benign_count; i++)
+		put_benign(buf, &policy->benign[i]);
 	return pw_buf_error(buf);
 }

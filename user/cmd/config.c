@@ -476,7 +476,7 @@ int pw_config_load(struct pw_config *config, const char *path, struct pw_why *re
 {
 	int r = pw_config_read_file(config, path ? path : PW_CONFIG_PATH, reterr_why);
 
-	if (r == -ENOENT && !path)
-		r = 0;
+	if (r == -ENOENT && !path) /* an empty one: what is shipped holds */
+		r = pw_config_read_text(config, PW_CONFIG_PATH, "", 0, reterr_why);
 	return r < 0 ? r : pw_config_read_environment(config, reterr_why);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "analysis/benign.h"
 #include "analysis/detector.h"
 #include "analysis/policy.h"
 #include "base/buf.h"
@@ -19,12 +20,14 @@
  * The YAML file, walked by our schema only, three levels deep. Nothing of the file is in force before all of it was
  * right: it is read into a copy.
  */
-#define KEY_MAX 128
+#define KEY_MAX	       128
+#define CANDIDATES_MAX (PW_SETTINGS_MAX + 10)
 
 /* What may stand behind prefix ("", "rules.", "rules.PW-G08.") as candidates for a suggestion. */
 static size_t candidates(const char *prefix, char (*words)[KEY_MAX], size_t max)
 {
-	static const char *const lists[] = {"include", "exclude", "services", "alerts.exec", "alerts.webhooks"};
+	static const char *const lists[] = {"include",	      "exclude",     "services",       "benign",
+					    "benign_shipped", "alerts.exec", "alerts.webhooks"};
 	static const char *const notes[] = {"level", "owner", "runbook"};
 	size_t found = 0, skip = strlen(prefix);
 	struct pw_setting setting;
@@ -47,8 +50,8 @@ static size_t candidates(const char *prefix, char (*words)[KEY_MAX], size_t max)
 
 int pw_config_unknown_key(const char *key, const char *shown, struct pw_why *reterr_why)
 {
-	char words[PW_SETTINGS_MAX + 8][KEY_MAX], prefix[KEY_MAX];
-	const char *list[PW_SETTINGS_MAX + 8], *dot = strrchr(key, '.'), *near;
+	char words[CANDIDATES_MAX][KEY_MAX], prefix[KEY_MAX];
+	const char *list[CANDIDATES_MAX], *dot = strrchr(key, '.'), *near;
 	size_t count;
 
 	snprintf(prefix, sizeof(prefix), "%.*s", dot ? (int)(dot - key + 1) : 0, key);
@@ -239,6 +242,20 @@ static int read_webhooks(struct pw_config_reading *reading, const struct pw_yaml
 	return r;
 }
 
+/* benign_shipped: whether the list that comes with the program holds. */
+static int read_shipped(struct pw_config_reading *reading, const struct pw_yaml_node *node)
+{
+	const char *text = pw_yaml_text(reading->yaml, node, "benign_shipped");
+	bool yes = true;
+
+	if (!text)
+		return -EINVAL;
+	if (*text && pw_parse_bool(text, &yes) < 0)
+		return pw_yaml_refuse(reading->yaml, node, "benign_shipped: '%s' is not yes or no", text);
+	reading->without_shipped = !yes;
+	return 0;
+}
+
 /* What is neither a setting nor a mapping of settings: 0 or an error; 1: key is none of these. */
 static int read_special(struct pw_config_reading *reading, const char *key, const struct pw_yaml_node *value)
 {
@@ -250,6 +267,10 @@ static int read_special(struct pw_config_reading *reading, const char *key, cons
 		return read_globs(reading, key, value, &config->exclude);
 	if (!strcmp(key, "services"))
 		return pw_config_read_services(reading, value);
+	if (!strcmp(key, "benign"))
+		return pw_config_read_benign(reading, value);
+	if (!strcmp(key, "benign_shipped"))
+		return read_shipped(reading, value);
 	if (!strcmp(key, "alerts.exec"))
 		return read_exec(reading, value);
 	if (!strcmp(key, "alerts.webhooks"))
@@ -280,7 +301,7 @@ static int read_mapping(struct pw_config_reading *reading, const char *prefix, c
 static int read_pair(struct pw_config_reading *reading, const char *prefix, const struct pw_yaml_node *key_node,
 		     const struct pw_yaml_node *value, int depth)
 {
-	char words[PW_SETTINGS_MAX + 8][KEY_MAX], key[KEY_MAX];
+	char words[CANDIDATES_MAX][KEY_MAX], key[KEY_MAX];
 	const char *word = pw_yaml_text(reading->yaml, key_node, "a key");
 	struct pw_setting setting;
 	size_t count, found = 0;
@@ -345,6 +366,11 @@ int pw_config_read_text(struct pw_config *config, const char *name, const char *
 	reading.policy = policy;
 	if (pw_yaml_root(yaml))
 		r = read_mapping(&reading, "", pw_yaml_root(yaml), 0);
+	if (r >= 0 && !reading.without_shipped)
+		r = pw_policy_add_shipped(policy);
+	if (r == -E2BIG)
+		r = pw_why_set(reterr_why, -EINVAL, "%s: no room for the shipped benign list: at most %d entries", name,
+			       PW_BENIGN_MAX);
 	if (r < 0) {
 		pw_config_done(&copy);
 		return r;

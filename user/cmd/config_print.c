@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/benign.h"
 #include "analysis/detector.h"
 #include "analysis/policy.h"
 #include "base/buf.h"
@@ -144,6 +146,20 @@ static void print_service(const struct pw_config *config, const struct pw_policy
 	print_notes(config, pw_buf_text(&prefix), &service->notes, out);
 }
 
+static void print_benign(const struct pw_config *config, const struct pw_benign *entry, struct pw_buf *out)
+{
+	_cleanup_buf_ struct pw_buf text = PW_BUF_INIT(2048), value = PW_BUF_INIT(8192);
+
+	pw_buf_printf(&text, "%s%s%s: %s, at most %" PRIu64 " until %s", entry->created, *entry->blocked ? " in " : "",
+		      entry->blocked, entry->reason, entry->max, entry->expires);
+	pw_buf_escaped(&value, pw_buf_text(&text), text.size);
+	if (*entry->shipped)
+		pw_buf_printf(out, "%-32s %-24s shipped list %s\n", "benign", pw_buf_text(&value), entry->shipped);
+	else
+		pw_buf_printf(out, "%-32s %-24s file %s:%u\n", "benign", pw_buf_text(&value), config->path,
+			      entry->line);
+}
+
 static void print_policy(const struct pw_config *config, struct pw_buf *out)
 {
 	if (!config->policy)
@@ -151,6 +167,8 @@ static void print_policy(const struct pw_config *config, struct pw_buf *out)
 	print_notes(config, "", &config->policy->notes, out);
 	for (size_t i = 0; i < config->policy->service_count; i++)
 		print_service(config, &config->policy->services[i], out);
+	for (size_t i = 0; i < config->policy->benign_count; i++)
+		print_benign(config, &config->policy->benign[i], out);
 }
 
 void pw_config_print(const struct pw_config *config, struct pw_buf *out)
@@ -276,6 +294,31 @@ static void json_policy(const struct pw_config *config, struct pw_json *json)
 	}
 }
 
+static void json_benign(const struct pw_config *config, struct pw_json *json)
+{
+	const struct pw_policy *policy = config->policy;
+
+	pw_json_object(json);
+	pw_json_key_str(json, "key", "benign");
+	pw_json_key_array(json, "value");
+	for (size_t i = 0; policy && i < policy->benign_count; i++) {
+		const struct pw_benign *entry = &policy->benign[i];
+
+		pw_json_object(json);
+		pw_json_key_str(json, "created", entry->created);
+		json_text(json, "blocked", entry->blocked);
+		pw_json_key_str(json, "reason", entry->reason);
+		pw_json_key_u64(json, "max", entry->max);
+		pw_json_key_str(json, "expires", entry->expires);
+		json_text(json, "shipped", entry->shipped);
+		if (entry->line)
+			pw_json_key_u64(json, "line", entry->line);
+		pw_json_end(json);
+	}
+	pw_json_end(json);
+	pw_json_end(json);
+}
+
 static void json_sinks(const struct pw_config *config, struct pw_json *json)
 {
 	const struct pw_sinks_config *sinks = &config->sinks;
@@ -328,6 +371,7 @@ void pw_config_print_json(const struct pw_config *config, struct pw_buf *out)
 	json_list("exclude", &config->exclude, false, &json);
 	json_list("services", &config->services, true, &json);
 	json_policy(config, &json);
+	json_benign(config, &json);
 	json_sinks(config, &json);
 	pw_json_end(&json);
 	pw_json_end(&json);

@@ -16,11 +16,13 @@ struct pw_config_reading {
 	struct pw_yaml *yaml;
 	struct pw_config *config; /* a copy, which is in force only if all of the file is right */
 	struct pw_policy *policy; /* being built */
+	bool without_shipped;	  /* benign_shipped: no */
 	bool seen[PW_SETTINGS_MAX];
 };
 
 /* config_policy.c; each 0, -EINVAL (refused with its place) or -ENOMEM. */
 int pw_config_read_services(struct pw_config_reading *reading, const struct pw_yaml_node *node);
+int pw_config_read_benign(struct pw_config_reading *reading, const struct pw_yaml_node *node); /* config_benign.c */
 /* level, owner or runbook of a rule: 1 if key is one of them. */
 int pw_config_read_note(struct pw_config_reading *reading, struct pw_rule_notes *notes, const struct pw_rule *rule,
 			const char *key, const struct pw_yaml_node *value);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "analysis/analysis.h"
+#include "analysis/benign.h"
 #include "analysis/policy.h"
 #include "base/buf.h"
 #include "base/macros.h"
@@ -366,6 +367,48 @@ static void a_recorded_policy_reads_back_the_same(void **state)
 	assert_string_equal(pw_buf_text(&again), pw_buf_text(&yaml));
 }
 
+static void the_benign_list_demands_reason_cap_and_expiry(void **state)
+{
+	struct pw_why why = {0};
+	size_t shipped;
+
+	(void)state;
+	assert_int_equal(read_text("", &why), 0);
+	shipped = config.policy->benign_count;
+	assert_true(shipped >= 10);
+	assert_string_equal(config.policy->benign[0].shipped, PW_BENIGN_SHIPPED_VERSION);
+	assert_int_equal(read_text("benign:\n"
+				   "- {created: 'a\\.b', reason: by design, max: 5000, expires: 2027-03-01}\n"
+				   "- {created: c, blocked: '^d$', reason: too, max: 1, expires: 2026-12-31}\n",
+				   &why),
+			 0);
+	assert_int_equal(config.policy->benign_count, shipped + 2);
+	assert_string_equal(config.policy->benign[0].created, "a\\.b");
+	assert_int_equal(config.policy->benign[0].max, 5000);
+	assert_int_equal(config.policy->benign[0].expires_wall_ns / PW_NS_PER_SEC, 1803859200);
+	assert_int_equal(config.policy->benign[1].line, 3);
+	assert_int_equal(read_text("benign_shipped: no\nbenign:\n", &why), 0);
+	assert_int_equal(config.policy->benign_count, 0);
+	assert_refused("benign:\n- {created: a, max: 5, expires: 2027-03-01}\n",
+		       "test.yaml:2:3: a benign entry needs a reason");
+	assert_refused("benign:\n- {created: a, reason: b, expires: 2027-03-01}\n",
+		       "test.yaml:2:3: a benign entry needs max: how many there may be");
+	assert_refused("benign:\n- {created: a, reason: b, max: 5}\n",
+		       "test.yaml:2:3: a benign entry needs expires: the day on which it is looked at again");
+	assert_refused("benign:\n- {reason: b, max: 5, expires: 2027-03-01}\n",
+		       "test.yaml:2:3: a benign entry needs created: an expression");
+	assert_refused("benign:\n- {created: a, reasn: b}\n",
+		       "test.yaml:2:16: unknown key 'reasn': did you mean 'reason'?");
+	assert_refused("benign:\n- {created: a, reason: b, max: 0, expires: 2027-03-01}\n",
+		       "test.yaml:2:32: max: '0' is not a whole number from 1 to 1000000000");
+	assert_refused("benign:\n- {created: a, reason: b, max: 1, expires: tomorrow}\n",
+		       "test.yaml:2:44: expires: 'tomorrow' is not a day like 2027-03-01");
+	assert_refused("benign:\n- {created: a, blocked: '(', reason: b, max: 1, expires: 2027-03-01}\n",
+		       "test.yaml:2:25: blocked: '(' is no regular expression: Unmatched ( or \\(");
+	assert_refused("benign: {}\n", "test.yaml:1:9: benign must be a list of entries");
+	assert_refused("bening: []\n", "test.yaml:1:1: unknown key 'bening': did you mean 'benign'?");
+}
+
 static void the_first_matching_pattern_names_the_service(void **state)
 {
 	const char *const shop[] = {"server", "/opt/shop/server", NULL, ""};
@@ -422,6 +465,7 @@ int main(void)
 		TEST(what_a_service_may_say_is_checked),
 		TEST(too_many_services_are_refused),
 		TEST(a_recorded_policy_reads_back_the_same),
+		TEST(the_benign_list_demands_reason_cap_and_expiry),
 		TEST(the_first_matching_pattern_names_the_service),
 		TEST(a_copy_is_its_own),
 		TEST(a_missing_file_and_a_directory_are_told_apart),
