@@ -124,7 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	while (pw_decoder_next(decoder, &entry, &why) == 1) {
 		if (entry.kind == PW_ENTRY_GONE)
-			pw_analysis_forget(analysis, entry.target_id, entry.boot_ns, entry.wall_ns);
+			pw_analysis_forget(analysis, &entry.death);
 		if (entry.kind != PW_ENTRY_RECORD)
 			continue;
 		touch(entry.record);

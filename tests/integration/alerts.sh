@@ -77,9 +77,13 @@ equal "said once each" "1 1" "$(grep -c 'state=firing.*process=counts' "$tmp/dae
 # ---- a process that ends ---------------------------------------------------------------------------------------------
 stop_target leak
 check "the process of an alert ends: the alert is gone" wait_until 10 eval 'grep -q "state=gone.*service=leaky" "$tmp/daemon.log"'
+end_told() { alerts | jq -r '.alerts[] | select(.service == "leaky" and .rule == "PW-X01") | .text'; }
+wait_until 5 eval '[ -n "$(end_told)" ]' || true
+contains "its end is told with its status" "$(end_told)" \
+	'^process ended: exit 137 \(killed by SIGKILL\); [0-9,]+ goroutines, [0-9,]+ at main.main.func1.1 .* in chan send; .*1 alert open'
 check "and is no metric any more" wait_until 5 eval '[ -z "$(metric parkwatch_alert "pid=\"$leak_pid\"")" ]'
 equal "the healthy twin was silent" 0 "$(grep -c 'service=healthy' "$tmp/daemon.log")"
-equal "each transition once in the metrics" "$(grep -c 'state=firing' "$tmp/daemon.log")" \
+equal "each transition once in the metrics" "$(grep -cE 'state=firing|rule=PW-X01' "$tmp/daemon.log")" \
 	"$(metric parkwatch_alert_transitions_total 'transition="fired"')"
 stop_daemon
 
@@ -92,7 +96,7 @@ equal "replay says what the daemon said, number for number" "$said" "$(transitio
 equal "with the stack that it showed" "main.main.func1.1" "$(jq -r '[.transitions[] | select(.service == "leaky" and
 	.state == "firing")][0].blocked[0].function' <<<"$replayed")"
 equal "and again, bit for bit" "$(md5sum <<<"$replayed")" "$("$parkwatch" replay --json "$tmp/recording" | md5sum)"
-printf 'rules:\n  PW-G08:\n    enabled: no\n' >"$tmp/off.yaml"
+printf 'rules:\n  PW-G08:\n    enabled: no\n  PW-X01:\n    enabled: no\n' >"$tmp/off.yaml"
 equal "other rules, other alerts" 0 "$("$parkwatch" replay -c "$tmp/off.yaml" --json "$tmp/recording" | jq '.transitions | length')"
 contains "replay as text" "$("$parkwatch" replay "$tmp/recording")" '^[0-9]+ records, [0-9]+ transitions$'
 

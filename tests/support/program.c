@@ -204,6 +204,8 @@ struct pw_record *program_record(const struct program *program, struct pw_record
 
 		if (!statement)
 			break;
+		draft->census.total += program_live(from);
+		draft->census.system += from->system ? program_live(from) : 0;
 		statement->gopc = from->gopc;
 		statement->function = pw_record_builder_string(builder, from->function);
 		statement->file = pw_record_builder_string(builder, from->file);

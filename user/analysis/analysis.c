@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/death.h"
 #include "analysis/policy.h"
 #include "analysis/process.h"
 #include "base/macros.h"
 #include "base/table.h"
 #include "model/alert.h"
+#include "model/death_report.h"
 #include "model/record.h"
 
 /* From records to alerts: each process has its state, and each detector judges it in its own time. */
@@ -23,6 +25,8 @@ struct pw_analysis {
 	struct pw_conditions conditions;
 	struct pw_samples samples;
 	struct pw_analysis_stats stats;
+	struct pw_deaths deaths;
+	pw_death_fn on_death;
 };
 
 static void process_free(void *value)
@@ -33,6 +37,7 @@ static void process_free(void *value)
 	pw_growth_done(&process->growth);
 	pw_blocked_done(&process->blocked);
 	pw_stuck_done(&process->stuck);
+	pw_record_unref(process->last);
 	free(process);
 }
 
@@ -48,6 +53,7 @@ int pw_analysis_new(struct pw_analysis **ret_analysis, const struct pw_rules_con
 	analysis->conditions.on_transition = on_transition;
 	analysis->conditions.context = context;
 	analysis->processes = (struct pw_table)PW_TABLE_INIT(TARGETS_MAX, process_free);
+	pw_deaths_init(&analysis->deaths);
 	*ret_analysis = analysis;
 	return 0;
 }
@@ -60,6 +66,7 @@ void pw_analysis_free(struct pw_analysis *analysis)
 	pw_conditions_done(&analysis->conditions);
 	pw_policy_unref(analysis->policy);
 	free(analysis->by_service);
+	pw_deaths_done(&analysis->deaths);
 	free(analysis->samples.items);
 	free(analysis);
 }
@@ -141,6 +148,8 @@ int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *recor
 	find_standing(analysis, process, record);
 	analysis->conditions.standing = &process->standing;
 	judge.rules = process->rules;
+	pw_record_unref(process->last);
+	process->last = pw_record_ref(record);
 	pw_conditions_say_pending(&analysis->conditions, record);
 	pw_memory_growth_judge(&judge, &process->memory, record);
 	pw_storm_judge(&judge, &process->storm, record);
@@ -157,12 +166,37 @@ bool pw_analysis_wants_stacks(const struct pw_analysis *analysis, uint64_t targe
 	return pw_conditions_pending(&analysis->conditions, target_id);
 }
 
-void pw_analysis_forget(struct pw_analysis *analysis, uint64_t target_id, uint64_t boot_ns, uint64_t wall_ns)
+/* Its end is told as its last record would be judged now, behind the ends of its alerts. */
+static void tell_end(struct pw_analysis *analysis, struct pw_process *process, const struct pw_death *death)
 {
+	struct pw_deaths_judge judge = {.conditions = &analysis->conditions, .stats = &analysis->stats};
+	struct pw_death_report *report;
+
+	find_standing(analysis, process, process->last);
+	judge.rules = process->rules;
+	report = pw_deaths_begin(&judge, process->last, death);
+	pw_conditions_gone(&analysis->conditions, death->target_id, death->wall_ns);
+	analysis->conditions.standing = &process->standing;
+	if (report && pw_deaths_tell(&analysis->deaths, &judge, process->last, report) && analysis->on_death)
+		analysis->on_death(analysis->conditions.context, report);
 	analysis->conditions.standing = NULL;
-	(void)boot_ns; /* an alert that ends with its process ends at the time that people read */
-	pw_conditions_gone(&analysis->conditions, target_id, wall_ns);
-	pw_table_remove_u64(&analysis->processes, target_id);
+	pw_death_report_unref(report);
+}
+
+void pw_analysis_forget(struct pw_analysis *analysis, const struct pw_death *death)
+{
+	struct pw_process *process = pw_table_get_u64(&analysis->processes, death->target_id);
+
+	analysis->conditions.standing = NULL;
+	if (process && process->last && pw_death_is_end(death))
+		tell_end(analysis, process, death);
+	pw_conditions_gone(&analysis->conditions, death->target_id, death->wall_ns);
+	pw_table_remove_u64(&analysis->processes, death->target_id);
+}
+
+void pw_analysis_on_death(struct pw_analysis *analysis, pw_death_fn on_death)
+{
+	analysis->on_death = on_death;
 }
 
 size_t pw_analysis_alerts(const struct pw_analysis *analysis, struct pw_alert *alerts, size_t max)

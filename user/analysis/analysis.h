@@ -6,7 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/death.h"
+
 struct pw_alert;
+struct pw_death_report;
 struct pw_policy;
 struct pw_record;
 struct pw_why;
@@ -78,6 +81,12 @@ struct pw_rules_config { /* every threshold is configurable; rule PW-G08, DETECT
 	uint64_t h03_eta_ns;	    /* 30 min: so near, by the lower bound of the pace */
 	uint32_t h03_confirm;	    /* 3 looks in a row */
 	uint64_t h03_clear_ns;	    /* 2 h: so far away it is over */
+
+	bool x01_enabled;		/* ends of processes */
+	uint64_t x01_min_age_ns;	/* 60 s: younger ones are told only when they were killed, or leave alerts */
+	uint64_t x01_quiet_ns;		/* 60 s: between two ends of one service that are told */
+	uint32_t x01_restarts;		/* 3 faulty ends of one service ... */
+	uint64_t x01_restart_window_ns; /* ... within 10 min are told of young ones too */
 };
 void pw_rules_config_default(struct pw_rules_config *ret_config);
 
@@ -103,13 +112,18 @@ int pw_analysis_judge_by(struct pw_analysis *analysis, const struct pw_rules_con
 int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *record);
 /* An alert of it waits for newer stacks: the sooner a record has them the better. After 5 s it is told without. */
 bool pw_analysis_wants_stacks(const struct pw_analysis *analysis, uint64_t target_id);
-/* The target is gone: open alerts become PW_ALERT_GONE, state is dropped. */
-void pw_analysis_forget(struct pw_analysis *analysis, uint64_t target_id, uint64_t boot_ns, uint64_t wall_ns);
+/* The target is gone: open alerts become PW_ALERT_GONE, its end is told (PW-X01), state is dropped. */
+void pw_analysis_forget(struct pw_analysis *analysis, const struct pw_death *death);
+/* What is kept of each end, with the context of on_transition: report is borrowed, referenced by who keeps it. */
+typedef void (*pw_death_fn)(void *context, const struct pw_death_report *report);
+void pw_analysis_on_death(struct pw_analysis *analysis, pw_death_fn on_death);
 /* Open alerts (pending not included) and those ended lately, newest first. Returns their number, at most max. */
 size_t pw_analysis_alerts(const struct pw_analysis *analysis, struct pw_alert *alerts, size_t max);
 
 struct pw_analysis_stats {
 	uint64_t evaluated, fired, resolved, sites_tracked, sites_dropped;
+	uint64_t deaths;		      /* ends of processes */
+	uint64_t deaths_untold, deaths_quiet; /* of them not worth it, and too soon after the last of the service */
 };
 void pw_analysis_stats(const struct pw_analysis *analysis, struct pw_analysis_stats *ret_stats);
 

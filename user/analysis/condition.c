@@ -219,6 +219,22 @@ bool pw_conditions_pending(const struct pw_conditions *conditions, uint64_t targ
 	return false;
 }
 
+void pw_condition_identify(struct pw_alert *ret_alert, const struct pw_record *record, const char *rule)
+{
+	identify(ret_alert, record, rule);
+	set_id(ret_alert, &(struct pw_claim){.rule = rule});
+}
+
+void pw_conditions_event(struct pw_conditions *conditions, const struct pw_alert *alert, uint64_t wall_ns)
+{
+	struct pw_incident *incident = pw_incident_open(&conditions->incidents, alert);
+
+	if (!incident)
+		return;
+	pw_incident_end(&conditions->incidents, incident, PW_ALERT_GONE, wall_ns);
+	tell(conditions, incident);
+}
+
 void pw_conditions_gone(struct pw_conditions *conditions, uint64_t target_id, uint64_t wall_ns)
 {
 	struct pw_incident *incident = conditions->incidents.first, *next;

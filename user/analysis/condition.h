@@ -68,6 +68,10 @@ enum pw_condition_change pw_condition_judge(struct pw_conditions *conditions, st
 void pw_conditions_say_pending(struct pw_conditions *conditions, const struct pw_record *record);
 /* Does a condition of the target wait for stacks? */
 bool pw_conditions_pending(const struct pw_conditions *conditions, uint64_t target_id);
+/* What happens at once and does not last: identify fills in what the alert is about (process, rule, id), event tells
+ * it, fired and over at the same moment with the state PW_ALERT_GONE. */
+void pw_condition_identify(struct pw_alert *ret_alert, const struct pw_record *record, const char *rule);
+void pw_conditions_event(struct pw_conditions *conditions, const struct pw_alert *alert, uint64_t wall_ns);
 /* The target is gone: so are its alerts. */
 void pw_conditions_gone(struct pw_conditions *conditions, uint64_t target_id, uint64_t wall_ns);
 

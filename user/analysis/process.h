@@ -42,6 +42,7 @@ struct pw_process {
 	uint64_t id;
 	struct pw_standing standing;
 	const struct pw_rules_config *rules; /* in force for it */
+	struct pw_record *last;		     /* a reference: what is known when it ends */
 	struct pw_pileups pileups;
 	struct pw_growth growth;
 	struct pw_blocked blocked;

@@ -3,6 +3,8 @@
 
 #include "base/procfs.h"
 
+#define PW_CGROUP_ROOT "/sys/fs/cgroup"
+
 /*
  * Memory limits of a cgroup: those of every level above it hold too, and the tightest one is what a process dies of. v2
  * is the unified hierarchy at ROOT, v1 the memory controller at ROOT/memory (cgroups(7)); ROOT is /sys/fs/cgroup. A

@@ -146,7 +146,7 @@ static int parse_stat(const char *text, struct pw_proc_stat *ret_stat)
 {
 	const char *open = strchr(text, '('), *close = strrchr(text, ')'), *cursor;
 	struct pw_proc_stat stat = {0};
-	int64_t field[40] = {0};
+	int64_t field[53] = {0};
 	size_t comm_size;
 
 	if (!open || !close || close < open || close[1] != ' ' || !close[2])
@@ -157,7 +157,7 @@ static int parse_stat(const char *text, struct pw_proc_stat *ret_stat)
 	stat.id.pid = (pid_t)strtol(text, NULL, 10);
 	cursor = close + 3;
 	for (size_t i = 4; i < ARRAY_SIZE(field); i++)
-		if (!next_number(&cursor, &field[i]))
+		if (!next_number(&cursor, &field[i]) && i < 40)
 			return -EBADMSG;
 	stat.ppid = (pid_t)field[4];
 	stat.flags = field[9];
@@ -172,6 +172,7 @@ static int parse_stat(const char *text, struct pw_proc_stat *ret_stat)
 	stat.start_code = (uint64_t)field[26];
 	stat.start_stack = (uint64_t)field[28];
 	stat.processor = (int)field[39];
+	stat.exit_code = (int)field[52];
 	*ret_stat = stat;
 	return 0;
 }

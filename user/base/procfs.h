@@ -61,6 +61,7 @@ struct pw_proc_stat {
 	uint64_t start_code; /* 0 without ptrace access; start_code and start_stack tell an exec */
 	uint64_t start_stack;
 	int processor;
+	int exit_code; /* of a zombie, as wait(2) gives it; 0 without ptrace access */
 };
 int pw_must_check pw_procfs_stat(const struct pw_procfs *procfs, pid_t pid, struct pw_proc_stat *ret_stat);
 int pw_must_check pw_procfs_thread_stat(const struct pw_procfs *procfs, pid_t pid, pid_t tid,

@@ -17,7 +17,6 @@
 #include "target/runtime_metrics.h"
 #include "target/target.h"
 
-#define CGROUP_ROOT	 "/sys/fs/cgroup"
 #define ANSWER_BYTES_MAX (1U << 20)
 #define SLICE_NS	 (100 * PW_NS_PER_MS)
 
@@ -75,7 +74,7 @@ static enum pw_exit look_at(struct pw_oneshot *oneshot, struct pw_target *target
 		pw_runtime_metrics_free(metrics);
 	}
 	if (!r)
-		r = pw_memory_limits(&table.limits, cgroup, CGROUP_ROOT, &oneshot->procfs, target->pid);
+		r = pw_memory_limits(&table.limits, cgroup, PW_CGROUP_ROOT, &oneshot->procfs, target->pid);
 	if (r < 0) {
 		pw_log_usage(r, "pid %d: its memory cannot be looked at: %s", target->pid,
 			     r == -ESRCH ? "it has ended" : strerror(-r));

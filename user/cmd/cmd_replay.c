@@ -93,7 +93,7 @@ static int on_entry(struct replaying *replaying, const struct pw_entry *entry)
 		r = on_rules(replaying, entry);
 		break;
 	case PW_ENTRY_GONE:
-		pw_analysis_forget(replaying->analysis, entry->target_id, entry->boot_ns, entry->wall_ns);
+		pw_analysis_forget(replaying->analysis, &entry->death);
 		break;
 	case _PW_ENTRY_MAX:
 		break;

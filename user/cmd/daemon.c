@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 
 #include "analysis/analysis.h"
+#include "base/cgroup.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/macros.h"
@@ -85,6 +86,8 @@ static void on_found(void *context, struct pw_target *target)
 	attach(daemon, target);
 	if (!r) {
 		observed->target = target;
+		pw_death_watch_init(&observed->watch);
+		pw_death_watch_look(&observed->watch, target, &daemon->procfs, PW_CGROUP_ROOT, pw_boot_ns());
 		r = pw_observation_new(&observed->observation, target, daemon->collect, &daemon->procfs, &options);
 	}
 	if (!r)

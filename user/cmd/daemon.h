@@ -10,6 +10,7 @@
 #include "cmd/options.h"
 #include "cmd/resources.h"
 #include "output/publish.h"
+#include "target/death_watch.h"
 
 struct pw_analysis;
 struct pw_board;
@@ -33,7 +34,8 @@ struct pw_observed {
 	struct pw_target *target;
 	struct pw_observation *observation;
 	struct pw_record *record; /* the last one, NULL before the first */
-	bool pending;		  /* has work left in this tick */
+	struct pw_death_watch watch;
+	bool pending; /* has work left in this tick */
 };
 
 /* The daemon: it owns everything below, and one thread, the loop's, touches it. */

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include "analysis/analysis.h"
+#include "base/cgroup.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/macros.h"
@@ -40,6 +41,7 @@ void pw_observed_free(struct pw_observed *observed)
 		pw_observation_free(observed->observation);
 	if (observed->record)
 		pw_record_unref(observed->record);
+	pw_death_watch_done(&observed->watch);
 	free(observed);
 }
 
@@ -50,6 +52,7 @@ static void close_interval(struct pw_daemon *daemon, struct pw_observed *observe
 	int r;
 
 	observed->pending = false;
+	pw_death_watch_look(&observed->watch, observed->target, &daemon->procfs, PW_CGROUP_ROOT, pw_boot_ns());
 	r = pw_observation_record(observed->observation, pw_boot_ns(), pw_wall_ns(), &record);
 	if (r < 0) {
 		daemon->health.observe_failures++;
@@ -346,17 +349,19 @@ int pw_daemon_set_interval(struct pw_daemon *daemon, uint64_t interval_ns)
 
 void pw_daemon_drop(struct pw_daemon *daemon, struct pw_target *target)
 {
-	uint64_t boot = pw_boot_ns(), wall = pw_wall_ns();
+	struct pw_death death;
 
 	if (daemon->collect)
 		pw_collect_remove(daemon->collect, target->id);
 	for (size_t i = 0; i < daemon->observed.count; i++) {
 		if (daemon->observed.items[i]->target != target)
 			continue;
+		pw_death_watch_end(&daemon->observed.items[i]->watch, target, &daemon->procfs, pw_boot_ns(),
+				   pw_wall_ns(), &death);
 		pw_observed_free(daemon->observed.items[i]);
 		daemon->observed.items[i] = daemon->observed.items[--daemon->observed.count];
-		pw_recording_gone(daemon->recording, target->id, boot, wall);
-		pw_analysis_forget(daemon->analysis, target->id, boot, wall);
+		pw_recording_gone(daemon->recording, &death);
+		pw_analysis_forget(daemon->analysis, &death);
 		break;
 	}
 }

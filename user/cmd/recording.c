@@ -105,10 +105,10 @@ void pw_recording_record(struct pw_recording *recording, const struct pw_record 
 		write_out(recording, pw_encoder_record(recording->encoder, record, &recording->buf));
 }
 
-void pw_recording_gone(struct pw_recording *recording, uint64_t target_id, uint64_t boot_ns, uint64_t wall_ns)
+void pw_recording_gone(struct pw_recording *recording, const struct pw_death *death)
 {
 	if (recording)
-		write_out(recording, pw_encoder_gone(recording->encoder, target_id, boot_ns, wall_ns, &recording->buf));
+		write_out(recording, pw_encoder_gone(recording->encoder, death, &recording->buf));
 }
 
 uint64_t pw_recording_bytes(const struct pw_recording *recording)

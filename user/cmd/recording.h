@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+struct pw_death;
 struct pw_policy;
 struct pw_record;
 struct pw_rules_config;
@@ -22,7 +23,7 @@ void pw_recording_close(struct pw_recording *recording);
 void pw_recording_rules(struct pw_recording *recording, const struct pw_rules_config *rules,
 			const struct pw_policy *policy);
 void pw_recording_record(struct pw_recording *recording, const struct pw_record *record);
-void pw_recording_gone(struct pw_recording *recording, uint64_t target_id, uint64_t boot_ns, uint64_t wall_ns);
+void pw_recording_gone(struct pw_recording *recording, const struct pw_death *death);
 
 uint64_t pw_recording_bytes(const struct pw_recording *recording);
 uint64_t pw_recording_failures(const struct pw_recording *recording);

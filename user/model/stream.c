@@ -25,6 +25,7 @@ static const char magic[8] = {'P', 'W', 'R', 'E', 'C', '\r', '\n', 0};
 
 enum { KIND_SESSION = _PW_ENTRY_MAX, _KIND_MAX };
 enum { FLAG_WHOLE = 1 };
+#define DEATH_VERSION 8U /* from which on the end of a target says how */
 
 struct last { /* of one target */
 	struct pw_record *record;
@@ -145,14 +146,17 @@ int pw_encoder_rules(struct pw_encoder *encoder, const char *yaml, size_t size, 
 	return write_entry(out, PW_ENTRY_RULES, yaml, size);
 }
 
-int pw_encoder_gone(struct pw_encoder *encoder, uint64_t target_id, uint64_t boot_ns, uint64_t wall_ns,
-		    struct pw_buf *out)
+int pw_encoder_gone(struct pw_encoder *encoder, const struct pw_death *death, struct pw_buf *out)
 {
-	pw_table_remove_u64(&encoder->targets, target_id);
+	pw_table_remove_u64(&encoder->targets, death->target_id);
 	pw_buf_reset(&encoder->payload);
-	pw_buf_u64(&encoder->payload, target_id);
-	pw_buf_u64(&encoder->payload, boot_ns);
-	pw_buf_u64(&encoder->payload, wall_ns);
+	pw_buf_u64(&encoder->payload, death->target_id);
+	pw_buf_u64(&encoder->payload, death->boot_ns);
+	pw_buf_u64(&encoder->payload, death->wall_ns);
+	pw_buf_u8(&encoder->payload, death->how);
+	pw_buf_u8(&encoder->payload, death->status_known);
+	pw_buf_u32(&encoder->payload, (uint32_t)death->status);
+	pw_buf_u64(&encoder->payload, death->oom_kills);
 	if (pw_buf_error(&encoder->payload) < 0)
 		return pw_buf_error(&encoder->payload);
 	return write_entry(out, PW_ENTRY_GONE, encoder->payload.data, encoder->payload.size);
@@ -350,15 +354,34 @@ static int decode_record(struct pw_decoder *decoder, struct pw_entry *entry, str
 	return 1;
 }
 
+static void set_end(struct pw_entry *entry, const struct pw_death *death)
+{
+	entry->death = *death;
+	entry->target_id = death->target_id;
+	entry->boot_ns = death->boot_ns;
+	entry->wall_ns = death->wall_ns;
+}
+
 static int decode_gone(struct pw_decoder *decoder, struct pw_entry *entry, struct pw_why *reterr_why)
 {
 	struct pw_bytes bytes = pw_bytes_init(decoder->payload.data, decoder->payload.size);
 
-	entry->target_id = pw_bytes_u64(&bytes);
-	entry->boot_ns = pw_bytes_u64(&bytes);
-	entry->wall_ns = pw_bytes_u64(&bytes);
-	if (!pw_bytes_ok(&bytes) || pw_bytes_remaining(&bytes))
-		return broken(decoder, reterr_why, "an entry of the wrong size");
+	struct pw_death death = {.oom_kills = PW_DEATH_OOM_UNKNOWN};
+	uint8_t known = 0;
+
+	death.target_id = pw_bytes_u64(&bytes);
+	death.boot_ns = pw_bytes_u64(&bytes);
+	death.wall_ns = pw_bytes_u64(&bytes);
+	if (decoder->version >= DEATH_VERSION) {
+		death.how = pw_bytes_u8(&bytes);
+		known = pw_bytes_u8(&bytes);
+		death.status_known = known;
+		death.status = (int32_t)pw_bytes_u32(&bytes);
+		death.oom_kills = pw_bytes_u64(&bytes);
+	}
+	if (!pw_bytes_ok(&bytes) || pw_bytes_remaining(&bytes) || death.how >= _PW_DEATH_HOW_MAX || known > 1)
+		return broken(decoder, reterr_why, "an end that makes no sense");
+	set_end(entry, &death);
 	forget(decoder, entry->target_id);
 	return 1;
 }
@@ -375,9 +398,10 @@ static int end_session(struct pw_decoder *decoder, struct pw_entry *entry)
 	}
 	last = first->value;
 	entry->kind = PW_ENTRY_GONE;
-	entry->target_id = last->record->identity.target_id;
-	entry->boot_ns = last->record->boot_ns;
-	entry->wall_ns = last->record->wall_ns;
+	set_end(entry, &(struct pw_death){.target_id = last->record->identity.target_id,
+					  .boot_ns = last->record->boot_ns,
+					  .wall_ns = last->record->wall_ns,
+					  .oom_kills = PW_DEATH_OOM_UNKNOWN});
 	forget(decoder, entry->target_id);
 	return 1;
 }

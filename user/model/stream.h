@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/death.h"
+
 struct pw_record;
 struct pw_buf;
 struct pw_why;
@@ -34,15 +36,15 @@ int pw_encoder_header(struct pw_encoder *encoder, struct pw_buf *out);
 int pw_encoder_session(struct pw_encoder *encoder, struct pw_buf *out); /* instead of the header, in an existing file */
 int pw_encoder_record(struct pw_encoder *encoder, const struct pw_record *record, struct pw_buf *out);
 int pw_encoder_rules(struct pw_encoder *encoder, const char *yaml, size_t size, struct pw_buf *out);
-int pw_encoder_gone(struct pw_encoder *encoder, uint64_t target_id, uint64_t boot_ns, uint64_t wall_ns,
-		    struct pw_buf *out);
+int pw_encoder_gone(struct pw_encoder *encoder, const struct pw_death *death, struct pw_buf *out);
 
 struct pw_entry {
 	enum pw_entry_kind kind;
 	struct pw_record *record; /* RECORD: a reference the caller drops */
 	const char *rules;	  /* RULES: owned by the decoder, until the next call */
 	size_t rules_size;
-	uint64_t target_id, boot_ns, wall_ns; /* GONE */
+	uint64_t target_id, boot_ns, wall_ns; /* RECORD, GONE */
+	struct pw_death death;		      /* GONE; of an older recording: that it ended, not how */
 };
 
 struct pw_decoder;

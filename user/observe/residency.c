@@ -14,8 +14,7 @@
 #include "target/memory.h"
 #include "target/target.h"
 
-#define SHARE	    500 /* one part in so many of a CPU: 0.2% */
-#define CGROUP_ROOT "/sys/fs/cgroup"
+#define SHARE 500 /* one part in so many of a CPU: 0.2% */
 
 static void end(struct pw_residency *residency, uint64_t interval_ns)
 {
@@ -30,7 +29,7 @@ static int finish(struct pw_residency *residency, struct pw_target *target, cons
 {
 	_cleanup_free_ struct pw_cgroup_memory *cgroup = calloc(1, sizeof(*cgroup));
 	struct pw_memory_table table = {0};
-	int r = cgroup ? pw_memory_limits(&table.limits, cgroup, CGROUP_ROOT, procfs, target->pid) : -ENOMEM;
+	int r = cgroup ? pw_memory_limits(&table.limits, cgroup, PW_CGROUP_ROOT, procfs, target->pid) : -ENOMEM;
 
 	if (r < 0)
 		return r;

@@ -22,6 +22,7 @@
 #include "base/time.h"
 #include "base/vec.h"
 #include "base/why.h"
+#include "model/death.h"
 #include "target/files.h"
 
 #define YOUNG_NS	(10 * PW_NS_PER_SEC)
@@ -135,7 +136,8 @@ static void set_kind(struct pw_discover *discover, struct process *process, enum
 	process->kind = kind;
 }
 
-static void drop_target(struct pw_discover *discover, struct process *process, enum kind kind)
+/* how: what becomes of the target that it is now. */
+static void drop_target(struct pw_discover *discover, struct process *process, enum kind kind, enum pw_death_how how)
 {
 	struct pw_target *target = TAKE_PTR(process->target);
 
@@ -145,6 +147,7 @@ static void drop_target(struct pw_discover *discover, struct process *process, e
 	if (!target)
 		return;
 	target->state = PW_TARGET_GONE;
+	target->end = (uint8_t)how;
 	for (size_t i = 0; process->announced && i < discover->targets.count; i++) {
 		if (discover->targets.items[i] == target) {
 			discover->targets.items[i] = discover->targets.items[--discover->targets.count];
@@ -157,9 +160,9 @@ static void drop_target(struct pw_discover *discover, struct process *process, e
 	pw_target_free(target);
 }
 
-static void forget(struct pw_discover *discover, struct process *process)
+static void forget(struct pw_discover *discover, struct process *process, enum pw_death_how how)
 {
-	drop_target(discover, process, KIND_NEW);
+	drop_target(discover, process, KIND_NEW, how);
 	pw_table_remove_u64(&discover->processes, (uint64_t)process->pid);
 }
 
@@ -171,7 +174,7 @@ static int on_exit_of(struct pw_source *source, pid_t pid, int status, void *ctx
 	(void)source;
 	(void)status;
 	if (process)
-		forget(discover, process);
+		forget(discover, process, PW_DEATH_EXIT);
 	return 0;
 }
 
@@ -207,7 +210,7 @@ static int read_marks(struct pw_discover *discover, struct process *process, boo
 static void announce(struct pw_discover *discover, struct process *process)
 {
 	if (pw_vec_push(&discover->targets, process->target)) {
-		drop_target(discover, process, KIND_EXCLUDED);
+		drop_target(discover, process, KIND_EXCLUDED, PW_DEATH_UNOBSERVED);
 		pw_log_warn(0, "more than %u Go processes: some are not observed", PW_DISCOVER_TARGETS_MAX);
 		return;
 	}
@@ -250,7 +253,7 @@ static int adopt(struct pw_discover *discover, struct process *process, struct p
 	if (discover->callbacks.service_name)
 		discover->callbacks.service_name(discover->callbacks.context, target);
 	if (target->opted_out || !wanted(discover, target)) {
-		drop_target(discover, process, target->opted_out ? KIND_OPTED_OUT : KIND_EXCLUDED);
+		drop_target(discover, process, target->opted_out ? KIND_OPTED_OUT : KIND_EXCLUDED, PW_DEATH_UNOBSERVED);
 		return 0;
 	}
 	r = read_marks(discover, process, false);
@@ -286,6 +289,17 @@ static bool same_file(const struct pw_proc_file_id *a, const struct pw_proc_file
 	return a->dev == b->dev && a->inode == b->inode && a->mtime_ns == b->mtime_ns && a->size_bytes == b->size_bytes;
 }
 
+/* What was there under this pid is there no more: has the process become another program, or another process the pid?
+ */
+static enum pw_death_how replaced(const struct pw_discover *discover, const struct process *process)
+{
+	struct pw_proc_stat stat;
+	bool same = process->target && !pw_procfs_stat(&discover->procfs, process->pid, &stat) &&
+		    stat.id.start_ticks == process->target->start_time_ticks;
+
+	return same ? PW_DEATH_EXEC : PW_DEATH_EXIT;
+}
+
 /* Is it still the program that it was? */
 static int look(struct pw_discover *discover, struct process *process)
 {
@@ -304,7 +318,7 @@ static int look(struct pw_discover *discover, struct process *process)
 		r = same_file(&file, &process->file) ? read_marks(discover, process, true) : -ESTALE;
 		if (r != -ESTALE)
 			return r;
-		drop_target(discover, process, KIND_NEW);
+		drop_target(discover, process, KIND_NEW, replaced(discover, process));
 	}
 	if (process->kind != KIND_NEW && process->kind != KIND_WAITING && same_file(&file, &process->file))
 		return 0;
@@ -337,19 +351,19 @@ static void handle(struct pw_discover *discover, struct process *process, uint64
 		return;
 	case -EACCES:
 	case -EPERM:
-		drop_target(discover, process, KIND_CLOSED);
+		drop_target(discover, process, KIND_CLOSED, PW_DEATH_UNOBSERVED);
 		return;
 	case -ESTALE: /* exec under our eyes: the next pass sees the new program */
-		drop_target(discover, process, KIND_NEW);
+		drop_target(discover, process, KIND_NEW, replaced(discover, process));
 		return;
 	case -ESRCH:
 	case -ENOENT:
 		discover->stats.vanished++;
-		forget(discover, process);
+		forget(discover, process, PW_DEATH_EXIT);
 		return;
 	default:
 		pw_log_warn(0, "process %d cannot be looked at: %s", process->pid, pw_why_text(NULL, r));
-		forget(discover, process);
+		forget(discover, process, PW_DEATH_UNOBSERVED);
 	}
 }
 
@@ -381,7 +395,7 @@ static void end_pass(struct pw_discover *discover)
 		struct process *process = entry->value;
 
 		if (process->pass != discover->pass)
-			forget(discover, process);
+			forget(discover, process, PW_DEATH_EXIT);
 	}
 	discover->stats.scans++;
 	discover->stats.processes_seen = discover->pids.count;
@@ -494,7 +508,7 @@ void pw_discover_free(struct pw_discover *discover)
 {
 	if (!discover)
 		return;
-	pw_table_foreach(&discover->processes, entry) forget(discover, entry->value);
+	pw_table_foreach(&discover->processes, entry) forget(discover, entry->value, PW_DEATH_UNOBSERVED);
 	pw_source_remove(discover->adopt_timer);
 	pw_table_done(&discover->processes);
 	pw_files_done(&discover->files);
@@ -526,7 +540,7 @@ void pw_discover_set_filter(struct pw_discover *discover, const struct pw_discov
 		struct process *process = entry->value;
 
 		if (process->kind == KIND_TARGET && !wanted(discover, process->target))
-			drop_target(discover, process, KIND_EXCLUDED);
+			drop_target(discover, process, KIND_EXCLUDED, PW_DEATH_UNOBSERVED);
 		else if (process->kind == KIND_EXCLUDED)
 			set_kind(discover, process, KIND_NEW);
 	}

@@ -29,6 +29,7 @@ struct pw_target {
 	uint32_t pid_namespace_inode;
 	bool same_pid_namespace; /* as ours */
 	enum pw_target_state state;
+	uint8_t end;	  /* once it is gone: enum pw_death_how (model/death.h) */
 	bool opted_out;	  /* PARKWATCH=off, or excluded by configuration */
 	bool wish_unread; /* opted_out since its environment could not be read to the end */
 

@@ -267,7 +267,8 @@ static void it_is_gone_with_its_process(void **state)
 
 	(void)state;
 	(void)serve(world, 0, HOUR, 0, 1, 1);
-	pw_analysis_forget(world->analysis, 7, 0, 1700009999ULL * PW_NS_PER_SEC);
+	pw_analysis_forget(world->analysis,
+			   &(struct pw_death){.target_id = 7, .wall_ns = 1700009999ULL * PW_NS_PER_SEC});
 	assert_int_equal(world->count, 2);
 	assert_int_equal(world->seen[1].state, PW_ALERT_GONE);
 	world_free(world);

@@ -283,7 +283,7 @@ static void process_that_ends_leaves_its_alert_as_gone(void **state)
 	(void)state;
 	serve(world, 0, 150, 0, 2, 25);
 	assert_int_equal(world->count, 1);
-	pw_analysis_forget(world->analysis, 1, 6000 * PW_NS_PER_SEC, 1700001000 * PW_NS_PER_SEC);
+	pw_analysis_forget(world->analysis, &(struct pw_death){.target_id = 1, .wall_ns = 1700001000 * PW_NS_PER_SEC});
 	assert_int_equal(world->count, 2);
 	assert_int_equal(world->seen[1].state, PW_ALERT_GONE);
 	assert_int_equal(pw_analysis_alerts(world->analysis, alerts, ARRAY_SIZE(alerts)), 1);
@@ -430,6 +430,7 @@ static int read_source(void *context, void *buffer, size_t size)
 static void replay_gives_the_same_alerts(void **state)
 {
 	struct world *world = world_new(NULL), *replay = world_new(NULL);
+	const struct pw_death death = {.target_id = 1, .boot_ns = 77, .wall_ns = 88};
 	struct pw_buf out = PW_BUF_INIT(64U << 20);
 	struct source source;
 	struct pw_encoder *encoder;
@@ -451,13 +452,13 @@ static void replay_gives_the_same_alerts(void **state)
 		assert_int_equal(pw_analysis_step(world->analysis, record), 0);
 		pw_record_unref(record);
 	}
-	assert_int_equal(pw_encoder_gone(encoder, 1, 77, 88, &out), 0);
-	pw_analysis_forget(world->analysis, 1, 77, 88);
+	assert_int_equal(pw_encoder_gone(encoder, &death, &out), 0);
+	pw_analysis_forget(world->analysis, &death);
 	source = (struct source){.data = out.data, .size = out.size};
 	assert_int_equal(pw_decoder_new(&decoder, read_source, &source), 0);
 	while (pw_decoder_next(decoder, &entry, &why) == 1) {
 		if (entry.kind == PW_ENTRY_GONE) {
-			pw_analysis_forget(replay->analysis, entry.target_id, entry.boot_ns, entry.wall_ns);
+			pw_analysis_forget(replay->analysis, &entry.death);
 			continue;
 		}
 		assert_int_equal(pw_analysis_step(replay->analysis, entry.record), 0);
@@ -580,7 +581,7 @@ static void a_process_that_ends_before_its_stacks_are_read_is_told_of_all_the_sa
 	struct world *world = about_to_fire(&second);
 
 	(void)state;
-	pw_analysis_forget(world->analysis, 1, 0, 1700099999 * PW_NS_PER_SEC);
+	pw_analysis_forget(world->analysis, &(struct pw_death){.target_id = 1, .wall_ns = 1700099999 * PW_NS_PER_SEC});
 	assert_int_equal(world->count, 2);
 	assert_int_equal(world->seen[0].state, PW_ALERT_FIRING);
 	assert_int_equal(world->seen[1].state, PW_ALERT_GONE);

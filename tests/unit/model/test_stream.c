@@ -94,6 +94,8 @@ static void decoded_records_are_the_encoded_ones(void **state)
 static void write_example(struct pw_buf *out)
 {
 	struct pw_record_builder *builder;
+	const struct pw_death death = {
+		.target_id = 5, .boot_ns = 123, .wall_ns = 456, .oom_kills = PW_DEATH_OOM_UNKNOWN};
 	struct pw_encoder *encoder;
 	uint64_t seed = 7;
 
@@ -107,7 +109,7 @@ static void write_example(struct pw_buf *out)
 		assert_int_equal(pw_encoder_record(encoder, record, out), 0);
 		pw_record_unref(record);
 	}
-	assert_int_equal(pw_encoder_gone(encoder, 5, 123, 456, out), 0);
+	assert_int_equal(pw_encoder_gone(encoder, &death, out), 0);
 	pw_encoder_free(encoder);
 	pw_record_builder_free(builder);
 }
