@@ -61,6 +61,7 @@ printf 'budgte: 1\n' >>"$tmp/a.yaml"
 kill -HUP "$daemon_pid"
 check "a bad file is noticed" wait_until 5 good 0
 contains "with line, column and suggestion" "$(cat "$tmp/daemon.log")" "a.yaml:8:1: unknown key 'budgte': did you mean 'budget'"
+contains "ps says so" "$("$parkwatch" ps --socket "$daemon_socket")" "^the configuration is wrong, that of 20.*Z stays in force: .*a.yaml:8:1: unknown key 'budgte'"
 check "and the good one stays in force" budget_is 0.25
 sed -i '/budgte/d; s/^budget: .*/budget: none/' "$tmp/a.yaml"
 kill -HUP "$daemon_pid"
@@ -82,6 +83,51 @@ check "a name that is no longer given goes" wait_until 10 eval '! service_is vau
 sed -i 's/^include: .*/include: ["nothing-is-called-so"]/' "$tmp/a.yaml"
 kill -HUP "$daemon_pid"
 check "a process that is no longer included is left" wait_until 10 eval '! metrics | grep -q "pid=\"$target_pid\""'
+
+# ---- without a signal: whatever way the file changes ----------------------------------------------------------------------
+# As a ConfigMap has it: the file is a link into a link to a directory. And its owner is somebody else, who alone may read it.
+mkdir -p "$tmp/map/..one" "$tmp/map/..two"
+printf 'log_level: info\nhost_budget: 3\n' >"$tmp/map/..one/a.yaml"
+printf 'log_level: info\nhost_budget: 4\n' >"$tmp/map/..two/a.yaml"
+chown -R 12345 "$tmp/map"
+chmod 600 "$tmp/map"/..*/a.yaml
+ln -s ..one "$tmp/map/..data"
+ln -s ..data/a.yaml "$tmp/map/a.yaml"
+stop_daemon
+start_daemon -c "$tmp/map/a.yaml"
+reads() { grep -c "configuration read again\|configuration in force stays" "$tmp/daemon.log"; }
+said=0
+within_a_second() { # NAME PATTERN: the daemon says that within a second, once
+	local name=$1 pattern=$2 i
+	for ((i = 0; i < 100; i++)); do
+		[ "$(reads)" -gt "$said" ] && break
+		sleep 0.01
+	done
+	equal "$name: seen within a second, once" $((said + 1)) "$(reads)"
+	said=$(reads)
+	contains "$name: and what came of it" "$(grep "configuration" "$tmp/daemon.log" | tail -1)" "$pattern"
+}
+host_budget_is() { [ "$(metric parkwatch_host_budget_percent)" = "$1" ]; }
+check "what is in force at first" wait_until 5 host_budget_is 3
+ln -s ..two "$tmp/map/..new"
+mv -T "$tmp/map/..new" "$tmp/map/..data"
+within_a_second "the link of a directory is swapped" "configuration read again from"
+check "and the new one is in force" wait_until 5 host_budget_is 4
+sed -i 's/4/5/' "$tmp/map/..two/a.yaml" # writes a new file and renames it over the old one
+within_a_second "a rename" "configuration read again from"
+printf 'host_budget: 6\n' >"$tmp/map/..two/a.yaml"
+within_a_second "a write in place" "configuration read again from"
+check "and that is in force" wait_until 5 host_budget_is 6
+printf 'host_budgte: 7\n' >"$tmp/map/..two/a.yaml"
+within_a_second "a mistake" "a.yaml:1:1: unknown key 'host_budgte': did you mean 'host_budget'[?]; the configuration in force stays"
+check "is a metric" wait_until 5 good 0
+rm "$tmp/map/..two/a.yaml"
+within_a_second "a file that is gone" "cannot read configuration .*a.yaml': No such file or directory; the configuration in force stays"
+check "the last good one is in force all the time" host_budget_is 6
+printf 'host_budget: 7\n' >"$tmp/map/..two/a.yaml"
+within_a_second "a file that is there again" "configuration read again from"
+check "and is taken" wait_until 5 host_budget_is 7
+equal "all of them are counted" "4 2" "$(metric parkwatch_config_reloads_total 'result="taken"') $(metric parkwatch_config_reloads_total 'result="refused"')"
 stop_daemon
 
 pass

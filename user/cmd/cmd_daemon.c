@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/time.h"
 #include "base/why.h"
 #include "cmd/cmd.h"
 #include "cmd/config.h"
@@ -47,6 +48,7 @@ static int run(const struct pw_command *command, int argc, char **argv)
 	r = parsed.operands ? pw_why_set(&why, -EINVAL, "'%s' is not expected; see 'parkwatch daemon --help'",
 					 argv[parsed.first])
 			    : pw_config_copy(&daemon.config, &daemon.flags);
+	daemon.config_read_wall_ns = pw_wall_ns();
 	if (r >= 0)
 		r = pw_config_load(&daemon.config, values.config, &why);
 	if (r >= 0 && !pw_privilege_sufficient(&why))
@@ -67,7 +69,9 @@ const struct pw_command pw_cmd_daemon = {
 	.name = "daemon",
 	.operands = "",
 	.summary = "Observe the Go processes of this host, serve metrics, alert",
-	.details = "SIGHUP reads the configuration again, SIGTERM detaches everything and ends.",
+	.details = "The configuration is read again when its file changes, and at SIGHUP; one with a mistake changes "
+		   "nothing.\n"
+		   "SIGTERM detaches everything and ends.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.run = run,

@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "base/vec.h"
 #include "base/why.h"
+#include "cmd/config_watch.h"
 #include "cmd/notify.h"
 #include "cmd/privilege.h"
 #include "cmd/recording.h"
@@ -43,16 +44,6 @@ static void on_transition(void *context, const struct pw_alert *alert)
 	struct pw_daemon *daemon = context;
 
 	pw_sinks_tell(daemon->sinks, alert);
-}
-
-static void on_service_name(void *context, struct pw_target *target)
-{
-	struct pw_daemon *daemon = context;
-	const char *const names[] = {target->process, target->exe, target->unit, target->service, target->container};
-	const char *service = pw_config_service(&daemon->config, names, ARRAY_SIZE(names));
-
-	if (service)
-		snprintf(target->service, sizeof(target->service), "%.*s", (int)sizeof(target->service) - 1, service);
 }
 
 static void attach(struct pw_daemon *daemon, struct pw_target *target)
@@ -137,91 +128,12 @@ static int on_watchdog(struct pw_source *source pw_unused, uint64_t due_ns pw_un
 	return 0;
 }
 
-static void apply_filter(struct pw_daemon *daemon)
-{
-	const char *include[PW_CONFIG_LIST_MAX], *exclude[PW_CONFIG_LIST_MAX];
-	struct pw_discover_filter filter = {.include = include, .exclude = exclude};
-
-	for (; filter.include_count < daemon->config.include.count; filter.include_count++)
-		include[filter.include_count] = daemon->config.include.items[filter.include_count].pattern;
-	for (; filter.exclude_count < daemon->config.exclude.count; filter.exclude_count++)
-		exclude[filter.exclude_count] = daemon->config.exclude.items[filter.exclude_count].pattern;
-	pw_discover_set_filter(daemon->discover, &filter);
-}
-
-static void warn_fixed(const char *key, bool changed)
-{
-	if (changed)
-		pw_log_warn(0, "the new value of '%s' holds from the next start on", key);
-}
-
-/* What was taken over from the configuration when a target was found: its name, and how it is observed. */
-static void apply_to_targets(struct pw_daemon *daemon)
-{
-	for (size_t i = 0; i < pw_discover_count(daemon->discover); i++) {
-		struct pw_target *target = pw_discover_at(daemon->discover, i);
-
-		pw_target_name_service(target);
-		on_service_name(daemon, target);
-	}
-	for (size_t i = 0; i < daemon->observed.count; i++)
-		pw_observation_set_options(daemon->observed.items[i]->observation, daemon->config.interval_ns,
-					   daemon->config.snapshot_interval_ns, daemon->config.budget_percent);
-}
-
-/* SIGHUP: all of the new configuration, or nothing of it. */
-static void reload(struct pw_daemon *daemon)
-{
-	struct pw_config config;
-	struct pw_why why = {0};
-	int r;
-
-	pw_notify_reloading();
-	r = pw_config_copy(&config, &daemon->flags);
-	if (!r) {
-		r = pw_config_load(&config, daemon->config_path, &why);
-		if (r < 0)
-			pw_config_done(&config);
-	}
-	daemon->health.reload_ok = r >= 0;
-	if (r < 0) {
-		pw_log_err(r, "%s; the configuration in force stays", pw_why_text(&why, r));
-		(void)pw_notify("READY=1\nSTATUS=the new configuration is wrong, the old one stays in force");
-		return;
-	}
-	warn_fixed("listen", strcmp(config.listen, daemon->config.listen) != 0);
-	warn_fixed("socket", strcmp(config.socket, daemon->config.socket) != 0);
-	warn_fixed("record", strcmp(config.record, daemon->config.record) != 0);
-	warn_fixed("attach", config.attach != daemon->config.attach);
-	warn_fixed("alerts.exec", !pw_sinks_configure(daemon->sinks, &config.sinks));
-	if (config.interval_ns != daemon->config.interval_ns) {
-		r = pw_daemon_set_interval(daemon, config.interval_ns);
-		if (r < 0)
-			pw_log_warn(r, "the interval stays as it is: %s", strerror(-r));
-	}
-	pw_config_done(&daemon->config);
-	daemon->config = config;
-	daemon->health.reload_wall_ns = pw_wall_ns();
-	pw_log_set_level(config.log_level);
-	r = pw_analysis_judge_by(daemon->analysis, &config.rules, config.policy);
-	if (r < 0)
-		pw_log_warn(r, "the rules stay as they are: %s", strerror(-r));
-	else
-		pw_recording_rules(daemon->recording, &config.rules, config.policy);
-	if (daemon->collect)
-		pw_collect_set_budget(daemon->collect, config.budget_percent, config.host_budget_percent);
-	apply_to_targets(daemon);
-	apply_filter(daemon); /* may look at names */
-	pw_log_info(0, "configuration read again%s%s", *config.path ? " from " : "", config.path);
-	(void)pw_notify("READY=1");
-}
-
 static int on_signal(struct pw_source *source pw_unused, int signal_number, pid_t sender pw_unused, void *context)
 {
 	struct pw_daemon *daemon = context;
 
 	if (signal_number == SIGHUP)
-		reload(daemon);
+		pw_daemon_reload(daemon);
 	else
 		pw_loop_quit(daemon->loop, 0);
 	return 0;
@@ -309,7 +221,7 @@ static int start_sinks(struct pw_daemon *daemon, struct pw_why *reterr_why)
 static int start_parts(struct pw_daemon *daemon, struct pw_why *reterr_why)
 {
 	const struct pw_discover_callbacks callbacks = {
-		.context = daemon, .found = on_found, .gone = on_gone, .service_name = on_service_name};
+		.context = daemon, .found = on_found, .gone = on_gone, .service_name = pw_daemon_name_service};
 	int r;
 
 	r = pw_procfs_open(&daemon->procfs, "/proc");
@@ -344,7 +256,10 @@ static int start_parts(struct pw_daemon *daemon, struct pw_why *reterr_why)
 		r = pw_loop_add_io(daemon->loop, pw_collect_fd(daemon->collect), EPOLLIN, on_collect, daemon, NULL);
 	if (r < 0)
 		return pw_why_set(reterr_why, r, "cannot start: %s", strerror(-r));
-	apply_filter(daemon);
+	pw_daemon_apply_filter(daemon);
+	r = pw_daemon_watch_config(daemon);
+	if (r < 0)
+		return pw_why_set(reterr_why, r, "cannot watch the configuration file: %s", strerror(-r));
 	r = start_sinks(daemon, reterr_why);
 	if (r < 0)
 		return r;
@@ -374,6 +289,7 @@ static void stop(struct pw_daemon *daemon)
 	pw_sinks_free(daemon->sinks); /* analysis may have told it of ends */
 	pw_recording_close(daemon->recording);
 	pw_board_free(daemon->board);
+	pw_config_watch_free(daemon->config_watch);
 	pw_loop_free(daemon->loop);
 	pw_procfs_done(&daemon->procfs);
 	free(daemon->alerts);
@@ -400,7 +316,8 @@ enum pw_exit pw_daemon_run(struct pw_daemon *daemon)
 	pw_resources_raise_files();
 	daemon->observed.max = PW_OBSERVED_MAX;
 	daemon->alerts = calloc(PW_ALERTS_MAX, sizeof(*daemon->alerts));
-	daemon->health.started_wall_ns = daemon->health.reload_wall_ns = pw_wall_ns();
+	daemon->health.started_wall_ns = pw_wall_ns();
+	daemon->health.reload_wall_ns = daemon->config_read_wall_ns;
 	daemon->health.reload_ok = true;
 	r = daemon->alerts ? start_parts(daemon, &why) : -ENOMEM;
 	if (r < 0) {

@@ -15,6 +15,7 @@
 struct pw_analysis;
 struct pw_board;
 struct pw_collect;
+struct pw_config_watch;
 struct pw_discover;
 struct pw_http;
 struct pw_loop;
@@ -43,6 +44,8 @@ struct pw_daemon {
 	struct pw_config flags;	 /* what was given on the command line: the ground of every reload */
 	struct pw_config config; /* in force */
 	const char *config_path; /* NULL: the default one, if it is there */
+	uint64_t config_read_wall_ns;
+	struct pw_config_watch *config_watch;
 
 	struct pw_procfs procfs;
 	struct pw_loop *loop;
@@ -77,6 +80,13 @@ int pw_daemon_tick_start(struct pw_daemon *daemon) __attribute__((warn_unused_re
 int pw_daemon_set_interval(struct pw_daemon *daemon, uint64_t interval_ns) __attribute__((warn_unused_result));
 void pw_daemon_drop(struct pw_daemon *daemon, struct pw_target *target); /* the target is gone */
 void pw_observed_free(struct pw_observed *observed);
+
+/* daemon_reload.c */
+void pw_daemon_name_service(void *context, struct pw_target *target); /* by the configuration */
+void pw_daemon_apply_filter(struct pw_daemon *daemon);
+int pw_daemon_watch_config(struct pw_daemon *daemon) __attribute__((warn_unused_result));
+void pw_daemon_reload(struct pw_daemon *daemon);
+void pw_daemon_say_expired(const struct pw_daemon *daemon); /* of the benign list */
 
 /* Runs until SIGTERM or SIGINT. */
 enum pw_exit pw_daemon_run(struct pw_daemon *daemon);

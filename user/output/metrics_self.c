@@ -211,6 +211,12 @@ static void left_alone(struct pw_writer *w, const struct pw_published *published
 	pw_write_u64(w, "", "reason=\"opted_out\"", NULL, published->health.opted_out);
 }
 
+static void reloads(struct pw_writer *w, const struct pw_published *published)
+{
+	pw_write_u64(w, "", "result=\"taken\"", NULL, published->health.reloads);
+	pw_write_u64(w, "", "result=\"refused\"", NULL, published->health.reloads_failed);
+}
+
 #define SELF_NUMBER(function, member)                                                   \
 	static void function(struct pw_writer *w, const struct pw_published *published) \
 	{                                                                               \
@@ -335,6 +341,8 @@ const struct pw_metric_family pw_metrics_self[] = {
 	{"parkwatch_recording_written_bytes_total", C, NULL, "Bytes written to the recording.", NULL, recording_bytes},
 	{"parkwatch_recording_failures_total", C, NULL, "Entries that could not be written to the recording.", NULL,
 	 recording_failures},
+	{"parkwatch_config_reloads_total", C, NULL,
+	 "Reads of the configuration since the start, by whether it was taken over.", NULL, reloads},
 	{"parkwatch_config_last_reload_successful", G, NULL, "Whether the last configuration read was right.", NULL,
 	 reload_ok},
 	{"parkwatch_config_last_reload_success_timestamp_seconds", G, "seconds",

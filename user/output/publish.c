@@ -138,6 +138,7 @@ static void render(struct pw_published *published, enum pw_page page, struct pw_
 	case PW_PAGE_PS_TEXT:
 	case PW_PAGE_PS_TEXT_SITES:
 		pw_report_ps(out, records, published->record_count, page == PW_PAGE_PS_TEXT_SITES);
+		pw_report_configuration(out, &published->health);
 		break;
 	case PW_PAGE_GC_JSON:
 		pw_view_gc_all(out, records, published->record_count);

@@ -34,8 +34,10 @@ struct pw_health { /* of parkwatch itself; totals since start unless said */
 	uint64_t observe_failures;
 	struct pw_sink_stats sinks[PW_SINKS_MAX];
 	size_t sink_count;
-	bool reload_ok; /* the last one, or the start */
-	uint64_t reload_wall_ns;
+	bool reload_ok;		 /* the last one, or the start */
+	uint64_t reload_wall_ns; /* when what is in force was read */
+	uint64_t reloads, reloads_failed;
+	char reload_error[512]; /* "": the last one was right */
 	bool recording;
 	uint64_t recording_bytes, recording_failures;
 	double budget_percent, host_budget_percent; /* < 0: none */

@@ -12,6 +12,7 @@
 #include "model/alert.h"
 #include "model/record.h"
 #include "output/alert_text.h"
+#include "output/publish.h"
 #include "output/table.h"
 #include "output/trace.h"
 
@@ -195,6 +196,19 @@ void pw_report_ps(struct pw_buf *out, const struct pw_record *const *records, si
 		out->data[--out->size] = '\0';
 	for (size_t i = 0; i < count && sites; i++)
 		ps_sites(out, records[i]);
+}
+
+void pw_report_configuration(struct pw_buf *out, const struct pw_health *health)
+{
+	char text[PW_RFC3339_SIZE];
+
+	if (health->reload_ok)
+		return;
+	pw_buf_puts(out, "\nthe configuration is wrong, that of ");
+	put(out, pw_time_rfc3339(health->reload_wall_ns, text));
+	pw_buf_puts(out, " stays in force: ");
+	put(out, health->reload_error);
+	pw_buf_putc(out, '\n');
 }
 
 static void trace_reasons(struct pw_buf *out, const struct pw_trace_site *site)
