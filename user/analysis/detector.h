@@ -42,7 +42,7 @@ struct pw_rule {
 	const char *text, *hint;
 	const struct pw_rule_parameter *parameters;
 	size_t parameter_count;
-	pw_rule_off_fn off;
+	pw_rule_off_fn off; /* NULL: it needs no signal */
 };
 
 /* All of them, by id. */
