@@ -163,7 +163,10 @@ static void program_park(const struct program *program, struct pw_record *draft,
 					     .known = true,
 					     .objects = from->objects ? from->objects : 1,
 					     .length = 0,
-					     .senders = park->count};
+					     .senders = park->count,
+					     .fd = -1,
+					     .deadline_ns = INT64_MIN,
+					     .counter = -1};
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
 		struct pw_record_frame *frame = pw_record_builder_frame(builder, &first);
 
@@ -196,6 +199,7 @@ struct pw_record *program_record(const struct program *program, struct pw_record
 		draft->snapshot.section = draft->census.section;
 		draft->snapshot.section.taken_ns = program->epoch_ns + program->snapshot_second * PW_NS_PER_SEC;
 		draft->snapshot.interval_ns = 10 * PW_NS_PER_SEC;
+		draft->snapshot.elapsed_ns = program->snapshot_elapsed_seconds * PW_NS_PER_SEC;
 	}
 	for (uint32_t i = 0; i < program->count; i++) {
 		const struct program_statement *from = program->statements[i];

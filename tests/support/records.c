@@ -349,10 +349,10 @@ static void random_snapshot(struct pw_record *draft, struct pw_record_builder *b
 			    size_t statements, uint32_t stacks, size_t max)
 {
 	uint32_t parks = statements ? (uint32_t)rnd_below(seed, max) : 0, ages = (uint32_t)rnd_below(seed, max * 4);
-	uint64_t *numbers[] = {
-		&draft->snapshot.total,	      &draft->snapshot.skipped,	    &draft->snapshot.torn,
-		&draft->snapshot.stacks_read, &draft->snapshot.stacks_kept, &draft->snapshot.duration_ns,
-		&draft->snapshot.cpu_ns,      &draft->snapshot.bytes_read,  &draft->snapshot.interval_ns};
+	uint64_t *numbers[] = {&draft->snapshot.total,	     &draft->snapshot.skipped,	   &draft->snapshot.torn,
+			       &draft->snapshot.stacks_read, &draft->snapshot.stacks_kept, &draft->snapshot.duration_ns,
+			       &draft->snapshot.cpu_ns,	     &draft->snapshot.bytes_read,  &draft->snapshot.interval_ns,
+			       &draft->snapshot.elapsed_ns};
 
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		*numbers[i] = number(seed);
@@ -391,7 +391,19 @@ static void random_snapshot(struct pw_record *draft, struct pw_record_builder *b
 						     .length = number(seed),
 						     .capacity = number(seed),
 						     .receivers = number(seed),
-						     .senders = number(seed)};
+						     .senders = number(seed),
+						     .sync = word(builder, seed),
+						     .state_known = coin(seed),
+						     .locked = coin(seed),
+						     .starving = coin(seed),
+						     .writer = coin(seed),
+						     .cases = (uint32_t)number(seed),
+						     .fd = (int32_t)number(seed),
+						     .deadline_ns = (int64_t)number(seed),
+						     .period_ns = (int64_t)number(seed),
+						     .counter = (int64_t)number(seed),
+						     .owner_goid = number(seed)};
+		park->arrived = number(seed);
 	}
 	for (size_t i = parks ? rnd_below(seed, max * 2) : 0; i > 0; i--) {
 		struct pw_record_row *row = pw_record_builder_row(builder, NULL);
@@ -400,6 +412,7 @@ static void random_snapshot(struct pw_record *draft, struct pw_record_builder *b
 		row->park = (uint32_t)rnd_below(seed, parks);
 		row->runs = (uint32_t)number(seed);
 		row->object = (uint32_t)number(seed);
+		row->owner_goid = number(seed);
 		row->parked_since_ns = number(seed);
 		row->born_after_ns = number(seed);
 		row->born_before_ns = number(seed);

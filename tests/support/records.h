@@ -51,7 +51,7 @@ struct program {
 	const char *service;
 	bool events;	/* records have an events section */
 	bool snapshots; /* and one of snapshots, taken last at: */
-	uint32_t snapshot_second;
+	uint32_t snapshot_second, snapshot_elapsed_seconds; /* since the one before; 0: unknown */
 	struct program_statement **statements;
 	size_t count;
 };

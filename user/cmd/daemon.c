@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 
 #include "analysis/analysis.h"
+#include "analysis/diagnose.h"
 #include "base/cgroup.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -263,7 +264,8 @@ static int start_parts(struct pw_daemon *daemon, struct pw_why *reterr_why)
 	r = start_sinks(daemon, reterr_why);
 	if (r < 0)
 		return r;
-	r = pw_http_start(&daemon->http, daemon->board, daemon->config.listen, daemon->config.socket, reterr_why);
+	r = pw_http_start(&daemon->http, daemon->board, daemon->config.listen, daemon->config.socket, pw_diagnose,
+			  reterr_why);
 	if (r < 0)
 		return r;
 	r = pw_daemon_tick_start(daemon);

@@ -124,6 +124,29 @@ static void walk_age(struct pw_walk *walk, struct pw_record_age *now, const stru
 	U64(count);
 }
 
+/* What format 9 brought. */
+static void walk_wait_9(struct pw_walk *walk, struct pw_record_park *now, const struct pw_record_park *old)
+{
+	if (walk->version < 9) {
+		now->wait.fd = -1;
+		now->wait.deadline_ns = INT64_MIN;
+		now->wait.counter = -1;
+		return;
+	}
+	U64(arrived);
+	U32(wait.sync);
+	BOOL(wait.state_known);
+	BOOL(wait.locked);
+	BOOL(wait.starving);
+	BOOL(wait.writer);
+	U32(wait.cases);
+	walk_i32(walk, &now->wait.fd, old->wait.fd);
+	I64(wait.deadline_ns);
+	I64(wait.period_ns);
+	I64(wait.counter);
+	U64(wait.owner_goid);
+}
+
 static void walk_park(struct pw_walk *walk, struct pw_record_park *now, const struct pw_record_park *old)
 {
 	U32(statement);
@@ -150,6 +173,7 @@ static void walk_park(struct pw_walk *walk, struct pw_record_park *now, const st
 	U64(wait.capacity);
 	U64(wait.receivers);
 	U64(wait.senders);
+	walk_wait_9(walk, now, old);
 }
 
 static void walk_row(struct pw_walk *walk, struct pw_record_row *now, const struct pw_record_row *old)
@@ -161,6 +185,8 @@ static void walk_row(struct pw_walk *walk, struct pw_record_row *now, const stru
 	U64(parked_since_ns);
 	U64(born_after_ns);
 	U64(born_before_ns);
+	if (walk->version >= 9)
+		U64(owner_goid);
 }
 
 static void walk_bucket(struct pw_walk *walk, struct pw_record_bucket *now, const struct pw_record_bucket *old)
@@ -193,13 +219,13 @@ _Static_assert(sizeof(struct pw_record_event_count) == 64, "walk_count");
 _Static_assert(sizeof(struct pw_record_reason_count) == 16, "walk_reason");
 _Static_assert(sizeof(struct pw_record_group) == 56, "walk_group");
 _Static_assert(sizeof(struct pw_record_age) == 16, "walk_age");
-_Static_assert(sizeof(struct pw_record_park) == 136, "walk_park");
-_Static_assert(sizeof(struct pw_record_row) == 48, "walk_row");
+_Static_assert(sizeof(struct pw_record_park) == 192, "walk_park");
+_Static_assert(sizeof(struct pw_record_row) == 56, "walk_row");
 _Static_assert(sizeof(struct pw_record_bucket) == 16, "walk_bucket");
 _Static_assert(sizeof(struct pw_record_frame) == 24, "walk_frame");
 _Static_assert(sizeof(struct pw_record_stack) == 8, "walk_stack");
 _Static_assert(sizeof(struct pw_record_identity) == 80, "walk_identity");
-_Static_assert(sizeof(struct pw_record) == 3896, "walk_record");
+_Static_assert(sizeof(struct pw_record) == 3904, "walk_record");
 
 static void walk_identity(struct pw_walk *walk, struct pw_record_identity *now, const struct pw_record_identity *old)
 {
@@ -481,6 +507,8 @@ static void walk_snapshot(struct pw_walk *walk, struct pw_record *now, const str
 	U64(snapshot.cpu_ns);
 	U64(snapshot.bytes_read);
 	U64(snapshot.interval_ns);
+	if (walk->version >= 9)
+		U64(snapshot.elapsed_ns);
 	walk_parks(walk, now, old);
 	walk_park_ages(walk, now, old);
 	walk_rows(walk, now, old);

@@ -81,9 +81,17 @@ static struct pw_profile_wait wait_of(struct pw_profile *profile, const struct p
 					.capacity = from->capacity,
 					.receivers = from->receivers,
 					.senders = from->senders,
-					.fd = -1,
-					.deadline_ns = INT64_MIN,
-					.counter = -1};
+					.fd = from->fd,
+					.deadline_ns = from->deadline_ns,
+					.cases = from->cases,
+					.period_ns = from->period_ns,
+					.sync = intern(profile, record, from->sync),
+					.state_known = from->state_known,
+					.locked = from->locked,
+					.starving = from->starving,
+					.writer = from->writer,
+					.counter = from->counter,
+					.owner_goid = from->owner_goid};
 }
 
 static int add_group(struct pw_profile *profile, const struct pw_record *record, const struct pw_record_park *park)
@@ -100,7 +108,10 @@ static int add_group(struct pw_profile *profile, const struct pw_record *record,
 	group->system = statement->system;
 	group->truncated = park->truncated;
 	group->runs_per_second = -1;
+	if (park->runs != PW_UNKNOWN && record->snapshot.elapsed_ns)
+		group->runs_per_second = (double)park->runs * 1e9 / (double)record->snapshot.elapsed_ns;
 	group->never_ran = park->never_ran;
+	group->arrived = park->arrived;
 	group->waiting_on = wait_of(profile, record, &park->wait);
 	group->distinct_objects = park->wait.objects;
 	if (strncmp(starter, "runtime.", 8) != 0) {
@@ -111,6 +122,34 @@ static int add_group(struct pw_profile *profile, const struct pw_record *record,
 	set_ages(group, record, park);
 	profile->total += group->count;
 	return add_frames(profile, group, record, park);
+}
+
+/* Goroutines one by one, where the record has them. Only what is asked of one: its group, whether it ran, whom it waits
+ * for. */
+static int add_row(struct pw_profile *profile, const struct pw_record *record, const struct pw_record_row *row)
+{
+	uint64_t taken_ns = record->snapshot.section.taken_ns;
+	struct pw_profile_goroutine *to = pw_profile_add_goroutine(profile);
+
+	if (!to)
+		return -ENOMEM;
+	*to = (struct pw_profile_goroutine){.goid = row->goid,
+					    .group = row->park,
+					    .runs = row->runs,
+					    .age_ns = since(row->born_before_ns, taken_ns),
+					    .age_at_least = !row->born_after_ns,
+					    .parked_ns =
+						    row->parked_since_ns ? since(row->parked_since_ns, taken_ns) : 0,
+					    .wait = {.length = UINT64_MAX,
+						     .capacity = UINT64_MAX,
+						     .receivers = UINT64_MAX,
+						     .senders = UINT64_MAX,
+						     .fd = -1,
+						     .deadline_ns = INT64_MIN,
+						     .object = row->object,
+						     .counter = -1,
+						     .owner_goid = row->owner_goid}};
+	return 0;
 }
 
 static void set_head(struct pw_profile *profile, const struct pw_record *record)
@@ -127,7 +166,8 @@ static void set_head(struct pw_profile *profile, const struct pw_record *record)
 	profile->pid = id->pid;
 	profile->taken_wall_ns = since(since(record->snapshot.section.taken_ns, record->boot_ns), record->wall_ns);
 	profile->duration_ns = record->snapshot.duration_ns;
-	profile->looks = 1;
+	profile->elapsed_ns = record->snapshot.elapsed_ns;
+	profile->looks = profile->elapsed_ns ? 2 : 1;
 	profile->skipped = record->snapshot.skipped;
 	profile->torn = record->snapshot.torn;
 }
@@ -145,6 +185,8 @@ int pw_profile_from_record(const struct pw_record *record, struct pw_profile **r
 	set_head(profile, record);
 	for (size_t i = 0; i < record->snapshot.park_count && !r; i++)
 		r = add_group(profile, record, &record->snapshot.parks[i]);
+	for (size_t i = 0; i < record->snapshot.row_count && !r; i++)
+		r = add_row(profile, record, &record->snapshot.rows[i]);
 	if (!r)
 		r = pw_profile_sort(profile);
 	if (r < 0) {

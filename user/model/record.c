@@ -388,6 +388,7 @@ static bool snapshot_ok(const struct pw_record *record)
 
 		if (park->statement >= record->statement_count || park->status >= _PW_GOROUTINE_STATUS_MAX ||
 		    park->reason >= record->string_count || park->wait.kind >= record->string_count ||
+		    park->wait.sync >= record->string_count ||
 		    (park->stack != UINT32_MAX && park->stack >= record->stack_count) ||
 		    !range_ok(park->first_age, park->age_count, record->snapshot.age_count) ||
 		    !range_ok(park->first_birth, park->birth_count, record->snapshot.age_count))

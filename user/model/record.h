@@ -147,6 +147,13 @@ struct pw_record_wait {		 /* what the members wait on: figures of the one that i
 	bool known, nil, closed; /* known: the object was found */
 	uint32_t objects;	 /* how many different ones the members wait on; 0 unknown */
 	uint64_t length, capacity, receivers, senders; /* PW_UNKNOWN if it has none */
+	/* As in struct pw_profile_wait (model/profile.h), since format 9: */
+	pw_string sync;				    /* "sync.Mutex" ...; 0: no semaphore, or none of these */
+	bool state_known, locked, starving, writer; /* the last three of sync, if state_known */
+	uint32_t cases;				    /* of a select that have a channel; 0 unknown */
+	int32_t fd;				    /* -1 unknown, or of several */
+	int64_t deadline_ns, period_ns, counter;    /* from taken_ns on; INT64_MIN unknown; counter -1 unknown */
+	uint64_t owner_goid;			    /* 0 unknown */
 };
 
 struct pw_record_park {
@@ -160,6 +167,7 @@ struct pw_record_park {
 	uint64_t count;
 	uint64_t never_ran;	       /* of them not once since the snapshot before */
 	uint64_t runs;		       /* of all since the snapshot before; PW_UNKNOWN: in none before */
+	uint64_t arrived;	       /* of them not there in the snapshot before */
 	uint64_t oldest_since_ns;      /* CLOCK_BOOTTIME since which the oldest has been parked so; 0 unless waiting */
 	uint32_t first_age, age_count; /* steps of parking, into record->snapshot.ages; as those of birth */
 	uint64_t count_initial;	       /* of count: born before we first looked */
@@ -206,6 +214,7 @@ struct pw_record_row {
 	uint32_t park;				/* its group, into record->snapshot.parks */
 	uint32_t runs;				/* since the last snapshot, modulo 256; UINT32_MAX unknown */
 	uint32_t object;			/* what it waits on, numbered per target; 0 unknown */
+	uint64_t owner_goid;			/* who seems to hold the lock that it waits for; 0 unknown */
 	uint64_t parked_since_ns;		/* CLOCK_BOOTTIME; 0 unless waiting */
 	uint64_t born_after_ns, born_before_ns; /* CLOCK_BOOTTIME; born_after 0: before we first looked */
 };
@@ -307,6 +316,8 @@ struct pw_record {
 		uint64_t stacks_read, stacks_kept; /* kept: had not run since the snapshot before */
 		uint64_t duration_ns, cpu_ns, bytes_read;
 		uint64_t interval_ns; /* at which snapshots are taken now: as asked, or longer for what they cost */
+		uint64_t
+			elapsed_ns; /* since the one before, in which `runs` were counted; 0: none before, or unknown */
 		struct pw_record_park *parks;
 		size_t park_count;
 		struct pw_record_age *ages;

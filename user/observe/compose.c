@@ -401,6 +401,7 @@ static void write_snapshot(struct pw_record *draft, const struct pw_observation 
 	const struct pw_wait_reasons *names = &observation->target->build->facts.wait_reasons;
 
 	draft->snapshot.section = section(observation->snapshot_stale ? PW_STALE : PW_EXACT, look->taken_ns);
+	draft->snapshot.elapsed_ns = look->elapsed_ns;
 	draft->snapshot.total = look->total;
 	draft->snapshot.skipped = look->skipped;
 	draft->snapshot.torn = look->torn;

@@ -183,11 +183,13 @@ static void show(struct pw_observation *observation, uint64_t cpu_ns)
 {
 	const struct pw_snapshot_result *result = pw_snapshot_result(observation->snapshot);
 	struct pw_parks *made = observation->parks_making;
+	uint64_t elapsed_ns = result->previous_ns ? result->taken_ns - result->previous_ns : 0;
 
 	observation->parks_making = observation->parks;
 	observation->parks = made;
 	observation->has_parks = true;
 	observation->look = (struct pw_look_figures){.taken_ns = result->taken_ns,
+						     .elapsed_ns = elapsed_ns,
 						     .ended_ns = pw_boot_ns(),
 						     .total = result->count,
 						     .skipped = result->skipped,

@@ -69,6 +69,8 @@ void pw_parks_begin(struct pw_parks *parks, const struct pw_snapshot_result *loo
 	pw_locks_begin(&parks->locks, parks->previous ? &previous->locks : NULL);
 	parks->used = parks->with_stack = parks->next = parks->unnamed = 0;
 	parks->taken_ns = look->taken_ns;
+	parks->monotonic_ns = look->taken_ns - PW_MIN(pw_boot_offset_ns(), look->taken_ns);
+	parks->first = !look->previous_ns;
 	parks->keep_rows = look->count <= rows_max;
 	parks->complete = false;
 }
@@ -193,10 +195,12 @@ static int add_wait(struct pw_parks *parks, struct pw_park_group *group, const s
 	return 0;
 }
 
-static void add_runs(struct pw_park_group *group, const struct pw_snapshot_goroutine *g)
+static void add_runs(const struct pw_parks *parks, struct pw_park_group *group, const struct pw_snapshot_goroutine *g)
 {
-	if (g->runs == UINT32_MAX)
+	if (g->runs == UINT32_MAX) {
+		group->arrived += !parks->first;
 		return;
+	}
 	group->runs_known = true;
 	group->runs += g->runs;
 	group->never_ran += !g->runs;
@@ -225,6 +229,7 @@ static int add_row(struct pw_parks *parks, struct pw_park_group *group, const st
 		.shown = {.goid = g->goid,
 			  .runs = g->runs,
 			  .object = number_of(parks, g->wait.object),
+			  .owner_goid = g->wait.kind == PW_WAIT_SEMAPHORE ? g->wait.owner_goid : 0,
 			  .parked_since_ns = stands_still(g->status) ? g->parked_since_ns : 0,
 			  .born_after_ns = g->born_after_ns,
 			  .born_before_ns = g->born_before_ns},
@@ -273,7 +278,7 @@ static int add_goroutine(struct pw_parks *parks, struct pw_statements *statement
 		return -ENOMEM;
 	group->count++;
 	group->largest_stack_bytes = PW_MAX(group->largest_stack_bytes, g->stack_bytes);
-	add_runs(group, g);
+	add_runs(parks, group, g);
 	r = add_age(parks, group, g);
 	if (!r)
 		r = add_birth(parks, group, g);
@@ -355,6 +360,7 @@ static int fold(struct pw_parks *parks, struct pw_park_group *group)
 		return -ENOMEM;
 	rest->count += group->count;
 	rest->never_ran += group->never_ran;
+	rest->arrived += group->arrived;
 	rest->runs += group->runs;
 	rest->runs_known |= group->runs_known;
 	rest->stacks += group->stacks;

@@ -27,7 +27,7 @@ struct pw_park_key {
 
 struct pw_park_group {
 	struct pw_park_key key;
-	uint64_t count, never_ran, runs;
+	uint64_t count, never_ran, arrived, runs;
 	bool runs_known, oldest_at_least;
 	uint32_t stacks;
 	uint64_t oldest_since_ns;
@@ -64,10 +64,11 @@ struct pw_parks {
 	uint32_t last_object;
 	struct pw_locks locks;
 	const struct pw_parks *previous;
-	uint64_t taken_ns;
-	uint64_t generation; /* of the builder whose indices the frames have */
-	size_t next;	     /* goroutine to take in */
-	size_t unnamed;	     /* groups whose names are not yet there */
+	uint64_t taken_ns, monotonic_ns; /* the same moment on the clock of the target's timers */
+	bool first;			 /* look: nobody was there before */
+	uint64_t generation;		 /* of the builder whose indices the frames have */
+	size_t next;			 /* goroutine to take in */
+	size_t unnamed;			 /* groups whose names are not yet there */
 	bool keep_rows, complete;
 };
 

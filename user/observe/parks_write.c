@@ -7,6 +7,7 @@
 #include "model/builder.h"
 #include "observe/digest.h"
 #include "observe/parks_state.h"
+#include "observe/profile_wait.h"
 #include "target/symbolize.h"
 
 /* From a snapshot summed up to words: names of the stacks that are shown, and the section of the record. */
@@ -68,9 +69,22 @@ bool pw_parks_name(struct pw_parks *parks, struct pw_symbolizer *symbolizer)
 
 /* --- the record -------------------------------------------------------------------------------------------------- */
 
-static struct pw_record_wait wait_of(const struct pw_park_group *group, struct pw_record_builder *builder)
+static enum pw_sync_class sync_of(const struct pw_park_group *group, const char *reason)
+{
+	const char *functions[PW_SYNC_FRAMES];
+	size_t count = PW_MIN(group->frame_count, (size_t)PW_SYNC_FRAMES);
+
+	for (size_t i = 0; i < count; i++)
+		functions[i] = group->frames[i].function;
+	return pw_sync_class(reason, functions, count);
+}
+
+static struct pw_record_wait wait_of(const struct pw_parks *parks, const struct pw_park_group *group,
+				     const char *reason, struct pw_record_builder *builder)
 {
 	const struct pw_wait *from = &group->wait;
+	enum pw_sync_class class = sync_of(group, reason);
+	struct pw_profile_wait words = pw_profile_wait_of(NULL, from, class, parks->monotonic_ns);
 
 	return (struct pw_record_wait){
 		.kind = pw_record_builder_string(builder, pw_wait_kind_name(from->kind)),
@@ -78,35 +92,50 @@ static struct pw_record_wait wait_of(const struct pw_park_group *group, struct p
 		.nil = from->nil,
 		.closed = from->closed,
 		.objects = group->objects,
-		.length = from->known ? from->length : PW_UNKNOWN,
-		.capacity = from->known ? from->capacity : PW_UNKNOWN,
-		.receivers = from->known ? from->receivers : PW_UNKNOWN,
-		.senders = from->known ? from->senders : PW_UNKNOWN,
+		.length = from->known ? words.length : PW_UNKNOWN,
+		.capacity = from->known ? words.capacity : PW_UNKNOWN,
+		.receivers = from->known ? words.receivers : PW_UNKNOWN,
+		.senders = from->known ? words.senders : PW_UNKNOWN,
+		.sync = from->kind == PW_WAIT_SEMAPHORE ? pw_record_builder_string(builder, pw_sync_name(class)) : 0,
+		.state_known = words.state_known,
+		.locked = words.locked,
+		.starving = words.starving,
+		.writer = words.writer,
+		.cases = words.cases,
+		.fd = group->objects <= 1 ? words.fd : -1,
+		.deadline_ns = words.deadline_ns,
+		.period_ns = words.period_ns,
+		.counter = words.counter,
+		.owner_goid = words.owner_goid,
 	};
 }
 
-static void write_group(const struct pw_park_group *group, const char (*names)[40], size_t name_count,
-			struct pw_record_builder *builder)
+static void write_group(const struct pw_parks *parks, const struct pw_park_group *group, const char (*names)[40],
+			size_t name_count, struct pw_record_builder *builder)
 {
 	struct pw_record_park *park = pw_record_builder_park(builder, NULL);
+	const char *reason = "";
 
 	if (!park)
 		return;
 	park->statement = group->key.statement;
 	park->status = group->key.status;
 	park->truncated = group->shown && (group->key.truncated || group->key.pc_count > PW_PARK_FRAMES_MAX);
-	if (pw_status_parked(group->key.status))
+	if (pw_status_parked(group->key.status)) {
 		park->reason = pw_reason_string(builder, names, name_count, group->key.reason);
+		reason = group->key.reason < name_count ? names[group->key.reason] : "";
+	}
 	park->stack = pw_frames_write(group->frames, group->frame_count, builder);
 	park->stacks = group->stacks;
 	park->count = group->count;
 	park->never_ran = group->never_ran;
+	park->arrived = group->arrived;
 	park->runs = group->runs_known ? group->runs : PW_UNKNOWN;
 	if (group->oldest_since_ns != UINT64_MAX) {
 		park->oldest_since_ns = group->oldest_since_ns;
 		park->oldest_at_least = group->oldest_at_least;
 	}
-	park->wait = wait_of(group, builder);
+	park->wait = wait_of(parks, group, reason, builder);
 	park->count_initial = group->count_initial;
 	park->largest_stack_bytes = group->largest_stack_bytes;
 	pw_age_steps_write(&group->ages, builder, pw_record_builder_park_age, &park->first_age, &park->age_count);
@@ -130,7 +159,7 @@ void pw_parks_write(struct pw_parks *parks, const char (*names)[40], size_t name
 			continue;
 		if (index)
 			pw_frames_index(group->frames, group->frame_count, builder);
-		write_group(group, names, name_count, builder);
+		write_group(parks, group, names, name_count, builder);
 	}
 	parks->generation = pw_record_builder_generation(builder);
 	pw_locks_write(parks, names, name_count, builder);

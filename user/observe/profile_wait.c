@@ -172,7 +172,7 @@ struct pw_profile_wait pw_profile_wait_of(struct pw_profile *profile, const stru
 {
 	bool semaphore = from->kind == PW_WAIT_SEMAPHORE;
 	struct pw_profile_wait to = {
-		.kind = pw_profile_intern(profile, pw_wait_kind_name(from->kind)),
+		.kind = profile ? pw_profile_intern(profile, pw_wait_kind_name(from->kind)) : 0,
 		.present = from->known,
 		.nil = from->nil,
 		.closed = from->closed,
@@ -189,7 +189,7 @@ struct pw_profile_wait pw_profile_wait_of(struct pw_profile *profile, const stru
 
 	if (!semaphore)
 		return to;
-	to.sync = pw_profile_intern(profile, pw_sync_name(class));
+	to.sync = profile ? pw_profile_intern(profile, pw_sync_name(class)) : 0;
 	if (from->around_known)
 		put_state(from, class, &to);
 	to.owner_goid = pw_sync_owner(from, class);

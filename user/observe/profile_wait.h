@@ -32,7 +32,8 @@ uint64_t pw_sync_owner(const struct pw_wait *from, enum pw_sync_class class);
 /* Of all members of a group that has its frames. */
 enum pw_sync_class pw_profile_sync_class(const struct pw_profile *profile, const struct pw_profile_group *group);
 
-/* monotonic_ns: CLOCK_MONOTONIC when it was looked at; 0: of a core file, whose clock is not known. */
+/* monotonic_ns: CLOCK_MONOTONIC when it was looked at; 0: of a core file, whose clock is not known. profile NULL: its
+ * strings (kind, sync) stay 0. */
 struct pw_profile_wait pw_profile_wait_of(struct pw_profile *profile, const struct pw_wait *from,
 					  enum pw_sync_class class, uint64_t monotonic_ns);
 

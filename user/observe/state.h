@@ -36,7 +36,8 @@ struct pw_observe_totals {
 };
 
 struct pw_look_figures { /* what a snapshot says of itself */
-	uint64_t taken_ns, ended_ns, total, skipped, torn, stacks_read, stacks_kept, duration_ns, cpu_ns, bytes_read;
+	uint64_t taken_ns, elapsed_ns, ended_ns, total, skipped, torn, stacks_read, stacks_kept, duration_ns, cpu_ns,
+		bytes_read;
 	uint8_t locks_seen; /* enum pw_locks_seen */
 };
 

@@ -38,6 +38,7 @@
 
 struct pw_http {
 	struct pw_board *board; /* borrowed; locks itself */
+	void (*diagnose)(struct pw_profile *profile);
 	struct MHD_Daemon *tcp, *local;
 	char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	dev_t socket_dev; /* of the socket file that we made: another one is left alone */
@@ -167,6 +168,8 @@ static enum MHD_Result send_goroutines(struct pw_http *http, struct MHD_Connecti
 	size_t size;
 	char *text;
 
+	if (r >= 0 && http->diagnose)
+		http->diagnose(profile);
 	if (r >= 0)
 		r = pw_profile_write_json(&out, profile);
 	pw_profile_free(profile);
@@ -379,7 +382,7 @@ static int serve(struct pw_http *http, int fd, struct MHD_Daemon **ret_daemon, s
 }
 
 int pw_http_start(struct pw_http **ret_http, struct pw_board *board, const char *listen, const char *socket_path,
-		  struct pw_why *reterr_why)
+		  void (*diagnose)(struct pw_profile *profile), struct pw_why *reterr_why)
 {
 	struct pw_http *http = calloc(1, sizeof(*http));
 	int tcp = -1, local = -1, r = 0;
@@ -387,6 +390,7 @@ int pw_http_start(struct pw_http **ret_http, struct pw_board *board, const char 
 	if (!http)
 		return -ENOMEM;
 	http->board = board;
+	http->diagnose = diagnose;
 	atomic_init(&http->ready, false);
 	if (*listen)
 		r = tcp = listen_tcp(listen, &http->port, reterr_why);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct pw_board;
+struct pw_profile;
 struct pw_why;
 
 /*
@@ -15,9 +16,11 @@ struct pw_why;
 struct pw_http;
 
 /* listen: "host:port", or "" for none. socket_path: "" for none; made with mode 0660, an old one is replaced.
+ * diagnose: says of each group of a goroutine profile what it is, on a thread of ours; NULL: nobody does.
  * -EADDRINUSE and the like with a sentence. Starts threads: call last. */
 int pw_http_start(struct pw_http **ret_http, struct pw_board *board, const char *listen, const char *socket_path,
-		  struct pw_why *reterr_why) __attribute__((warn_unused_result));
+		  void (*diagnose)(struct pw_profile *profile), struct pw_why *reterr_why)
+	__attribute__((warn_unused_result));
 /* Ends the threads and removes the socket. */
 void pw_http_stop(struct pw_http *http);
 /* The port in use (for ":0"), 0 without TCP. */

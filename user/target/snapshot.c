@@ -127,7 +127,7 @@ int pw_snapshot_begin(struct pw_snapshot *snapshot)
 	int r;
 
 	snapshot->phase = PW_SNAPSHOT_DONE;
-	snapshot->result = (struct pw_snapshot_result){.taken_ns = pw_boot_ns()};
+	snapshot->result = (struct pw_snapshot_result){.taken_ns = pw_boot_ns(), .previous_ns = snapshot->last_ns};
 	if (!target->build || !target->bias_known || !target->symbolizer)
 		return -ENOTSUP;
 	r = pw_gread_init(&snapshot->plan, &target->build->facts, target->bias);

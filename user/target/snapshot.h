@@ -112,6 +112,7 @@ struct pw_snapshot_result {
 	const struct pw_wait *cases; /* of the goroutine that options.cases_of names */
 	size_t case_count;
 	uint64_t taken_ns, duration_ns, bytes_read; /* CLOCK_BOOTTIME */
+	uint64_t previous_ns; /* when the look was taken that `runs` count from; 0: the first one */
 	uint64_t torn, stacks_read, stacks_kept;
 	uint64_t skipped; /* goroutines that are not there, or without their stack; why: */
 	uint64_t skipped_by[_PW_SKIP_MAX];

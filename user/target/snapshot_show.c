@@ -182,6 +182,7 @@ void pw_snapshot_publish(struct pw_snapshot *snapshot)
 	snapshot->seen = snapshot->seen_next;
 	snapshot->seen_next = before;
 	snapshot->looks++;
+	snapshot->last_ns = snapshot->result.taken_ns;
 	snapshot->result.goroutines = snapshot->shown.items;
 	snapshot->result.count = snapshot->shown.count;
 	snapshot->result.pcs = snapshot->stacks.pcs;

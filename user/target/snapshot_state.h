@@ -67,8 +67,9 @@ struct pw_snapshot {
 	struct pw_census *census;
 	struct pw_gread plan;
 	struct pw_snapshot_result result;
-	uint64_t looks;	 /* finished ones */
-	uint64_t ran_ns; /* the target's CPU time when the look began; 0 unknown */
+	uint64_t looks;	  /* finished ones */
+	uint64_t last_ns; /* when the last of them was taken */
+	uint64_t ran_ns;  /* the target's CPU time when the look began; 0 unknown */
 
 	struct pw_goroutine *goroutines;	    /* of the census, which is ours */
 	PW_VEC(struct pw_look) look;		    /* one for each of them */

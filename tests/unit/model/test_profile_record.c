@@ -55,11 +55,71 @@ static void the_snapshot_of_a_record_is_a_profile(void **state)
 	assert_int_equal(group->waiting_on.senders, 12);
 	assert_int_equal(group->distinct_objects, 1);
 	assert_true(group->runs_per_second < 0); /* unknown is not zero */
+	assert_int_equal(group->waiting_on.fd, -1);
+	pw_profile_free(profile);
+	pw_record_unref(record);
+	program.snapshot_elapsed_seconds = 8;
+	statement.runs_each = 2;
+	record = program_record(&program, builder, 43);
+	assert_int_equal(pw_profile_from_record(record, &profile), 0);
+	assert_int_equal(profile->groups[0].runs_per_second, 3); /* 12 of them, twice in 8 s */
+	assert_int_equal(profile->looks, 2);
 	pw_profile_free(profile);
 	pw_record_unref(record);
 	program.snapshots = false;
 	record = program_record(&program, builder, 44);
 	assert_int_equal(pw_profile_from_record(record, &profile), -ENODATA);
+	pw_record_unref(record);
+	pw_record_builder_free(builder);
+}
+
+/* What a group waits on in full, and who holds the lock: the rows that a record has are there to be asked. */
+static void what_they_wait_on_is_all_there(void **state)
+{
+	struct pw_record_builder *builder;
+	struct pw_record *draft, *record;
+	struct pw_record_statement *statement;
+	struct pw_record_park *park;
+	struct pw_profile *profile;
+	const struct pw_profile_wait *wait;
+
+	(void)state;
+	assert_int_equal(pw_record_builder_new(&builder), 0);
+	draft = pw_record_builder_begin(builder);
+	draft->snapshot.section = (struct pw_section){.present = true, .taken_ns = 100 * PW_NS_PER_SEC};
+	draft->snapshot.elapsed_ns = 10 * PW_NS_PER_SEC;
+	statement = pw_record_builder_statement(builder, NULL);
+	statement->function = pw_record_builder_string(builder, "main.lock");
+	for (uint32_t i = 0; i < 2; i++) { /* the larger group is shown first, and its row follows it */
+		park = pw_record_builder_park(builder, NULL);
+		*park = (struct pw_record_park){.status = PW_GOROUTINE_WAITING, .stack = UINT32_MAX, .count = 1 + i, .arrived = i};
+		park->wait = (struct pw_record_wait){.kind = pw_record_builder_string(builder, "semaphore"),
+						     .sync = pw_record_builder_string(builder, "sync.Mutex"),
+						     .known = true,
+						     .state_known = true,
+						     .locked = true,
+						     .fd = -1,
+						     .deadline_ns = INT64_MIN,
+						     .counter = -1,
+						     .owner_goid = 7 + i};
+	}
+	*pw_record_builder_row(builder, NULL) = (struct pw_record_row){.goid = 7, .park = 1, .owner_goid = 8};
+	*pw_record_builder_row(builder, NULL) = (struct pw_record_row){.goid = 8, .park = 0, .runs = 3, .parked_since_ns = 90 * PW_NS_PER_SEC};
+	assert_int_equal(pw_record_builder_finish(builder, &record), 0);
+	assert_int_equal(pw_profile_from_record(record, &profile), 0);
+	wait = &profile->groups[0].waiting_on;
+	assert_int_equal(profile->groups[0].count, 2);
+	assert_int_equal(profile->groups[0].arrived, 1);
+	assert_string_equal(pw_profile_string(profile, wait->sync), "sync.Mutex");
+	assert_true(wait->state_known && wait->locked && !wait->starving);
+	assert_int_equal(wait->owner_goid, 8);
+	assert_int_equal(profile->goroutine_count, 2);
+	assert_int_equal(profile->goroutines[0].group, 0);
+	assert_int_equal(profile->goroutines[0].wait.owner_goid, 8);
+	assert_int_equal(profile->goroutines[1].group, 1);
+	assert_int_equal(profile->goroutines[1].runs, 3);
+	assert_int_equal(profile->goroutines[1].parked_ns, 10 * PW_NS_PER_SEC);
+	pw_profile_free(profile);
 	pw_record_unref(record);
 	pw_record_builder_free(builder);
 }
@@ -94,6 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_snapshot_of_a_record_is_a_profile),
+		cmocka_unit_test(what_they_wait_on_is_all_there),
 		cmocka_unit_test(random_records_make_profiles_or_none),
 	};
 

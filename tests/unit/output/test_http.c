@@ -25,6 +25,15 @@ static struct pw_board *board;
 static struct pw_http *http;
 static char dir[] = "/tmp/parkwatch-http-XXXXXX", path[64];
 
+/* Stands for that of the daemon. */
+static void diagnose(struct pw_profile *profile)
+{
+	for (size_t i = 0; i < profile->group_count; i++) {
+		snprintf(profile->groups[i].diagnosis.rule, sizeof(profile->groups[i].diagnosis.rule), "PW-D05");
+		profile->groups[i].diagnosis.verdict = PW_VERDICT_LIKELY;
+	}
+}
+
 static int setup(void **state)
 {
 	struct pw_why why = {0};
@@ -34,7 +43,7 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/run/api.sock", dir); /* its parent is made */
 	assert_int_equal(pw_board_new(&board), 0);
-	assert_int_equal(pw_http_start(&http, board, "127.0.0.1:0", path, &why), 0);
+	assert_int_equal(pw_http_start(&http, board, "127.0.0.1:0", path, diagnose, &why), 0);
 	return 0;
 }
 
@@ -112,6 +121,45 @@ static void every_path_has_its_type(void **state)
 	assert_non_null(strstr(ask(GET("/../../etc/passwd")), " 404 "));
 }
 
+static void goroutines_are_shown_with_runs_and_a_reading(void **state)
+{
+	static struct program_statement statement = {.gopc = 0x1000,
+						     .function = "main.handle",
+						     .file = "/src/server.go",
+						     .line = 9,
+						     .reason = "chan send",
+						     .runs_each = 5};
+	struct program_statement *statements[] = {&statement};
+	struct program program = {.target_id = 3,
+				  .epoch_ns = 100 * PW_NS_PER_SEC,
+				  .statements = statements,
+				  .count = 1,
+				  .snapshots = true,
+				  .snapshot_second = 40,
+				  .snapshot_elapsed_seconds = 10};
+	struct pw_health health = {.ticks = 1, .attach_method = "", .budget_percent = -1};
+	struct pw_published *published = NULL;
+	struct pw_record_builder *builder;
+	struct pw_record *record;
+	const char *answer;
+
+	(void)state;
+	program_spawn(&statement, 5, 12);
+	assert_int_equal(pw_record_builder_new(&builder), 0);
+	record = program_record(&program, builder, 43);
+	assert_int_equal(pw_published_new(&published, &record, 1, NULL, 0, &health, 10, 1, 1), 0);
+	pw_board_put(board, published);
+	answer = ask(GET("/api/v1/goroutines?pid=4711"));
+	assert_non_null(strstr(answer, " 200 "));
+	assert_non_null(strstr(answer, "\"count\": 12"));
+	assert_non_null(strstr(answer, "\"runs\": 6,"));
+	assert_non_null(strstr(answer, "\"rule\": \"PW-D05\""));
+	assert_non_null(strstr(answer, "\"verdict\": \"likely\""));
+	assert_non_null(strstr(ask(GET("/api/v1/goroutines?pid=4712")), " 404 "));
+	pw_record_unref(record);
+	pw_record_builder_free(builder);
+}
+
 static void only_reading_is_allowed_and_nonsense_is_refused(void **state)
 {
 	char *huge = calloc(1, 64U << 10);
@@ -164,11 +212,11 @@ static void a_second_daemon_does_not_take_the_socket(void **state)
 	struct pw_why why = {0};
 
 	(void)state;
-	assert_int_equal(pw_http_start(&second, board, "", path, &why), -EADDRINUSE);
+	assert_int_equal(pw_http_start(&second, board, "", path, NULL, &why), -EADDRINUSE);
 	assert_non_null(strstr(why.text, "another parkwatch daemon"));
 	assert_int_equal(access(path, F_OK), 0);
-	assert_true(pw_http_start(&second, board, "127.0.0.1:99999", "", &why) < 0);
-	assert_true(pw_http_start(&second, board, "192.0.2.1:1", "", &why) < 0); /* not ours */
+	assert_true(pw_http_start(&second, board, "127.0.0.1:99999", "", NULL, &why) < 0);
+	assert_true(pw_http_start(&second, board, "192.0.2.1:1", "", NULL, &why) < 0); /* not ours */
 }
 
 static void *scrape(void *context)
