@@ -43,14 +43,21 @@ done
 groups() { jq -c '[.groups[] | select(.created_by.function // "" | startswith("main.")) |
 	{count, status, wait_reason, created: "\(.created_by.function) \(.created_by.line)",
 	stack: ([.stack[] | select(.function != "runtime.goexit") | "\(.function) \(.line)"] | .[:60]), # records keep 64
-	on: ((.waiting_on // {}) | [.kind, .nil, .closed, .len, .cap, .receivers, .senders])}] | sort_by(tojson)'; }
+	on: ((.waiting_on // {}) | [.kind, .nil, .closed, .len, .cap, .receivers, .senders, .fd, .cases, .period, .owner, .sync]),
+	runs: (.runs | type), reading: ((.diagnosis // {}) | [.rule, .verdict])}] | sort_by(tojson)'; }
 by_daemon() { curl -fsS "$daemon_url/api/v1/goroutines?pid=$1"; }
+looks=()
+for pid in "${!version_of[@]}"; do
+	"$parkwatch" goroutines -p "$pid" --json --socket none >"$tmp/look$pid.json" &
+	looks+=($!)
+done
+wait "${looks[@]}"
 for pid in $(printf '%s\n' "${!version_of[@]}" | sort -n); do
 	version=${version_of[$pid]}
-	"$parkwatch" goroutines -p "$pid" --once --json --socket none | groups >"$tmp/own.json"
+	groups <"$tmp/look$pid.json" >"$tmp/own.json"
 	same() { by_daemon "$pid" | groups | cmp -s - "$tmp/own.json"; }
-	if wait_until 15 same; then ok "go$version: the daemon's groups, stacks and objects are those of the command's own look"; else
-		not_ok "go$version: the daemon's groups, stacks and objects are those of the command's own look" \
+	if wait_until 15 same; then ok "go$version: the daemon's groups, stacks, objects and readings are those of the command's own look"; else
+		not_ok "go$version: the daemon's groups, stacks, objects and readings are those of the command's own look" \
 			"$(diff <(jq . "$tmp/own.json") <(by_daemon "$pid" | groups | jq .) | head -30)"
 	fi
 	between "go$version: and they are many" 25 "$(jq length "$tmp/own.json")" 100

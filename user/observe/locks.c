@@ -231,17 +231,9 @@ int pw_locks_choose(struct pw_parks *parks, const struct pw_snapshot_result *loo
 /* What a goroutine waits for, by the names on its stack: they have to be there. */
 static enum pw_sync_class class_of(const struct pw_park_group *group, const char (*names)[40], size_t name_count)
 {
-	const char *functions[PW_SYNC_FRAMES], *reason = "";
-	size_t count;
-
 	if (!group || !group->shown || !group->frames)
 		return PW_SYNC_NONE;
-	if (group->key.reason < name_count)
-		reason = names[group->key.reason];
-	count = PW_MIN(group->frame_count, (size_t)PW_SYNC_FRAMES);
-	for (size_t i = 0; i < count; i++)
-		functions[i] = group->frames[i].function;
-	return pw_sync_class(reason, functions, count);
+	return pw_park_sync_class(group, names, name_count);
 }
 
 static bool is_lock(enum pw_sync_class class)

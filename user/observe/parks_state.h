@@ -11,6 +11,7 @@
 #include "observe/frames.h"
 #include "observe/locks.h"
 #include "observe/parks.h"
+#include "observe/profile_wait.h"
 #include "observe/steps.h"
 #include "target/gather.h"
 #include "target/snapshot.h"
@@ -75,5 +76,8 @@ struct pw_parks {
 /* parks.c. The group that a goroutine was counted in; NULL: none. */
 struct pw_park_group *pw_parks_group_of(struct pw_parks *parks, struct pw_statements *statements,
 					const struct pw_snapshot_goroutine *g);
+
+/* Which object of the sync package its members wait for, by the wait reason and the names that its stack has by now. */
+enum pw_sync_class pw_park_sync_class(const struct pw_park_group *group, const char (*names)[40], size_t name_count);
 
 #endif

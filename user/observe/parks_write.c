@@ -69,21 +69,22 @@ bool pw_parks_name(struct pw_parks *parks, struct pw_symbolizer *symbolizer)
 
 /* --- the record -------------------------------------------------------------------------------------------------- */
 
-static enum pw_sync_class sync_of(const struct pw_park_group *group, const char *reason)
+enum pw_sync_class pw_park_sync_class(const struct pw_park_group *group, const char (*names)[40], size_t name_count)
 {
-	const char *functions[PW_SYNC_FRAMES];
+	const char *functions[PW_SYNC_FRAMES], *reason = "";
 	size_t count = PW_MIN(group->frame_count, (size_t)PW_SYNC_FRAMES);
 
+	if (pw_status_parked(group->key.status) && group->key.reason < name_count)
+		reason = names[group->key.reason];
 	for (size_t i = 0; i < count; i++)
 		functions[i] = group->frames[i].function;
 	return pw_sync_class(reason, functions, count);
 }
 
 static struct pw_record_wait wait_of(const struct pw_parks *parks, const struct pw_park_group *group,
-				     const char *reason, struct pw_record_builder *builder)
+				     enum pw_sync_class class, struct pw_record_builder *builder)
 {
 	const struct pw_wait *from = &group->wait;
-	enum pw_sync_class class = sync_of(group, reason);
 	struct pw_profile_wait words = pw_profile_wait_of(NULL, from, class, parks->monotonic_ns);
 
 	return (struct pw_record_wait){
@@ -114,17 +115,14 @@ static void write_group(const struct pw_parks *parks, const struct pw_park_group
 			size_t name_count, struct pw_record_builder *builder)
 {
 	struct pw_record_park *park = pw_record_builder_park(builder, NULL);
-	const char *reason = "";
 
 	if (!park)
 		return;
 	park->statement = group->key.statement;
 	park->status = group->key.status;
 	park->truncated = group->shown && (group->key.truncated || group->key.pc_count > PW_PARK_FRAMES_MAX);
-	if (pw_status_parked(group->key.status)) {
+	if (pw_status_parked(group->key.status))
 		park->reason = pw_reason_string(builder, names, name_count, group->key.reason);
-		reason = group->key.reason < name_count ? names[group->key.reason] : "";
-	}
 	park->stack = pw_frames_write(group->frames, group->frame_count, builder);
 	park->stacks = group->stacks;
 	park->count = group->count;
@@ -135,7 +133,7 @@ static void write_group(const struct pw_parks *parks, const struct pw_park_group
 		park->oldest_since_ns = group->oldest_since_ns;
 		park->oldest_at_least = group->oldest_at_least;
 	}
-	park->wait = wait_of(parks, group, reason, builder);
+	park->wait = wait_of(parks, group, pw_park_sync_class(group, names, name_count), builder);
 	park->count_initial = group->count_initial;
 	park->largest_stack_bytes = group->largest_stack_bytes;
 	pw_age_steps_write(&group->ages, builder, pw_record_builder_park_age, &park->first_age, &park->age_count);

@@ -291,7 +291,7 @@ static const char schema[] =
 	"        },\n"
 	"        \"runs\": {\"type\": [\"number\", \"null\"], \"minimum\": 0, \"description\": \"per second, of the "
 	"whole "
-	"group, between two looks; null: one look\"},\n"
+	"group, between two looks, of each at most 255; null: one look\"},\n"
 	"        \"stack\": {\n"
 	"          \"type\": \"array\",\n"
 	"          \"description\": \"innermost first; empty: running\",\n"

@@ -92,7 +92,8 @@ static void what_they_wait_on_is_all_there(void **state)
 	statement->function = pw_record_builder_string(builder, "main.lock");
 	for (uint32_t i = 0; i < 2; i++) { /* the larger group is shown first, and its row follows it */
 		park = pw_record_builder_park(builder, NULL);
-		*park = (struct pw_record_park){.status = PW_GOROUTINE_WAITING, .stack = UINT32_MAX, .count = 1 + i, .arrived = i};
+		*park = (struct pw_record_park){
+			.status = PW_GOROUTINE_WAITING, .stack = UINT32_MAX, .count = 1 + i, .arrived = i};
 		park->wait = (struct pw_record_wait){.kind = pw_record_builder_string(builder, "semaphore"),
 						     .sync = pw_record_builder_string(builder, "sync.Mutex"),
 						     .known = true,
@@ -104,7 +105,8 @@ static void what_they_wait_on_is_all_there(void **state)
 						     .owner_goid = 7 + i};
 	}
 	*pw_record_builder_row(builder, NULL) = (struct pw_record_row){.goid = 7, .park = 1, .owner_goid = 8};
-	*pw_record_builder_row(builder, NULL) = (struct pw_record_row){.goid = 8, .park = 0, .runs = 3, .parked_since_ns = 90 * PW_NS_PER_SEC};
+	*pw_record_builder_row(builder, NULL) =
+		(struct pw_record_row){.goid = 8, .park = 0, .runs = 3, .parked_since_ns = 90 * PW_NS_PER_SEC};
 	assert_int_equal(pw_record_builder_finish(builder, &record), 0);
 	assert_int_equal(pw_profile_from_record(record, &profile), 0);
 	wait = &profile->groups[0].waiting_on;

@@ -410,6 +410,51 @@ static void the_stacks_of_locks_are_in_the_record_and_say_who_holds_them(void **
 	world_done(&world);
 }
 
+/* Two wait for a locked Mutex that goroutine 99 seems to hold; one of them was not there in the look before. */
+static void a_lock_is_told_with_its_state_and_its_owner(void **state)
+{
+	uint32_t locked = 1;
+	const struct pw_record_park *group;
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 2, 1);
+	world.look.previous_ns = NOW - 10 * PW_NS_PER_SEC;
+	world.rows_max = 2;
+	for (size_t i = 0; i < 2; i++) {
+		struct pw_wait *wait = &world.goroutines[i].wait;
+
+		park(&world, i, 0x401000, 0);
+		world.goroutines[i].wait_reason = 4;
+		world.goroutines[i].runs = i ? UINT32_MAX : 0;
+		*wait = (struct pw_wait){.kind = PW_WAIT_SEMAPHORE,
+					 .known = true,
+					 .around_known = true,
+					 .object = 0xc000001004,
+					 .receivers = 2,
+					 .owner_at = 4,
+					 .owner_goid = 99,
+					 .fd = -1};
+		memcpy(&wait->around[PW_WAIT_AROUND - 4], &locked, sizeof(locked));
+	}
+	sum_up(&world);
+	record = write_record(&world);
+	group = &record->snapshot.parks[0];
+	assert_int_equal(group->count, 2);
+	assert_int_equal(group->arrived, 1);
+	assert_int_equal(group->never_ran, 1);
+	assert_string_equal(pw_record_string(record, group->wait.sync), "sync.Mutex");
+	assert_true(group->wait.state_known && group->wait.locked && !group->wait.starving);
+	assert_int_equal(group->wait.owner_goid, 99);
+	assert_true(group->wait.length == PW_UNKNOWN && group->wait.senders == PW_UNKNOWN);
+	assert_int_equal(group->wait.receivers, 2);
+	assert_true(group->wait.deadline_ns == INT64_MIN);
+	assert_int_equal(record->snapshot.rows[0].owner_goid, 99);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -417,6 +462,7 @@ int main(void)
 		cmocka_unit_test(running_ones_have_neither_stack_nor_age),
 		cmocka_unit_test(small_groups_are_summed_up_and_a_growing_one_keeps_its_stack),
 		cmocka_unit_test(more_different_stacks_than_are_kept_are_still_counted),
+		cmocka_unit_test(a_lock_is_told_with_its_state_and_its_owner),
 		cmocka_unit_test(objects_keep_their_numbers_from_one_snapshot_to_the_next),
 		cmocka_unit_test(a_lock_is_still_until_one_of_its_waiters_has_run_or_left),
 		cmocka_unit_test(the_stacks_of_locks_are_in_the_record_and_say_who_holds_them),

@@ -17,8 +17,12 @@
 #include "base/httpc.h"
 #include "base/time.h"
 #include "base/why.h"
+#include "model/builder.h"
+#include "model/profile.h"
+#include "model/record.h"
 #include "output/http.h"
 #include "output/publish.h"
+#include "support/records.h"
 #include "unit/output/sample.h"
 
 static struct pw_board *board;
@@ -280,6 +284,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(before_the_first_tick_nothing_is_ready_but_all_is_healthy),
 		TEST(every_path_has_its_type),
+		TEST(goroutines_are_shown_with_runs_and_a_reading),
 		TEST(only_reading_is_allowed_and_nonsense_is_refused),
 		TEST(the_local_socket_answers_the_client),
 		TEST(nobody_there_and_too_large_are_told_apart),
