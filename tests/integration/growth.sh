@@ -8,6 +8,7 @@ begin growth
 cat >"$tmp/fast.yaml" <<YAML
 include: ["$tmp/*"]
 snapshot_interval: 1s
+memory_interval: 2s
 services:
   "leak-*": leak
   "twin-*": twin
@@ -16,6 +17,7 @@ rules:
   PW-G04: {enabled: no}
   PW-G08: {enabled: no}
   PW-G09: {window: 1s, min_rate: 100, hold: 3s, warmup: 0}
+  PW-H01: {bucket: 500ms, min_growth_mb: 4, novel_mb: 1, confirm: 2}
   PW-G10: {bucket: 1s, age: 2s, life: 20s, min_added: 20, min_slope: 10, confirm: 2, warmup: 0, clear: 3s}
 YAML
 declare -A rule=([send]=PW-G01 [receive]=PW-G01 [select]=PW-G03 [waitgroup]=PW-G05 [cond]=PW-G05 [sleep]=PW-G06
@@ -45,6 +47,14 @@ for version in 1.19 1.24 1.27; do
 	start_kind "twin-send-$version" "$version" send -heal 1500ms
 	start_kind "twin-select-$version" "$version" select -heal 4s
 done
+start_hoard() { # NAME ARGS...
+	cp "$(target hoards 1.24 stripped)" "$tmp/$1"
+	"$tmp/$1" "${@:2}" >/dev/null 2>"$tmp/$1.err" </dev/null &
+	hoard_pid=$!
+	started+=("$!")
+}
+start_hoard twin-hoard -cap 200
+start_hoard hoard
 for kind in receive cond sleep mutex iterator; do start_kind "leak-$kind-1.27" 1.27 "$kind"; done
 for kind in sleep ticker mutex nil iterator; do start_kind "twin-$kind-1.27" 1.27 "$kind" -heal 3s; done
 start_daemon -c "$tmp/fast.yaml" --record "$tmp/recording"
@@ -73,6 +83,15 @@ for version in 1.19 1.24 1.27; do
 	between "go$version: ... with its rate" 150 "$(storm | jq .value)" 260
 	contains "go$version: ... in a sentence" "$(storm | jq -r .text)" 'goroutines are started a second and (9.|100)% of them stay'
 done
+hoards() { "$parkwatch" alerts --json --socket "$daemon_socket" | jq ".alerts[] | select(.pid == $hoard_pid and .rule == \"PW-H01\")"; }
+check "a heap that climbs is found" wait_until 60 eval '[ -n "$(hoards)" ]'
+equal "... with the line whose memory grows, not the one that only allocates" main.keep "$(hoards | jq -r '.growing[0].function')"
+between "... nearly all of it" 0.8 "$(hoards | jq '.growing[0].share')" 1
+between "... at 2 MB a second" 5.4e9 "$(hoards | jq '.growing[0].growth_per_h')" 9e9
+contains "... in a sentence" "$(hoards | jq -r .text)" 'most at main\.keep \(main\.go:[0-9]+\): \+[0-9]+ MB in [0-9.]+s$'
+contains "... and in the text" "$("$parkwatch" alerts --socket "$daemon_socket")" '^  growing: main\.keep main\.go:[0-9]+ \+[0-9.]+ MiB in [0-9.]+s \([0-9]+%\)'
+check "... looked at for the alert, not before" jq -e '(.fired | sub("\\.[0-9]+"; "") | fromdate) as $fired |
+	(.growing_read | sub("\\.[0-9]+"; "") | fromdate) >= $fired - 1' <<<"$(hoards)"
 twins() { # the alerts of twins
 	"$parkwatch" alerts --json --socket "$daemon_socket" | jq -r '.alerts[] | select(.service == "twin") | "\(.process) \(.rule) \(.text)"'
 }
@@ -83,7 +102,7 @@ kill -KILL "${pid_of[leak-send-1.24]}"
 gone() { grep -q "state=gone.*process=leak-send-1.24" "$tmp/daemon.log"; }
 check "a process that ends takes its alert along" wait_until 15 gone
 stop_daemon
-transitions() { jq -r '.transitions[] | "\(.state) \(.pid) \(.rule) \(.n)"'; }
+transitions() { jq -r '.transitions[] | "\(.state) \(.pid) \(.rule) \(.n // 0)"'; }
 said=$(grep -oE 'parkwatch_(rule|state|pid|count)=[^ ]+' "$tmp/daemon.log" | cut -d= -f2 | paste -d' ' - - - - | awk '{ print $2, $3, $1, $4 }')
 equal "replay says what the daemon said, number for number" "$said" "$("$parkwatch" replay --json "$tmp/recording" | transitions)"
 pass

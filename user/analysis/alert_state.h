@@ -16,6 +16,7 @@
  * statement of the same target gives the same id again.
  */
 struct pw_condition;
+struct pw_heap_lines;
 struct pw_words;
 
 struct pw_incident {
@@ -26,7 +27,11 @@ struct pw_incident {
 	bool dismissed;		   /* it was lowered once, and counted */
 	enum pw_alert_level found; /* the highest level that its rule gave it; that of the alert is what is told */
 	uint64_t gopc;		   /* of the go statement it is about; 0: the process */
-	uint64_t order;		   /* counts up with each start: newest is highest */
+	bool stacks;		   /* it is told with fresh stacks of that */
+	const struct pw_heap_lines *lines; /* borrowed; it is told with those that grow. NULL: it is not about memory */
+	uint64_t lines_window_ns;
+	uint64_t heap_cycle; /* GC cycle whose numbers it waits for */
+	uint64_t order;	     /* counts up with each start: newest is highest */
 	uint64_t peak;
 	double baseline;	  /* at the start: what it must come down to */
 	uint64_t low_since_ns;	  /* CLOCK_BOOTTIME; 0: not low */

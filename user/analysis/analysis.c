@@ -38,6 +38,7 @@ static void process_free(void *value)
 	pw_blocked_done(&process->blocked);
 	pw_stuck_done(&process->stuck);
 	pw_record_unref(process->last);
+	pw_memory_growth_done(&process->memory);
 	free(process);
 }
 
@@ -150,6 +151,7 @@ int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *recor
 	judge.rules = process->rules;
 	pw_record_unref(process->last);
 	process->last = pw_record_ref(record);
+	pw_memory_growth_see(&judge, &process->memory, record);
 	pw_conditions_say_pending(&analysis->conditions, record);
 	pw_memory_growth_judge(&judge, &process->memory, record);
 	pw_storm_judge(&judge, &process->storm, record);
@@ -163,7 +165,12 @@ int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *recor
 
 bool pw_analysis_wants_stacks(const struct pw_analysis *analysis, uint64_t target_id)
 {
-	return pw_conditions_pending(&analysis->conditions, target_id);
+	return pw_conditions_pending(&analysis->conditions, target_id, false);
+}
+
+bool pw_analysis_wants_heap(const struct pw_analysis *analysis, uint64_t target_id)
+{
+	return pw_conditions_pending(&analysis->conditions, target_id, true);
 }
 
 /* Its end is told as its last record would be judged now, behind the ends of its alerts. */

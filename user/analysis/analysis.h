@@ -112,6 +112,8 @@ int pw_analysis_judge_by(struct pw_analysis *analysis, const struct pw_rules_con
 int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *record);
 /* An alert of it waits for newer stacks: the sooner a record has them the better. After 5 s it is told without. */
 bool pw_analysis_wants_stacks(const struct pw_analysis *analysis, uint64_t target_id);
+/* The same of what grows in its heap. */
+bool pw_analysis_wants_heap(const struct pw_analysis *analysis, uint64_t target_id);
 /* The target is gone: open alerts become PW_ALERT_GONE, its end is told (PW-X01), state is dropped. */
 void pw_analysis_forget(struct pw_analysis *analysis, const struct pw_death *death);
 /* What is kept of each end, with the context of on_transition: report is borrowed, referenced by who keeps it. */

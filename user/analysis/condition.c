@@ -8,13 +8,16 @@
 
 #include "analysis/evidence.h"
 #include "analysis/policy.h"
+#include "analysis/explain.h"
+#include "analysis/heap_lines.h"
 #include "base/macros.h"
 #include "model/alert.h"
 #include "model/record.h"
 
 /*
- * An alert shows the stacks that its goroutines are parked on. They are read at an interval, so that those at hand may
- * be older than the alert: it is then pending until a record has newer ones, but not for longer than STACKS_WAIT_NS.
+ * An alert shows the stacks that its goroutines are parked on; one about memory, the lines of code whose memory grows.
+ * Both are read at an interval, so that what is at hand may be older than the alert: it is then pending until a record
+ * has newer, but not for longer than STACKS_WAIT_NS.
  */
 #define STACKS_FRESH_NS PW_NS_PER_SEC	    /* stacks read so shortly before are as good as new */
 #define STACKS_WAIT_NS	(5 * PW_NS_PER_SEC) /* for newer ones, before an alert is told with what there is */
@@ -110,6 +113,20 @@ static bool has_stacks_of(const struct pw_record *record, const struct pw_tick *
 	       section->taken_ns + STACKS_FRESH_NS >= tick->taken_ns;
 }
 
+/* The heap as of the cycle by which it fired; as good as there is, where there is no profile. */
+static bool has_heap_of(const struct pw_record *record, uint64_t cycle)
+{
+	return !record->heap.section.present || record->heap.cycle >= cycle;
+}
+
+/* Is all there that the alert is to be told with? */
+static bool has_evidence(const struct pw_incident *incident, const struct pw_record *record)
+{
+	if (incident->lines)
+		return has_heap_of(record, incident->heap_cycle);
+	return !incident->stacks || has_stacks_of(record, &incident->condition->fired);
+}
+
 static enum pw_condition_change fire(struct pw_conditions *conditions, struct pw_condition *condition,
 				     const struct pw_record *record, const struct pw_tick *tick,
 				     const struct pw_claim *claim)
@@ -130,13 +147,17 @@ static enum pw_condition_change fire(struct pw_conditions *conditions, struct pw
 	incident->condition = condition;
 	incident->words = claim->words;
 	incident->gopc = claim->gopc;
+	incident->stacks = claim->stacks;
+	incident->lines = claim->lines;
+	incident->lines_window_ns = claim->lines_window_ns;
+	incident->heap_cycle = claim->heap_cycle;
 	incident->baseline = claim->baseline;
 	incident->peak = claim->value;
 	claim->words->update(&incident->alert, record, claim->context, incident->peak);
 	incident->found = incident->alert.level;
 	note(conditions, incident, tick->wall_ns);
 	incident->alert.state = PW_ALERT_PENDING;
-	if (!claim->stacks || has_stacks_of(record, tick))
+	if (has_evidence(incident, record))
 		say(conditions, incident);
 	return PW_CONDITION_FIRED;
 }
@@ -191,30 +212,38 @@ enum pw_condition_change pw_condition_judge(struct pw_conditions *conditions, st
 	return fire(conditions, condition, record, tick, claim);
 }
 
+/* Puts into an alert what has come since it fired. */
+static void complete(struct pw_incident *incident, const struct pw_record *record)
+{
+	if (incident->lines) {
+		pw_heap_lines_tell(incident->lines, record, incident->lines_window_ns, &incident->alert);
+		pw_explain_memory(&incident->alert, incident->peak);
+	}
+	for (uint32_t i = 0; incident->stacks && i < record->statement_count; i++)
+		if (record->statements[i].gopc == incident->gopc)
+			pw_evidence_parked(&incident->alert, record, i);
+}
+
 void pw_conditions_say_pending(struct pw_conditions *conditions, const struct pw_record *record)
 {
 	for (struct pw_incident *incident = conditions->incidents.first; incident; incident = incident->next) {
-		const struct pw_tick *fired;
-
 		if (!incident->open || incident->alert.state != PW_ALERT_PENDING ||
 		    incident->alert.target_id != record->identity.target_id)
 			continue;
-		fired = &incident->condition->fired;
-		if (!has_stacks_of(record, fired) && record->boot_ns < fired->taken_ns + STACKS_WAIT_NS)
+		if (!has_evidence(incident, record) &&
+		    record->boot_ns < incident->condition->fired.taken_ns + STACKS_WAIT_NS)
 			continue;
-		for (uint32_t i = 0; i < record->statement_count; i++)
-			if (record->statements[i].gopc == incident->gopc)
-				pw_evidence_parked(&incident->alert, record, i);
+		complete(incident, record);
 		note(conditions, incident, record->wall_ns);
 		say(conditions, incident);
 	}
 }
 
-bool pw_conditions_pending(const struct pw_conditions *conditions, uint64_t target_id)
+bool pw_conditions_pending(const struct pw_conditions *conditions, uint64_t target_id, bool heap)
 {
 	for (const struct pw_incident *incident = conditions->incidents.first; incident; incident = incident->next)
 		if (incident->open && incident->alert.state == PW_ALERT_PENDING &&
-		    incident->alert.target_id == target_id)
+		    incident->alert.target_id == target_id && (incident->lines != NULL) == heap)
 			return true;
 	return false;
 }

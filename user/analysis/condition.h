@@ -39,6 +39,9 @@ struct pw_claim {
 	uint64_t subject; /* tells conditions of one rule and process apart where they have no names */
 	uint64_t gopc;	  /* of the go statement it is about; 0: about the process */
 	bool stacks;	  /* is told with fresh stacks of that go statement */
+	const struct pw_heap_lines
+		*lines; /* is told with those that grow, of this GC cycle or later; NULL: it is not */
+	uint64_t lines_window_ns, heap_cycle;
 	bool holds;
 	bool low;	  /* so far below that it is over, if it stays so for clear_ns */
 	uint32_t confirm; /* judgements in a row before it fires; 0 is 1 */
@@ -64,10 +67,10 @@ enum pw_condition_change { PW_CONDITION_SAME, PW_CONDITION_FIRED, PW_CONDITION_O
 enum pw_condition_change pw_condition_judge(struct pw_conditions *conditions, struct pw_condition *condition,
 					    const struct pw_record *record, const struct pw_tick *tick,
 					    const struct pw_claim *claim);
-/* Those of the record's target that wait for stacks, when it may have them. */
+/* Those of the record's target that wait for stacks or for the heap, when it may have them. */
 void pw_conditions_say_pending(struct pw_conditions *conditions, const struct pw_record *record);
-/* Does a condition of the target wait for stacks? */
-bool pw_conditions_pending(const struct pw_conditions *conditions, uint64_t target_id);
+/* Does a condition of the target wait for stacks; for the heap? */
+bool pw_conditions_pending(const struct pw_conditions *conditions, uint64_t target_id, bool heap);
 /* What happens at once and does not last: identify fills in what the alert is about (process, rule, id), event tells
  * it, fired and over at the same moment with the state PW_ALERT_GONE. */
 void pw_condition_identify(struct pw_alert *ret_alert, const struct pw_record *record, const char *rule);

@@ -59,13 +59,12 @@ const struct pw_rule pw_rule_h03 = {
 	.off = pw_off_memory_limit,
 };
 
-#define NS_PER_HOUR	   (3600.0 * (double)PW_NS_PER_SEC)
-#define FILLED_AT_LEAST	   0.6	/* GCs of an idle program come every 2 min: empty buckets are carried */
-#define ENDS		   6	/* floors whose median stands for the beginning and the end of a window */
-#define NOVEL_SHARE	   0.10 /* above what is normal */
-#define NOISE_FACTOR	   4	/* of the spread around the slope */
-#define STILL_GROWS	   0.5	/* second half against the first: a cache that fills up slows down */
-#define EXHAUSTION_BUCKETS 15
+#define NS_PER_HOUR	(3600.0 * (double)PW_NS_PER_SEC)
+#define FILLED_AT_LEAST 0.6  /* GCs of an idle program come every 2 min: empty buckets are carried */
+#define ENDS		6    /* floors whose median stands for the beginning and the end of a window */
+#define NOVEL_SHARE	0.10 /* above what is normal */
+#define NOISE_FACTOR	4    /* of the spread around the slope */
+#define STILL_GROWS	0.5  /* second half against the first: a cache that fills up slows down */
 
 /* Spread around the slope, as a standard deviation. */
 static double noise(const double *values, size_t count, double slope)
@@ -137,7 +136,7 @@ bool pw_exhaustion_judge(const struct pw_floors *used, double limit_bytes, doubl
 	double floors[PW_FLOORS_BUCKETS], filled, per_hour, left;
 	struct pw_exhaustion out = {.limit = limit_bytes};
 	struct pw_trend trend;
-	size_t count = EXHAUSTION_BUCKETS;
+	size_t count = PW_EXHAUSTION_BUCKETS;
 
 	if (!(limit_bytes > 0) || !isfinite(limit_bytes) || pw_floors_copy(used, 0, floors, count, &filled) < count ||
 	    filled < FILLED_AT_LEAST || !pw_trend_test(floors, count, &trend))

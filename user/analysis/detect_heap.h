@@ -32,6 +32,8 @@ struct pw_heap_verdict {
 bool pw_heap_judge(const struct pw_floors *live, size_t scale, const struct pw_heap_limits *limits,
 		   struct pw_heap_verdict *ret_verdict);
 
+#define PW_EXHAUSTION_BUCKETS 15 /* base widths that it is judged over */
+
 struct pw_exhaustion {
 	bool near; /* fires, if it stays so */
 	bool far;  /* more than clear_ns away, or not coming at all */

@@ -144,8 +144,32 @@ void pw_explain_growth(struct pw_alert *alert, uint64_t peak)
 		 alert->pid);
 }
 
+#define GROWS_SIZE (PW_PHRASE_PLACE_SIZE + PW_PHRASE_BYTES_SIZE + PW_DURATION_SIZE + 32)
+
+/* "most at main.put (cache.go:41): +31 MB in 58m"; "" not known. */
+static const char *what_grows(const struct pw_alert *alert, char text[GROWS_SIZE])
+{
+	const struct pw_alert_growing *most = &alert->growing[0];
+	char grown[PW_PHRASE_BYTES_SIZE], size[PW_PHRASE_BYTES_SIZE], over[PW_DURATION_SIZE],
+		where[PW_PHRASE_PLACE_SIZE];
+
+	*text = '\0';
+	if (!alert->growing_count)
+		return text;
+	if (*most->frame.function)
+		pw_phrase_place(&most->frame, where);
+	else if (most->large)
+		snprintf(where, sizeof(where), "large objects");
+	else
+		snprintf(where, sizeof(where), "objects of %s", pw_phrase_bytes((double)most->object_bytes, size));
+	snprintf(text, GROWS_SIZE, "most %s %s: +%s in %s", *most->frame.function ? "at" : "in", where,
+		 pw_phrase_bytes(most->bytes, grown), pw_time_duration(most->over_ns, over));
+	return text;
+}
+
 void pw_explain_memory(struct pw_alert *alert, uint64_t peak)
 {
+	char grows[GROWS_SIZE];
 	char now[PW_PHRASE_BYTES_SIZE], pace[PW_PHRASE_BYTES_SIZE], top[PW_PHRASE_BYTES_SIZE],
 		first[PW_PHRASE_BYTES_SIZE], window[PW_DURATION_SIZE], since[PW_PHRASE_NUMBER_SIZE];
 	bool heap = !strcmp(alert->rule, "PW-H01"),
@@ -154,22 +178,26 @@ void pw_explain_memory(struct pw_alert *alert, uint64_t peak)
 	pw_phrase_bytes(alert->value, now);
 	pw_phrase_bytes(alert->growth_per_hour, pace);
 	pw_phrase_bytes((double)peak, top);
+	what_grows(alert, grows);
 	if (ended)
 		snprintf(alert->text, sizeof(alert->text), "%s: %s at %s (peak %s)",
 			 alert->state == PW_ALERT_RESOLVED ? "resolved" : "unresolved when the process ended",
 			 heap ? "live heap" : "memory of the cgroup", now, top);
 	else if (heap)
 		snprintf(alert->text, sizeof(alert->text),
-			 "the live heap grows by %s an hour over %s: %s now, %s at %s; what a GC leaves does not come "
-			 "back",
-			 pace, pw_time_duration(alert->window_ns, window), now,
-			 pw_phrase_bytes(alert->value_onset, first), pw_phrase_clock(alert->onset_wall_ns, since));
+			 "the live heap grows by %s an hour over %s: %s now, %s at %s; %s", pace,
+			 pw_time_duration(alert->window_ns, window), now, pw_phrase_bytes(alert->value_onset, first),
+			 pw_phrase_clock(alert->onset_wall_ns, since),
+			 *grows ? grows : "what a GC leaves does not come back");
 	else
 		snprintf(alert->text, sizeof(alert->text),
-			 "memory is at its limit in %s: %s of %s used, +%s an hour; the kernel kills at the limit",
-			 pw_time_duration(alert->eta_ns, window), now, pw_phrase_bytes(alert->limit, first), pace);
+			 "memory is at its limit in %s: %s of %s used, +%s an hour; the kernel kills at the limit%s%s",
+			 pw_time_duration(alert->eta_ns, window), now, pw_phrase_bytes(alert->limit, first), pace,
+			 *grows ? "; " : "", grows);
 	snprintf(alert->hint, sizeof(alert->hint), "%s",
-		 heap ? "See which lines of code allocate what stays: those whose memory only grows."
+		 heap ? alert->growing_count
+				 ? "See who keeps what these lines allocate, and never lets go of it."
+				 : "See which lines of code allocate what stays: those whose memory only grows."
 		      : "Free memory now: restart, or raise the limit; GOMEMLIMIT makes the collector work harder "
 			"before it.");
 	snprintf(alert->reproduce, sizeof(alert->reproduce),

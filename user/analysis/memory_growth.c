@@ -77,8 +77,7 @@ static void climb_thresholds(struct pw_alert *alert, const struct pw_heap_verdic
 		pw_alert_threshold(alert, "live_bytes", verdict->last, verdict->last_needed, false);
 }
 
-static void climb_update(struct pw_alert *alert, const struct pw_record *record pw_unused, const void *context,
-			 uint64_t peak)
+static void climb_update(struct pw_alert *alert, const struct pw_record *record, const void *context, uint64_t peak)
 {
 	const struct pw_heap_climb *climb = context;
 
@@ -90,6 +89,7 @@ static void climb_update(struct pw_alert *alert, const struct pw_record *record 
 	pw_evidence_floors(alert, &climb->live, climb->scale, PW_FLOORS_BUCKETS);
 	if (climb->grows)
 		climb_thresholds(alert, &climb->verdict);
+	pw_heap_lines_tell(climb->lines, record, alert->window_ns, alert);
 	pw_explain_memory(alert, peak);
 }
 
@@ -110,7 +110,7 @@ static void judge_climb(const struct pw_judge *judge, struct pw_memory_growth *m
 {
 	struct pw_heap_climb *climb = &memory->climb;
 	uint64_t before = climb->cycle;
-	struct pw_claim claim = {.rule = "PW-H01", .words = &climb_words, .context = climb};
+	struct pw_claim claim = {.rule = "PW-H01", .words = &climb_words, .context = climb, .lines = &memory->lines};
 
 	for (size_t i = 0; i < record->gc.cycle_count; i++) {
 		const struct pw_record_gc_cycle *cycle = &record->gc.cycles[i];
@@ -122,6 +122,9 @@ static void judge_climb(const struct pw_judge *judge, struct pw_memory_growth *m
 	}
 	if (climb->cycle == before)
 		return;
+	climb->lines = &memory->lines;
+	claim.heap_cycle = climb->cycle;
+	claim.lines_window_ns = climb->verdict.window_ns;
 	claim.value = climb->bytes;
 	claim.baseline = baseline_of(climb, climb->scale);
 	claim.holds = climb->grows && judge->rules->h01_enabled;
@@ -140,6 +143,7 @@ static void judge_climb(const struct pw_judge *judge, struct pw_memory_growth *m
 struct fill_evidence {
 	const struct pw_rules_config *rules;
 	const struct pw_memory_fill *fill;
+	const struct pw_heap_lines *lines;
 };
 
 static void fill_thresholds(struct pw_alert *alert, const struct fill_evidence *evidence)
@@ -153,8 +157,7 @@ static void fill_thresholds(struct pw_alert *alert, const struct fill_evidence *
 			   true);
 }
 
-static void fill_update(struct pw_alert *alert, const struct pw_record *record pw_unused, const void *context,
-			uint64_t peak)
+static void fill_update(struct pw_alert *alert, const struct pw_record *record, const void *context, uint64_t peak)
 {
 	const struct fill_evidence *evidence = context;
 	const struct pw_memory_fill *fill = evidence->fill;
@@ -168,6 +171,7 @@ static void fill_update(struct pw_alert *alert, const struct pw_record *record p
 	alert->growth_per_hour = fill->state.slope_per_hour;
 	alert->eta_ns = isfinite(fill->state.eta_ns) ? (uint64_t)fill->state.eta_ns : UINT64_MAX;
 	alert->eta_low_ns = isfinite(fill->state.eta_low_ns) ? (uint64_t)fill->state.eta_low_ns : UINT64_MAX;
+	pw_heap_lines_tell(evidence->lines, record, PW_EXHAUSTION_BUCKETS * evidence->rules->h03_bucket_ns, alert);
 	alert->eta_high_ns = isfinite(fill->state.eta_high_ns) ? (uint64_t)fill->state.eta_high_ns : UINT64_MAX;
 	pw_explain_memory(alert, peak);
 }
@@ -190,11 +194,14 @@ static void judge_fill(const struct pw_judge *judge, struct pw_memory_growth *me
 	const struct pw_memory_limits *limits = &record->memory.table.limits;
 	const struct pw_rules_config *rules = judge->rules;
 	struct pw_memory_fill *fill = &memory->fill;
-	const struct fill_evidence evidence = {.rules = rules, .fill = fill};
+	const struct fill_evidence evidence = {.rules = rules, .fill = fill, .lines = &memory->lines};
 	struct pw_claim claim = {.rule = "PW-H03",
 				 .baseline = -1,
 				 .confirm = rules->h03_confirm,
 				 .clear_ns = rules->h03_bucket_ns,
+				 .lines = &memory->lines,
+				 .lines_window_ns = PW_EXHAUSTION_BUCKETS * rules->h03_bucket_ns,
+				 .heap_cycle = memory->climb.cycle,
 				 .words = &fill_words,
 				 .context = &evidence};
 	uint64_t used = limits->max_used_bytes;
@@ -214,6 +221,16 @@ static void judge_fill(const struct pw_judge *judge, struct pw_memory_growth *me
 	claim.holds = fill->state.near && rules->h03_enabled;
 	claim.low = fill->state.far;
 	(void)pw_condition_judge(judge->conditions, &fill->condition, record, &memory->tick, &claim);
+}
+
+void pw_memory_growth_see(const struct pw_judge *judge, struct pw_memory_growth *memory, const struct pw_record *record)
+{
+	pw_heap_lines_see(&memory->lines, record, judge->rules->h01_bucket_ns);
+}
+
+void pw_memory_growth_done(struct pw_memory_growth *memory)
+{
+	pw_heap_lines_done(&memory->lines);
 }
 
 void pw_memory_growth_judge(const struct pw_judge *judge, struct pw_memory_growth *memory,

@@ -9,6 +9,7 @@
 #include "analysis/condition.h"
 #include "analysis/detect_heap.h"
 #include "analysis/floors.h"
+#include "analysis/heap_lines.h"
 
 struct pw_judge;
 struct pw_record;
@@ -27,6 +28,7 @@ struct pw_heap_climb {
 	struct pw_heap_verdict verdict;
 	size_t scale;
 	bool grows;
+	const struct pw_heap_lines *lines; /* of the same process */
 	struct pw_condition condition;
 };
 
@@ -40,8 +42,14 @@ struct pw_memory_fill {
 struct pw_memory_growth {
 	struct pw_heap_climb climb;
 	struct pw_memory_fill fill;
+	struct pw_heap_lines lines;
 	struct pw_tick tick;
 };
+void pw_memory_growth_done(struct pw_memory_growth *memory);
+
+/* Takes in what the record says of the heap by line; before anything of the record is judged. */
+void pw_memory_growth_see(const struct pw_judge *judge, struct pw_memory_growth *memory,
+			  const struct pw_record *record);
 
 void pw_memory_growth_judge(const struct pw_judge *judge, struct pw_memory_growth *memory,
 			    const struct pw_record *record);

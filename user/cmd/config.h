@@ -46,7 +46,7 @@ struct pw_config {
 	char listen[PW_CONFIG_TEXT_MAX]; /* "" : no TCP listener ("none") */
 	char socket[PW_CONFIG_TEXT_MAX];
 	char record[PW_CONFIG_TEXT_MAX]; /* "" : no recording */
-	uint64_t interval_ns, snapshot_interval_ns;
+	uint64_t interval_ns, snapshot_interval_ns, memory_interval_ns;
 	double budget_percent;	    /* < 0: none; 0: no probes */
 	double host_budget_percent; /* the same for all processes together */
 	enum pw_attach_method attach;

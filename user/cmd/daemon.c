@@ -66,7 +66,7 @@ static void on_found(void *context, struct pw_target *target)
 	struct pw_daemon *daemon = context;
 	const struct pw_observe_options options = {.census_interval_ns = daemon->config.interval_ns,
 						   .snapshot_interval_ns = daemon->config.snapshot_interval_ns,
-						   .memory_interval_ns = 60 * PW_NS_PER_SEC,
+						   .memory_interval_ns = daemon->config.memory_interval_ns,
 						   .rows_max = ROWS_MAX,
 						   .slice_ns = SLICE_NS,
 						   .budget_percent = daemon->config.budget_percent,

@@ -64,7 +64,8 @@ static void apply_to_targets(struct pw_daemon *daemon)
 	}
 	for (size_t i = 0; i < daemon->observed.count; i++)
 		pw_observation_set_options(daemon->observed.items[i]->observation, daemon->config.interval_ns,
-					   daemon->config.snapshot_interval_ns, daemon->config.budget_percent);
+					   daemon->config.snapshot_interval_ns, daemon->config.memory_interval_ns,
+					   daemon->config.budget_percent);
 }
 
 /* The configuration as it is in the file now, over the flags. */

@@ -68,9 +68,13 @@ static void close_interval(struct pw_daemon *daemon, struct pw_observed *observe
 	if (observed->record)
 		pw_record_unref(observed->record);
 	observed->record = record;
-	/* An alert that is about to be told shows the stacks of this moment: another round, right away. */
+	/* An alert that is about to be told shows the stacks, or what grows in the heap, of this moment: another round,
+	 * right away. */
 	if (pw_analysis_wants_stacks(daemon->analysis, observed->target->id))
 		observed->pending = pw_observation_want_snapshot(observed->observation, pw_boot_ns());
+	if (pw_analysis_wants_heap(daemon->analysis, observed->target->id) &&
+	    pw_observation_want_heap(observed->observation, pw_boot_ns()))
+		observed->pending = true;
 }
 
 static uint64_t self_rss(void)

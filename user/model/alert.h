@@ -11,6 +11,7 @@
 enum pw_alert_state { PW_ALERT_PENDING, PW_ALERT_FIRING, PW_ALERT_CLEARING, PW_ALERT_RESOLVED, PW_ALERT_GONE };
 enum pw_alert_level { PW_LEVEL_INFO, PW_LEVEL_WARNING, PW_LEVEL_CRITICAL };
 
+#define PW_ALERT_GROWING_MAX	5
 #define PW_ALERT_FRAMES_MAX	16
 #define PW_ALERT_FLOORS_MAX	60
 #define PW_ALERT_THRESHOLDS_MAX 8
@@ -43,6 +44,15 @@ struct pw_alert_moving { /* something else of the same process that rose while t
 	char what[120];	 /* "rss", or a go statement: "main.handle server.go:42" */
 	char unit[16];	 /* "bytes", "goroutines", ...; "" a plain count */
 	double from, to;
+};
+
+struct pw_alert_growing {	       /* a line of code, or a size of objects, of which ever more is in use */
+	struct pw_alert_frame frame;   /* function "": a size */
+	uint64_t object_bytes;	       /* of a size; 0: large objects */
+	bool large;		       /* objects that have a span of their own */
+	double bytes, per_hour, share; /* by how much it grew over over_ns; of all that grew, 0 .. 1 */
+	double inuse_bytes;	       /* now */
+	uint64_t over_ns;
 };
 
 struct pw_alert_loss {		 /* what of the evidence was not seen, from the onset on */
@@ -121,6 +131,11 @@ struct pw_alert {
 	struct pw_alert_threshold thresholds[PW_ALERT_THRESHOLDS_MAX];
 	struct pw_alert_moving moving[PW_ALERT_MOVING_MAX];
 	struct pw_alert_loss loss;
+	/* Of memory: what grew most within the window, falling. */
+	uint64_t growing_wall_ns; /* when that was looked at; 0: it was not, and nothing of this is known */
+	bool growing_sampled;	  /* estimates, by the runtime's heap profile */
+	size_t growing_count;
+	struct pw_alert_growing growing[PW_ALERT_GROWING_MAX];
 	char text[384];	     /* one sentence for a person */
 	char hint[256];	     /* what to do next */
 	char reproduce[160]; /* command that shows it */

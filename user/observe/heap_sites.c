@@ -14,6 +14,7 @@
 #include "target/target.h"
 
 #define SHARE	     500	/* one part in so many of a CPU: 0.2% */
+#define WANTED_SHARE 50		/* the same of one that is wanted for an alert: 2% */
 #define BUCKETS_MAX  (1U << 16) /* read in one go, 30 ms */
 #define NAMING_TRIES 50		/* ticks that names are waited for; then addresses stand for them */
 #define BY_GROWTH    8		/* of the sites in a record are those that grew most */
@@ -74,16 +75,31 @@ static int look_and_build(struct pw_heap_sites *sites, struct pw_target *target)
 	return r;
 }
 
+/* Nothing to look at, or nothing new. */
+static bool is_idle(const struct pw_heap_sites *sites, const struct pw_target *target, uint64_t cycles)
+{
+	return !target->memory_ok || (target->heap_remark && *target->heap_remark) ||
+	       (!sites->look && sites->shown && sites->shown->cycle == cycles);
+}
+
+bool pw_heap_sites_want(struct pw_heap_sites *sites, const struct pw_target *target, uint64_t cycles, uint64_t boot_ns)
+{
+	if (is_idle(sites, target, cycles) || sites->look || boot_ns < sites->taken_ns + sites->cost_ns * WANTED_SHARE)
+		return false;
+	sites->next_ns = 0;
+	return true;
+}
+
 int pw_heap_sites_work(struct pw_heap_sites *sites, struct pw_target *target, uint64_t cycles, uint64_t interval_ns,
 		       uint64_t boot_ns)
 {
 	uint64_t start_ns = pw_cpu_thread_ns(), cost_ns;
 	int r;
 
-	if (!interval_ns || !target->memory_ok || (target->heap_remark && *target->heap_remark))
+	if (!interval_ns || is_idle(sites, target, cycles))
 		return 0;
 	if (!sites->look) {
-		if (boot_ns < sites->next_ns || (sites->shown && sites->shown->cycle == cycles))
+		if (boot_ns < sites->next_ns)
 			return 0;
 		sites->taken_ns = boot_ns;
 		sites->cost_ns = 0;

@@ -29,6 +29,9 @@ struct pw_heap_sites {
 /* cycles: completed GC cycles, PW_UNKNOWN if nobody knows. -ESRCH gone, else 0. */
 int pw_heap_sites_work(struct pw_heap_sites *sites, struct pw_target *target, uint64_t cycles, uint64_t interval_ns,
 		       uint64_t boot_ns) __attribute__((warn_unused_result));
+/* The next work takes a look, whenever the next would be due: somebody is about to show what grows. False if there is
+ * nothing newer than what is there, one is under way, or the last was so dear that this one has to wait. */
+bool pw_heap_sites_want(struct pw_heap_sites *sites, const struct pw_target *target, uint64_t cycles, uint64_t boot_ns);
 void pw_heap_sites_write(const struct pw_heap_sites *sites, struct pw_record *draft, struct pw_record_builder *builder);
 void pw_heap_sites_done(struct pw_heap_sites *sites);
 

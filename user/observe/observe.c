@@ -67,10 +67,11 @@ void pw_observation_free(struct pw_observation *observation)
 }
 
 void pw_observation_set_options(struct pw_observation *observation, uint64_t census_interval_ns,
-				uint64_t snapshot_interval_ns, double budget_percent)
+				uint64_t snapshot_interval_ns, uint64_t memory_interval_ns, double budget_percent)
 {
 	observation->options.census_interval_ns = census_interval_ns;
 	observation->options.snapshot_interval_ns = snapshot_interval_ns;
+	observation->options.memory_interval_ns = memory_interval_ns;
 	observation->options.budget_percent = budget_percent;
 	if (observation->census_started_ns)
 		observation->next_census_ns =
@@ -285,18 +286,29 @@ static bool ask_names(struct pw_observation *observation)
 	return all || pw_boot_ns() - observation->look.ended_ns >= NAMES_WAIT_NS;
 }
 
+static uint64_t known_cycles(const struct pw_observation *observation)
+{
+	const struct pw_observed_numbers *numbers = &observation->numbers;
+
+	return numbers->taken_ns && !numbers->stale ? numbers->numbers.gc_cycles : PW_UNKNOWN;
+}
+
+bool pw_observation_want_heap(struct pw_observation *observation, uint64_t boot_ns)
+{
+	return observation->options.memory_interval_ns && observation->procfs &&
+	       pw_heap_sites_want(&observation->heap_sites, observation->target, known_cycles(observation), boot_ns);
+}
+
 /* With what is left of the slice, when nothing else is under way. */
 static int look_at_memory(struct pw_observation *observation, uint64_t boot_ns, uint64_t end_ns)
 {
 	uint64_t now_ns = pw_boot_ns();
 
-	const struct pw_observed_numbers *numbers = &observation->numbers;
 	int r;
 
 	if (!observation->options.memory_interval_ns || !observation->procfs)
 		return 0;
-	r = pw_heap_sites_work(&observation->heap_sites, observation->target,
-			       numbers->taken_ns && !numbers->stale ? numbers->numbers.gc_cycles : PW_UNKNOWN,
+	r = pw_heap_sites_work(&observation->heap_sites, observation->target, known_cycles(observation),
 			       observation->options.memory_interval_ns, boot_ns);
 	return r < 0 ? r
 		     : pw_residency_work(&observation->residency, observation->target, observation->procfs,

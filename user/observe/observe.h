@@ -35,13 +35,17 @@ int pw_observation_new(struct pw_observation **ret_observation, struct pw_target
 	__attribute__((warn_unused_result));
 void pw_observation_free(struct pw_observation *observation);
 
-/* From now on: intervals count from the last census and the last snapshot, the budget is shown in the next record. */
+/* From now on: intervals count from the last census and the last snapshot (that of memory holds from its next look on),
+ * the budget is shown in the next record. */
 void pw_observation_set_options(struct pw_observation *observation, uint64_t census_interval_ns,
-				uint64_t snapshot_interval_ns, double budget_percent);
+				uint64_t snapshot_interval_ns, uint64_t memory_interval_ns, double budget_percent);
 
 /* The next slices of work take a snapshot, whenever the next would be due: somebody is about to show its stacks. False
  * if there can be none, or the last was so dear that this one has to wait. */
 bool pw_observation_want_snapshot(struct pw_observation *observation, uint64_t boot_ns);
+
+/* The same of its heap profile: somebody is about to show what grows. */
+bool pw_observation_want_heap(struct pw_observation *observation, uint64_t boot_ns);
 
 /* Does a slice of the work due at now (births, census, snapshot, symbol requests). 0 nothing left to do in this
  * interval, -EAGAIN call again soon, -ESRCH the target is gone. Works with collect == NULL (no events). */

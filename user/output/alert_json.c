@@ -202,6 +202,31 @@ static void put_lock(struct pw_json *json, const struct pw_alert *alert)
 	pw_json_end(json);
 }
 
+/* What grew: null where nobody looked. */
+static void put_growing(struct pw_json *json, const struct pw_alert *alert)
+{
+	key_time(json, "growing_read", alert->growing_wall_ns);
+	pw_json_key_bool(json, "growing_estimated", alert->growing_sampled);
+	pw_json_key_array(json, "growing");
+	for (size_t i = 0; i < alert->growing_count && i < PW_ALERT_GROWING_MAX; i++) {
+		const struct pw_alert_growing *growing = &alert->growing[i];
+		bool line = *growing->frame.function;
+
+		pw_json_object(json);
+		key_text(json, "function", growing->frame.function);
+		key_text(json, "file", growing->frame.file);
+		key_count(json, "line", line ? growing->frame.line : UINT64_MAX);
+		key_count(json, "object_bytes", line || growing->large ? UINT64_MAX : growing->object_bytes);
+		pw_json_key_double(json, "growth_bytes", growing->bytes);
+		pw_json_key_double(json, "growth_per_h", growing->per_hour);
+		pw_json_key_double(json, "over_s", (double)growing->over_ns / SECOND_NS);
+		pw_json_key_double(json, "share", growing->share);
+		pw_json_key_double(json, "inuse_bytes", growing->inuse_bytes);
+		pw_json_end(json);
+	}
+	pw_json_end(json);
+}
+
 /* What goes beyond the fixed fields. */
 static void put_rest(struct pw_json *json, const struct pw_alert *alert)
 {
@@ -230,6 +255,7 @@ static void put_rest(struct pw_json *json, const struct pw_alert *alert)
 	key_text(json, "benign", alert->benign);
 	pw_json_key_bool(json, "lowered", alert->lowered);
 	put_lock(json, alert);
+	put_growing(json, alert);
 }
 
 static void put_alert(struct pw_json *json, const struct pw_alert *alert)

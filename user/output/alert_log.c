@@ -21,13 +21,14 @@ static enum pw_log_level level_of(const struct pw_alert *alert)
 int pw_alert_log(const struct pw_alert *alert)
 {
 	_cleanup_buf_ struct pw_buf statement = PW_BUF_INIT(1024), stack = PW_BUF_INIT(8192),
-				    parked = PW_BUF_INIT(8192), wait = PW_BUF_INIT(512);
+				    parked = PW_BUF_INIT(8192), wait = PW_BUF_INIT(512), growing = PW_BUF_INIT(8192);
 	char pid[16], count[24], onset[24], baseline[32] = "unknown", growth[32], since[PW_RFC3339_SIZE] = "";
 
 	pw_alert_put_stack(&statement, &alert->statement, 1, "");
 	pw_alert_put_stack(&stack, alert->creation, alert->creation_count, " < ");
 	pw_alert_put_stack(&parked, alert->parked_stack, alert->parked_stack_depth, " < ");
 	pw_alert_put_wait(&wait, alert);
+	pw_alert_put_growing(&growing, alert, "; ");
 	snprintf(pid, sizeof(pid), "%d", alert->pid);
 	snprintf(count, sizeof(count), "%" PRIu64, alert->parked);
 	snprintf(onset, sizeof(onset), "%" PRIu64, alert->parked_onset);
@@ -58,6 +59,7 @@ int pw_alert_log(const struct pw_alert *alert)
 		{"PARKWATCH_OWNER", alert->owner},
 		{"PARKWATCH_RUNBOOK", alert->runbook},
 		{"PARKWATCH_BENIGN", alert->benign},
+		{"PARKWATCH_GROWING", pw_buf_text(&growing)},
 	};
 
 	return pw_log_event(level_of(alert), fields, ARRAY_SIZE(fields), alert->text);

@@ -21,6 +21,7 @@ enum kind {
 	THRESHOLDS,
 	LOSS,
 	HOLDER,
+	GROWING,
 };
 
 static const struct field {
@@ -89,6 +90,9 @@ static const struct field {
 	{"still_ns", COUNT, "how long nobody has unlocked the oldest of them, at least"},
 	{"holder", HOLDER, "the parked goroutine that seems to hold it"},
 	{"circle", FLOORS, "goids that seem to wait for each other's locks in a circle, the first of them"},
+	{"growing_read", TIME, "when it was looked for what grows in memory"},
+	{"growing_estimated", BOOLEAN, "by the runtime's heap profile, which samples"},
+	{"growing", GROWING, "lines, or sizes of objects, whose memory grew most over the window, falling"},
 };
 
 static void key_types(struct pw_json *json, const char *type, bool null)
@@ -159,6 +163,11 @@ static const struct member loss[] = {{"sampled", "boolean", false},
 				     {"gaps", "integer", false},
 				     {"gaps_s", "number", false}};
 
+static const struct member growing[] = {
+	{"function", "string", true},	   {"file", "string", true},	      {"line", "integer", true},
+	{"object_bytes", "integer", true}, {"growth_bytes", "number", false}, {"growth_per_h", "number", false},
+	{"over_s", "number", false},	   {"share", "number", false},	      {"inuse_bytes", "number", false}};
+
 static void array_of(struct pw_json *json, const struct member *members, size_t count)
 {
 	pw_json_key_str(json, "type", "array");
@@ -187,6 +196,9 @@ static void nested(struct pw_json *json, enum kind kind)
 		break;
 	case MOVING:
 		array_of(json, moving, ARRAY_SIZE(moving));
+		break;
+	case GROWING:
+		array_of(json, growing, ARRAY_SIZE(growing));
 		break;
 	case THRESHOLDS:
 		pw_json_key_str(json, "type", "object");

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/macros.h"
+#include "base/size.h"
 #include "base/time.h"
 #include "model/alert.h"
 
@@ -68,5 +69,30 @@ void pw_alert_put_stack(struct pw_buf *out, const struct pw_alert_frame *frames,
 		pw_buf_puts(out, frames[i].function);
 		if (*frames[i].file)
 			pw_buf_printf(out, " %s:%u", base_name(frames[i].file), frames[i].line);
+	}
+}
+
+static void put_growing_place(struct pw_buf *out, const struct pw_alert_growing *growing)
+{
+	char size[PW_SIZE_TEXT_SIZE];
+
+	if (*growing->frame.function)
+		pw_alert_put_stack(out, &growing->frame, 1, "");
+	else if (growing->large)
+		pw_buf_puts(out, "large objects");
+	else
+		pw_buf_printf(out, "objects of %s", pw_size_text(growing->object_bytes, size));
+}
+
+void pw_alert_put_growing(struct pw_buf *out, const struct pw_alert *alert, const char *separator)
+{
+	for (size_t i = 0; i < alert->growing_count && i < PW_ALERT_GROWING_MAX; i++) {
+		const struct pw_alert_growing *growing = &alert->growing[i];
+		char size[PW_SIZE_TEXT_SIZE], over[PW_DURATION_SIZE];
+
+		pw_buf_puts(out, i ? separator : "");
+		put_growing_place(out, growing);
+		pw_buf_printf(out, " %s in %s (%.0f%%)", pw_size_change_text((int64_t)growing->bytes, size),
+			      pw_time_duration(growing->over_ns, over), growing->share * 100);
 	}
 }

@@ -14,5 +14,8 @@ struct pw_buf;
 void pw_alert_put_wait(struct pw_buf *out, const struct pw_alert *alert);
 /* "main.publish bus.go:41 < main.handle server.go:12" */
 void pw_alert_put_stack(struct pw_buf *out, const struct pw_alert_frame *frames, size_t count, const char *separator);
+/* "main.put cache.go:41 +31.0 MiB in 1h (87%)", each behind the next separator: what grew most. Nothing if not known.
+ */
+void pw_alert_put_growing(struct pw_buf *out, const struct pw_alert *alert, const char *separator);
 
 #endif

@@ -408,6 +408,20 @@ static void alert_goroutines(struct pw_buf *out, const struct pw_alert *alert)
 	alert_stacks(out, alert);
 }
 
+/* What of its memory grew most, by line or by size. */
+static void alert_growing(struct pw_buf *out, const struct pw_alert *alert)
+{
+	_cleanup_buf_ struct pw_buf growing = PW_BUF_INIT(8192);
+
+	pw_alert_put_growing(&growing, alert, "\n");
+	for (const char *line = pw_buf_text(&growing), *end; *line; line = *end ? end + 1 : end) {
+		end = strchrnul(line, '\n');
+		pw_buf_printf(out, "  %s", line == pw_buf_text(&growing) ? "growing: " : "         ");
+		pw_buf_escaped(out, line, (size_t)(end - line));
+		pw_buf_putc(out, '\n');
+	}
+}
+
 /* One about the process, or a lock, may have a go statement that is to blame. */
 static void alert_origin(struct pw_buf *out, const struct pw_alert *alert)
 {
@@ -437,6 +451,7 @@ static void alert_body(struct pw_buf *out, const struct pw_alert *alert)
 		alert_origin(out, alert);
 	else
 		alert_goroutines(out, alert);
+	alert_growing(out, alert);
 	alert_line(out, "next", alert->hint);
 	alert_line(out, "see", alert->reproduce);
 	alert_line(out, "benign", alert->benign);

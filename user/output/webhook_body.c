@@ -55,11 +55,13 @@ static void labels(struct pw_json *json, const char *host, const struct pw_alert
 
 static void annotations(struct pw_json *json, const struct pw_alert *alert)
 {
-	_cleanup_buf_ struct pw_buf stack = PW_BUF_INIT(16384), parked = PW_BUF_INIT(16384), wait = PW_BUF_INIT(512);
+	_cleanup_buf_ struct pw_buf stack = PW_BUF_INIT(16384), parked = PW_BUF_INIT(16384), wait = PW_BUF_INIT(512),
+				    growing = PW_BUF_INIT(8192);
 
 	put_stack(&stack, alert->creation, alert->creation_count);
 	put_stack(&parked, alert->parked_stack, alert->parked_stack_depth);
 	pw_alert_put_wait(&wait, alert);
+	pw_alert_put_growing(&growing, alert, "; ");
 	pw_json_key_object(json, "annotations");
 	pw_json_key_str(json, "summary", alert->text);
 	key_text(json, "confidence", alert->confidence);
@@ -69,6 +71,7 @@ static void annotations(struct pw_json *json, const struct pw_alert *alert)
 	key_text(json, "benign", alert->benign);
 	key_text(json, "parked_at", pw_buf_text(&parked));
 	key_text(json, "waiting_on", pw_buf_text(&wait));
+	key_text(json, "growing", pw_buf_text(&growing));
 	key_text(json, "started_by", pw_buf_text(&stack));
 	key_text(json, "build_id", alert->build_id);
 	key_text(json, "go_version", alert->go_version);

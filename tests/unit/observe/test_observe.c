@@ -541,7 +541,7 @@ static void new_options_hold_for_a_target_that_is_observed_already(void **state)
 	(void)state;
 	world_init(&world, 5);
 	counting = false; /* nobody but the options says what the budget is */
-	pw_observation_set_options(world.observation, 2 * 3600 * 24 * PW_NS_PER_SEC, 0, 5);
+	pw_observation_set_options(world.observation, 2 * 3600 * 24 * PW_NS_PER_SEC, 0, 0, 5);
 	record = tick(&world);
 	first_ns = record->census.section.taken_ns;
 	assert_true(record->cost.budget_percent > 4.9 && record->cost.budget_percent < 5.1);
@@ -549,7 +549,7 @@ static void new_options_hold_for_a_target_that_is_observed_already(void **state)
 	record = tick(&world); /* an hour later: not due in two days */
 	assert_true(record->census.section.taken_ns == first_ns);
 	pw_record_unref(record);
-	pw_observation_set_options(world.observation, PW_NS_PER_SEC, 0, 0.5);
+	pw_observation_set_options(world.observation, PW_NS_PER_SEC, 0, 0, 0.5);
 	record = tick(&world); /* due now, although the last census had put it off for two days */
 	assert_true(record->census.section.taken_ns > first_ns);
 	assert_true(record->cost.budget_percent < 0.6);

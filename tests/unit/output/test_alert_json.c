@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/macros.h"
 #include "output/alert_json.h"
+#include "output/report.h"
 #include "unit/output/sample.h"
 
 /* DETECTORS 12, in its order. */
@@ -65,6 +66,17 @@ static void fill(struct pw_alert *alert)
 	alert->locks = 1;
 	alert->holder = (struct pw_alert_holder){.goid = 18, .circle_count = 2, .circle = {18, 19}};
 	alert->stacks_wall_ns = 999 * PW_NS_PER_SEC;
+	alert->growing_wall_ns = 998 * PW_NS_PER_SEC;
+	alert->growing_sampled = true;
+	alert->growing_count = 3;
+	alert->growing[0] = (struct pw_alert_growing){.frame = {"main.keep\x1b", "/src/cache.go", 41},
+						      .bytes = 1024 * 1024,
+						      .per_hour = 2048 * 1024,
+						      .share = 0.75,
+						      .inuse_bytes = 5,
+						      .over_ns = 1800 * PW_NS_PER_SEC};
+	alert->growing[1] = (struct pw_alert_growing){.object_bytes = 96, .bytes = 2048, .over_ns = PW_NS_PER_SEC};
+	alert->growing[2] = (struct pw_alert_growing){.large = true, .bytes = 1024, .over_ns = PW_NS_PER_SEC};
 	pw_alert_threshold(alert, "trend_z", 4.5, 3.09, false);
 	pw_alert_threshold(alert, "exit_share", 0, 0.1, true);
 	pw_alert_threshold(alert, "trend_z", 5.5, 3.09, false); /* the newest stands */
@@ -134,6 +146,19 @@ static void evidence_is_in_the_units_that_its_names_say(void **state)
 	assert_non_null(strstr(pw_buf_text(&line), "\"life_lb_h\":2,"));
 	assert_non_null(strstr(pw_buf_text(&line), "\"eta_s\":90,"));
 	assert_non_null(strstr(pw_buf_text(&line), "\"floors\":[0,5,null]"));
+	assert_non_null(
+		strstr(pw_buf_text(&line),
+		       "\"growing_estimated\":true,\"growing\":[{\"function\":\"main.keep\\u001b\",\"file\":"
+		       "\"/src/cache.go\",\"line\":41,\"object_bytes\":null,\"growth_bytes\":1048576,"
+		       "\"growth_per_h\":2097152,\"over_s\":1800,\"share\":0.75,\"inuse_bytes\":5},{\"function\":null,"
+		       "\"file\":null,\"line\":null,\"object_bytes\":96,"));
+	pw_buf_reset(&line);
+	pw_report_alert(&line, &alert);
+	assert_non_null(strstr(pw_buf_text(&line), "\n  growing: main.keep\\x1b cache.go:41 +1.0 MiB in 30m00s (75%)\n"
+						   "           objects of 96 B +2.0 KiB in 1.0s (0%)\n"
+						   "           large objects +1.0 KiB in 1.0s (0%)\n"));
+	pw_buf_reset(&line);
+	pw_view_alert_line(&line, &alert);
 	assert_non_null(strstr(pw_buf_text(&line), "\"co_moving\":[{\"what\":\"rss\",\"unit\":\"bytes\",\"from\":100,"
 						   "\"to\":200}]"));
 	assert_non_null(strstr(pw_buf_text(&line), "\"loss\":0.25"));

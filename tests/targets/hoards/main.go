@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+
+// hoards keeps what it allocates at one line, rate times 10 KB a second, and allocates as much again at another, which
+// it forgets. With -cap it is the healthy twin: it forgets the oldest of what it keeps when there are so many. It
+// collects five times a second.
+package main
+
+import (
+	"flag"
+	"runtime"
+	"time"
+)
+
+var (
+	kept   [][]byte
+	forgot []byte
+)
+
+//go:noinline
+func keep() { kept = append(kept, make([]byte, 10<<10)) }
+
+//go:noinline
+func forget() { forgot = make([]byte, 10<<10) }
+
+func main() {
+	rate := flag.Int("rate", 200, "a second")
+	capacity := flag.Int("cap", 0, "keep at most so many; 0: all")
+	flag.Parse()
+	runtime.MemProfileRate = 4 << 10
+	if n, _ := runtime.MemProfile(nil, true); n < 0 { // what refers to it keeps the linker from switching it off
+		panic("no profile")
+	}
+	for range time.Tick(200 * time.Millisecond) {
+		for i := 0; i < *rate/5; i++ {
+			keep()
+			forget()
+		}
+		if *capacity > 0 && len(kept) > *capacity {
+			kept = append([][]byte(nil), kept[len(kept)-*capacity:]...)
+		}
+		runtime.GC()
+	}
+}
