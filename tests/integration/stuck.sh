@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# What gets stuck without growing, on live programs: locks that nobody unlocks. Found after we attach and before; healthy
+# What gets stuck without growing, on live programs: locks that nobody unlocks, finalizers that do not end. Found after we attach and before; healthy
 # twins, which look the same for a while, are not accused. Windows are shortened by configuration; replay says the same.
 . "$(dirname "$0")/lib.sh"
 begin stuck
@@ -14,6 +14,7 @@ services:
 rules:
   PW-G08: {enabled: no}
   PW-G04: {age: 3s, warn_age: 6s, critical_waiters: 3, critical_share: 0.3}
+  PW-F01: {age: 3s, warn_age: 6s}
 YAML
 declare -A pid_of
 
@@ -31,8 +32,12 @@ for version in 1.19 1.24 1.27; do
 	start leak-abba "$version" abba
 	start leak-rwmutex "$version" rwmutex
 	start twin-mutex "$version" ok-mutex
+	start leak-finalizer "$version" finalizer
+	start twin-finalizer "$version" ok-finalizer
 done
 start leak-ends 1.27 mutex -end 11s
+start leak-queued 1.24 finalizer -after 8s
+for version in 1.24 1.27; do start leak-cleanup "$version" cleanup; done
 start twin-stopped 1.27 ok-mutex
 sleep 1
 kill -STOP "${pid_of[twin-stopped-1.27]}"
@@ -60,6 +65,23 @@ for version in 1.19 1.24 1.27; do
 	contains "go$version: ... in a sentence" "$(field "$alert" .text)" 'in a circle: goroutines ([0-9]+) -> [0-9]+ -> \1$'
 	equal "go$version: ... are told once" 1 "$("$parkwatch" alerts --json --socket "$daemon_socket" | jq "[.alerts[] | select(.pid == ${pid_of[leak-abba-$version]})] | length")"
 done
+
+# ---- finalizers --------------------------------------------------------------------------------------------------------
+for name in leak-finalizer-1.19 leak-finalizer-1.24 leak-finalizer-1.27 leak-cleanup-1.24 leak-cleanup-1.27 leak-queued-1.24; do
+	check "$name: a finalizer that stands still is found" wait_until 60 found "$name" PW-F01
+	alert=$(alert "$name" PW-F01)
+	contains "$name: ... in a sentence" "$(field "$alert" .text)" \
+		'^the (finalizer|cleanup) main\.[a-z0-9.]+ \([a-z_0-9]+.go:[0-9]+\) has been in (semacquire|sync.Mutex.Lock) for [0-9.ms]+: no other runs, [0-9]+ wait'
+	equal "$name: ... with its stack" 'main.(*store).get' "$(field "$alert" '[.blocked[].function | select(startswith("main."))][0]')"
+	equal "$name: ... and who seems to hold the lock" 'main.(*store).hold' "$(field "$alert" .holder.function)"
+	equal "$name: ... and it is told once" "$name PW-F01" "$("$parkwatch" alerts --json --socket "$daemon_socket" | jq -r "[.alerts[] | select(.pid == ${pid_of[$name]}) | .rule][0:2] | \"$name \" + join(\" \")")"
+done
+equal "Go 1.24 runs cleanups as it runs finalizers" finalizers "$(field "$(alert leak-cleanup-1.24 PW-F01)" .unit)"
+equal "Go 1.27 has a queue for them" cleanups "$(field "$(alert leak-cleanup-1.27 PW-F01)" .unit)"
+finalizer_level() { field "$(alert leak-finalizer-1.27 PW-F01)" .level; }
+check "it becomes a warning" wait_until 30 eval '[ "$(finalizer_level)" = warning ]'
+
+# ---- levels, ends, twins -----------------------------------------------------------------------------------------------
 level() { field "$(alert leak-mutex-1.27 PW-G04)" .level; }
 check "many of the program's goroutines wait: critical" wait_until 30 eval '[ "$(level)" = critical ]'
 resolved() { grep -q "state=resolved.*process=leak-ends-1.27" "$tmp/daemon.log"; }
@@ -70,7 +92,7 @@ kill -CONT "${pid_of[twin-stopped-1.27]}"
 
 # ---- the recording ----------------------------------------------------------------------------------------------------
 stop_daemon
-transitions() { jq -r '.transitions[] | "\(.state) \(.pid) \(.rule) \(.n)"'; }
+transitions() { jq -r '.transitions[] | "\(.state) \(.pid) \(.rule) \(.n // 0)"'; }
 said=$(grep -oE 'parkwatch_(rule|state|pid|count)=[^ ]+' "$tmp/daemon.log" | cut -d= -f2 | paste -d' ' - - - - | awk '{ print $2, $3, $1, $4 }')
 equal "replay says what the daemon said, number for number" "$said" "$("$parkwatch" replay --json "$tmp/recording" | transitions)"
 pass

@@ -158,6 +158,7 @@ int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *recor
 	r = pw_pileups_judge(&judge, &process->pileups, record);
 	if (r >= 0)
 		r = pw_blocked_judge(&judge, &process->blocked, record);
+	pw_finalizers_judge(&judge, &process->finalizers, record);
 	if (r >= 0)
 		r = pw_stuck_judge(&judge, &process->stuck, record);
 	return r < 0 ? r : pw_growth_judge(&judge, &process->growth, record);

@@ -69,6 +69,14 @@ struct pw_rules_config { /* every threshold is configurable; rule PW-G08, DETECT
 	double g04_throttled;	       /* 0.5 of the time: not judged */
 	uint64_t g04_clear_ns;	       /* 0 */
 
+	bool f01_enabled;	      /* finalizers and cleanups that do not run */
+	uint64_t f01_age_ns;	      /* 10 s in one of them */
+	uint64_t f01_warn_age_ns;     /* 60 s */
+	uint64_t f01_critical_age_ns; /* 10 min */
+	uint32_t f01_backlog;	      /* 1,000 wait */
+	uint32_t f01_cycles;	      /* and more with each of 3 GC cycles */
+	uint64_t f01_clear_ns;	      /* 0 */
+
 	bool h01_enabled;	    /* live heap, DETECTORS 7.3 */
 	uint64_t h01_bucket_ns;	    /* 1 min: windows are 60 and 360 of it */
 	uint32_t h01_min_growth_mb; /* 32 */

@@ -173,3 +173,23 @@ void pw_evidence_floors(struct pw_alert *alert, const struct pw_floors *floors, 
 	for (size_t i = 0; i < alert->floor_count; i++)
 		alert->floors[i] = (float)values[i];
 }
+
+void pw_evidence_lock(struct pw_alert *alert, const struct pw_record *record, const struct pw_record_lock *lock)
+{
+	uint64_t taken_ns = record->snapshot.section.taken_ns;
+	struct pw_alert_holder *holder = &alert->holder;
+	const struct pw_record_park *park;
+
+	pw_evidence_text(alert->waiting_on.type, sizeof(alert->waiting_on.type), record, lock->type);
+	alert->waiting_on.receivers = lock->waiters;
+	alert->locks = lock->locks;
+	alert->still_ns = taken_ns - PW_MIN(lock->still_since_ns, taken_ns);
+	*holder = (struct pw_alert_holder){.goid = lock->owner_goid, .circle_count = lock->circle_count};
+	memcpy(holder->circle, lock->circle, sizeof(holder->circle));
+	if (!lock->owner_goid || lock->owner_park == UINT32_MAX)
+		return;
+	park = &record->snapshot.parks[lock->owner_park];
+	holder->parked_ns = lock->owner_since_ns ? taken_ns - PW_MIN(lock->owner_since_ns, taken_ns) : 0;
+	pw_evidence_text(holder->wait_reason, sizeof(holder->wait_reason), record, park->reason);
+	pw_evidence_own_frame(&holder->at, record, park);
+}

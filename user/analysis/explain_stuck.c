@@ -84,3 +84,41 @@ void pw_explain_stuck(struct pw_alert *alert, uint64_t peak)
 	snprintf(alert->reproduce, sizeof(alert->reproduce), "parkwatch goroutines -p %" PRId32 " --with 'reason=%s'",
 		 alert->pid, alert->wait_reason);
 }
+
+void pw_explain_finalizer(struct pw_alert *alert, uint64_t peak)
+{
+	char where[PW_PHRASE_PLACE_SIZE], function[PW_PHRASE_PLACE_SIZE], waiting[PW_PHRASE_NUMBER_SIZE],
+		top[PW_PHRASE_NUMBER_SIZE], age[PW_DURATION_SIZE], holder[180];
+	bool cleanups = !strcmp(alert->unit, "cleanups"),
+	     ended = alert->state == PW_ALERT_RESOLVED || alert->state == PW_ALERT_GONE;
+	const char *what = cleanups ? "cleanup" : "finalizer";
+
+	pw_phrase_place(waiting_frame(alert), where);
+	pw_phrase_place(&alert->finalizer, function);
+	pw_phrase_number(alert->value > 0 ? (uint64_t)alert->value : 0, waiting);
+	pw_phrase_number(peak, top);
+	put_holder(alert, holder, sizeof(holder));
+	if (ended)
+		snprintf(alert->text, sizeof(alert->text), "%s (at most %s waited)",
+			 alert->state == PW_ALERT_GONE
+				 ? cleanups ? "unresolved when the process ended: cleanups did not run"
+					    : "unresolved when the process ended: finalizers did not run"
+			 : cleanups ? "resolved: cleanups run again"
+				    : "resolved: finalizers run again",
+			 top);
+	else if (alert->finalizer.function[0])
+		snprintf(alert->text, sizeof(alert->text),
+			 "the %s %.80s has been in %.30s for %s: no other runs, %.16s wait%s", what, function,
+			 alert->wait_reason[0] ? alert->wait_reason : "a system call",
+			 pw_time_duration(alert->oldest_park_ns, age), waiting, holder);
+	else
+		snprintf(
+			alert->text, sizeof(alert->text),
+			"%s %ss wait, and more with each GC: they are queued faster than they run, and what they would "
+			"free stays",
+			waiting, what);
+	snprintf(alert->hint, sizeof(alert->hint),
+		 "A %s must not wait: let it start a goroutine, or close things where they are no longer used.", what);
+	snprintf(alert->reproduce, sizeof(alert->reproduce), "parkwatch goroutines -p %" PRId32 " --blocked '%s'",
+		 alert->pid, cleanups ? "runtime.runCleanups" : "runtime.run(finq|Finalizers)");
+}

@@ -9,4 +9,7 @@ struct pw_alert;
 /* Writes text, hint and reproduce of a lock that nobody unlocks (PW-G04), from what is in the alert. Pure. */
 void pw_explain_stuck(struct pw_alert *alert, uint64_t peak);
 
+/* The same of a finalizer or cleanup that does not end (PW-F01). queue: what waits behind it. */
+void pw_explain_finalizer(struct pw_alert *alert, uint64_t peak);
+
 #endif

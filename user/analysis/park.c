@@ -83,6 +83,19 @@ bool pw_park_runs_finalizer(const struct pw_record *record, const struct pw_reco
 	return false;
 }
 
+const struct pw_record_frame *pw_park_finalizer(const struct pw_record *record, const struct pw_record_park *park)
+{
+	const struct pw_record_stack *stack = park->stack == UINT32_MAX ? NULL : &record->stacks[park->stack];
+
+	for (uint32_t i = stack ? stack->count : 0; i > 0; i--) {
+		const struct pw_record_frame *frame = &record->frames[stack->first + i - 1];
+
+		if (strncmp(pw_record_string(record, frame->function), "runtime.", 8) != 0)
+			return frame;
+	}
+	return NULL;
+}
+
 bool pw_park_is_for_ever(const struct pw_record *record, const struct pw_record_park *park)
 {
 	const char *reason = pw_record_string(record, park->reason);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct pw_record;
+struct pw_record_frame;
 struct pw_record_park;
 struct pw_tick;
 
@@ -24,5 +25,7 @@ bool pw_park_waits_in(const struct pw_record *record, const struct pw_record_par
 
 /* Does the runtime run a finalizer or a cleanup of the program there? */
 bool pw_park_runs_finalizer(const struct pw_record *record, const struct pw_record_park *park);
+/* The frame of that, the outermost but for the runtime's; NULL: it is not known. */
+const struct pw_record_frame *pw_park_finalizer(const struct pw_record *record, const struct pw_record_park *park);
 
 #endif

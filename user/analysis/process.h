@@ -9,6 +9,7 @@
 #include "analysis/analysis.h"
 #include "analysis/blocked.h"
 #include "analysis/condition.h"
+#include "analysis/finalizers.h"
 #include "analysis/growth.h"
 #include "analysis/memory_growth.h"
 #include "analysis/policy.h"
@@ -47,6 +48,7 @@ struct pw_process {
 	struct pw_growth growth;
 	struct pw_blocked blocked;
 	struct pw_stuck stuck;
+	struct pw_finalizers finalizers;
 	struct pw_memory_growth memory;
 	struct pw_storm storm;
 };

@@ -124,21 +124,6 @@ static enum pw_alert_level level_of(const struct pw_record *record, const struct
 											     : PW_LEVEL_INFO;
 }
 
-static void put_holder(struct pw_alert *alert, const struct pw_record *record, const struct pw_record_lock *lock)
-{
-	uint64_t taken_ns = record->snapshot.section.taken_ns;
-	const struct pw_record_park *park;
-
-	alert->holder = (struct pw_alert_holder){.goid = lock->owner_goid, .circle_count = lock->circle_count};
-	memcpy(alert->holder.circle, lock->circle, sizeof(alert->holder.circle));
-	if (!lock->owner_goid || lock->owner_park == UINT32_MAX)
-		return;
-	park = &record->snapshot.parks[lock->owner_park];
-	alert->holder.parked_ns = lock->owner_since_ns ? taken_ns - PW_MIN(lock->owner_since_ns, taken_ns) : 0;
-	pw_evidence_text(alert->holder.wait_reason, sizeof(alert->holder.wait_reason), record, park->reason);
-	pw_evidence_own_frame(&alert->holder.at, record, park);
-}
-
 static void begin_words(struct pw_alert *alert, const struct pw_record *record, const void *context)
 {
 	const struct evidence *evidence = context;
@@ -168,14 +153,11 @@ static void update_words(struct pw_alert *alert, const struct pw_record *record,
 		pw_evidence_text(alert->wait_reason, sizeof(alert->wait_reason), record, park->reason);
 		pw_evidence_creation(alert, record, park->statement);
 		pw_evidence_park(alert, record, park);
-		pw_evidence_text(alert->waiting_on.type, sizeof(alert->waiting_on.type), record, lock->type);
-		alert->waiting_on.receivers = lock->waiters;
+		pw_evidence_lock(alert, record, lock);
 		alert->oldest_park_ns = taken_ns - PW_MIN(lock->waiting_since_ns, taken_ns);
 		alert->oldest_at_least = lock->at_least;
 		alert->parked = lock->waiters;
-		alert->locks = lock->locks;
 		alert->still_ns = evidence->lasting_ns;
-		put_holder(alert, record, lock);
 		pw_alert_threshold(alert, "still_s", (double)evidence->lasting_ns / (double)PW_NS_PER_SEC,
 				   (double)evidence->needed_ns / (double)PW_NS_PER_SEC, false);
 	} else {

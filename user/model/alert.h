@@ -123,6 +123,7 @@ struct pw_alert {
 	uint64_t locks;	   /* of such locks in that place; 0: it is not about locks, and the next two say nothing */
 	uint64_t still_ns; /* how long the oldest has not been unlocked, at least */
 	struct pw_alert_holder holder;
+	struct pw_alert_frame finalizer; /* the finalizer or cleanup that does not end; "" none */
 	/* The signal over its window: floors of buckets, oldest first; not seen: NAN. */
 	uint64_t floor_bucket_ns;
 	size_t floor_count;

@@ -277,6 +277,7 @@ static int add_goroutine(struct pw_parks *parks, struct pw_statements *statement
 	if (!group)
 		return -ENOMEM;
 	group->count++;
+	group->finalizes |= g->finalizes && !g->system;
 	group->largest_stack_bytes = PW_MAX(group->largest_stack_bytes, g->stack_bytes);
 	add_runs(parks, group, g);
 	r = add_age(parks, group, g);
@@ -332,12 +333,19 @@ static int by_place(const void *a, const void *b)
 
 static void choose(struct pw_parks *parks)
 {
-	size_t most = 0, growing = 0;
+	size_t most = 0, growing = 0, finalizing = 0;
+
+	for (size_t i = 0; i < parks->used && finalizing < PW_PARKS_FINALIZERS; i++) {
+		struct pw_park_group *group = parks->groups.items[i];
+
+		group->shown = group->finalizes && group->key.pc_count;
+		finalizing += group->shown;
+	}
 
 	qsort(parks->groups.items, parks->used, sizeof(*parks->groups.items), by_count);
 	for (size_t i = 0; i < parks->used && most < PW_PARKS_BY_COUNT; i++) {
+		most += !parks->groups.items[i]->shown && parks->groups.items[i]->key.pc_count;
 		parks->groups.items[i]->shown = parks->groups.items[i]->key.pc_count > 0;
-		most += parks->groups.items[i]->shown;
 	}
 	qsort(parks->groups.items, parks->used, sizeof(*parks->groups.items), by_growth);
 	for (size_t i = 0; i < parks->used && growing < PW_PARKS_BY_GROWTH; i++) {

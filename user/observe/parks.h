@@ -17,8 +17,9 @@ struct pw_symbolizer;
  * stack), what they wait on and since when, and rows if there are few goroutines. Made in slices, like the digest of a
  * census; kept until the next one is made.
  */
-#define PW_PARKS_BY_COUNT  64U /* groups that have their stack in the record because they are most */
-#define PW_PARKS_BY_GROWTH 64U /* and others because they grow most */
+#define PW_PARKS_BY_COUNT   64U /* groups that have their stack in the record because they are most */
+#define PW_PARKS_BY_GROWTH  64U /* and others because they grow most */
+#define PW_PARKS_FINALIZERS 8U	/* and those that run a finalizer or a cleanup of the program */
 
 int pw_parks_new(struct pw_parks **ret_parks) __attribute__((warn_unused_result));
 void pw_parks_free(struct pw_parks *parks);

@@ -29,7 +29,7 @@ struct pw_park_key {
 struct pw_park_group {
 	struct pw_park_key key;
 	uint64_t count, never_ran, arrived, runs;
-	bool runs_known, oldest_at_least;
+	bool runs_known, oldest_at_least, finalizes;
 	uint32_t stacks;
 	uint64_t oldest_since_ns;
 	uint32_t objects;

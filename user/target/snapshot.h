@@ -63,6 +63,7 @@ struct pw_snapshot_goroutine {
 	uint8_t wait_reason;			   /* target's own code */
 	uint8_t tracking_seq;			   /* the same park only with the same depth and goid, too */
 	bool system, running, locked_to_thread;
+	bool finalizes;	      /* the runtime's goroutine for finalizers or cleanups; !system: in one of the program's */
 	bool stack_truncated; /* deeper than the cap, or the unwinder met something it does not know */
 	uint32_t depth;	      /* of its stack in use, bytes: hi - sched.sp; that survives a stack that is moved */
 	uint64_t stack_bytes; /* reserved for it: hi - lo */

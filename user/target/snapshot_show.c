@@ -89,6 +89,13 @@ static void begin_shown(const struct pw_snapshot *snapshot, const struct pw_goro
 	shown->first_label = shown->label_count = 0;
 }
 
+static bool finalizes(const struct pw_snapshot *snapshot, uint64_t startpc)
+{
+	const struct pw_build_facts *facts = snapshot->plan.facts;
+
+	return startpc && (startpc == facts->runtime_runfinq || startpc == facts->runtime_run_cleanups);
+}
+
 static int show(struct pw_snapshot *snapshot, size_t i)
 {
 	const struct pw_look *look = &snapshot->look.items[i];
@@ -97,6 +104,7 @@ static int show(struct pw_snapshot *snapshot, size_t i)
 	int r;
 
 	begin_shown(snapshot, g, shown);
+	shown->finalizes = finalizes(snapshot, shown->startpc);
 	show_stack(snapshot, look, shown);
 	date(snapshot, look, g, shown);
 	if (!snapshot->options.waits) {

@@ -455,6 +455,32 @@ static void a_lock_is_told_with_its_state_and_its_owner(void **state)
 	world_done(&world);
 }
 
+/* The runtime's own goroutine in a finalizer of the program, behind 500 stacks that more have. */
+static void the_stack_of_a_finalizer_is_in_the_record(void **state)
+{
+	struct pw_record *record;
+	struct world world;
+	bool shown = false;
+
+	(void)state;
+	world_init(&world, 1001, 501);
+	for (size_t i = 0; i < 1001; i++)
+		park(&world, i, 0x401000, (uint32_t)i / 2);
+	world.goroutines[1000].gopc = 0x500000;
+	for (int finalizes = 0; finalizes < 2; finalizes++) {
+		world.goroutines[1000].finalizes = finalizes;
+		for (int i = 0; i < 40; i++) /* so that none grows */
+			sum_up(&world);
+		record = write_record(&world);
+		for (size_t i = 0; i < record->snapshot.park_count; i++)
+			if (record->statements[record->snapshot.parks[i].statement].gopc == 0x500000)
+				shown = record->snapshot.parks[i].stack != UINT32_MAX;
+		assert_true(shown == finalizes);
+		pw_record_unref(record);
+	}
+	world_done(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -466,6 +492,7 @@ int main(void)
 		cmocka_unit_test(objects_keep_their_numbers_from_one_snapshot_to_the_next),
 		cmocka_unit_test(a_lock_is_still_until_one_of_its_waiters_has_run_or_left),
 		cmocka_unit_test(the_stacks_of_locks_are_in_the_record_and_say_who_holds_them),
+		cmocka_unit_test(the_stack_of_a_finalizer_is_in_the_record),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
