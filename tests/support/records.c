@@ -295,6 +295,18 @@ static void random_memory(struct pw_record *draft, struct pw_record_builder *bui
 	draft->memory.high_path = word(builder, seed);
 }
 
+static void random_holdings(struct pw_record *draft, struct pw_record_builder *builder, uint64_t *seed)
+{
+	uint64_t *numbers = (uint64_t *)&draft->holdings.numbers;
+
+	draft->holdings.section = some_section(seed);
+	if (!draft->holdings.section.present)
+		return;
+	for (size_t i = 0; i < PW_HOLDING_COUNT; i++)
+		numbers[i] = number(seed);
+	draft->holdings.pids_path = word(builder, seed);
+}
+
 static void random_census(struct pw_record_builder *builder, uint64_t *seed, size_t statements, size_t max)
 {
 	uint32_t groups = statements ? (uint32_t)rnd_below(seed, max) : 0, ages = (uint32_t)rnd_below(seed, max * 4);
@@ -434,6 +446,7 @@ struct pw_record *random_record(struct pw_record_builder *builder, uint64_t *see
 	random_runtime(draft, builder, seed, max);
 	random_gc(draft, builder, seed, max);
 	random_memory(draft, builder, seed);
+	random_holdings(draft, builder, seed);
 	random_census(builder, seed, statements, max);
 	random_snapshot(draft, builder, seed, statements, stacks, max);
 	return pw_record_builder_finish(builder, &record) == 0 ? record : NULL;

@@ -77,6 +77,25 @@ struct pw_rules_config { /* every threshold is configurable; rule PW-G08, DETECT
 	uint32_t f01_cycles;	      /* and more with each of 3 GC cycles */
 	uint64_t f01_clear_ns;	      /* 0 */
 
+	bool c01_enabled;	    /* threads */
+	uint64_t c01_bucket_ns;	    /* 1 min: over 60 of them and the last 15 */
+	double c01_baseline_factor; /* 2 */
+	uint32_t c01_above_procs;   /* 50 */
+	uint32_t c01_confirm;	    /* 3 buckets in a row */
+	uint64_t c01_eta_ns;	    /* 6 h to the limit: critical */
+	uint64_t c01_baseline_ns;   /* 2 h of it make a baseline */
+	uint64_t c01_clear_ns;	    /* 30 min without a tenth more */
+
+	bool t01_enabled;	    /* timers */
+	uint64_t t01_bucket_ns;	    /* 1 min, as c01 */
+	uint32_t t01_min_timers;    /* 10,000 */
+	double t01_baseline_factor; /* 2 */
+	double t01_ratio_growth;    /* 0.25: by so much more per descriptor */
+	uint32_t t01_collections;   /* 2 GC cycles in the last quarter, Go 1.23 and later */
+	uint32_t t01_confirm;	    /* 3 buckets in a row */
+	uint64_t t01_baseline_ns;   /* 2 h of it make a baseline */
+	uint64_t t01_clear_ns;	    /* 1 h without a rise */
+
 	bool h01_enabled;	    /* live heap, DETECTORS 7.3 */
 	uint64_t h01_bucket_ns;	    /* 1 min: windows are 60 and 360 of it */
 	uint32_t h01_min_growth_mb; /* 32 */

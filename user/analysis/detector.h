@@ -54,9 +54,21 @@ void pw_rule_parameter_text(enum pw_parameter_type type, const void *at, struct 
 bool pw_rule_is_enabled(const struct pw_rule *rule, const struct pw_rules_config *config);
 
 /* Each stands beside what judges by it. */
+extern const struct pw_rule pw_rule_c01;
 extern const struct pw_rule pw_rule_f01;
-extern const struct pw_rule pw_rule_g01, pw_rule_g02, pw_rule_g03, pw_rule_g04, pw_rule_g05, pw_rule_g06, pw_rule_g08,
-	pw_rule_g09, pw_rule_g10, pw_rule_g11, pw_rule_h01, pw_rule_h03;
+extern const struct pw_rule pw_rule_g01;
+extern const struct pw_rule pw_rule_g02;
+extern const struct pw_rule pw_rule_g03;
+extern const struct pw_rule pw_rule_g04;
+extern const struct pw_rule pw_rule_g05;
+extern const struct pw_rule pw_rule_g06;
+extern const struct pw_rule pw_rule_g08;
+extern const struct pw_rule pw_rule_g09;
+extern const struct pw_rule pw_rule_g10;
+extern const struct pw_rule pw_rule_g11;
+extern const struct pw_rule pw_rule_h01;
+extern const struct pw_rule pw_rule_h03;
+extern const struct pw_rule pw_rule_t01;
 extern const struct pw_rule pw_rule_x01; /* no detector: told of by pw_analysis_forget */
 
 /* For the tables of their parameters. */

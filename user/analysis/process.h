@@ -16,6 +16,8 @@
 #include "analysis/site.h"
 #include "analysis/storm.h"
 #include "analysis/stuck.h"
+#include "analysis/threads.h"
+#include "analysis/timers.h"
 #include "base/table.h"
 
 struct pw_record;
@@ -51,6 +53,8 @@ struct pw_process {
 	struct pw_finalizers finalizers;
 	struct pw_memory_growth memory;
 	struct pw_storm storm;
+	struct pw_thread_growth threads;
+	struct pw_timer_growth timers;
 };
 
 struct pw_judge { /* who judges: what is the same for all processes */

@@ -12,10 +12,26 @@
 #include "base/macros.h"
 
 /* Each rule is described beside what judges by it. */
-static const struct pw_rule *const rules[] = {
-	&pw_rule_f01, &pw_rule_g01, &pw_rule_g02, &pw_rule_g03, &pw_rule_g04, &pw_rule_g05, &pw_rule_g06,
-	&pw_rule_g08, &pw_rule_g09, &pw_rule_g10, &pw_rule_g11, &pw_rule_h01, &pw_rule_h03, &pw_rule_x01,
+/* clang-format off */
+static const struct pw_rule *const rules[] = { /* one a line: many hands add to it */
+	&pw_rule_c01,
+	&pw_rule_f01,
+	&pw_rule_g01,
+	&pw_rule_g02,
+	&pw_rule_g03,
+	&pw_rule_g04,
+	&pw_rule_g05,
+	&pw_rule_g06,
+	&pw_rule_g08,
+	&pw_rule_g09,
+	&pw_rule_g10,
+	&pw_rule_g11,
+	&pw_rule_h01,
+	&pw_rule_h03,
+	&pw_rule_t01,
+	&pw_rule_x01,
 };
+/* clang-format on */
 
 static void set_default(struct pw_rules_config *config, const struct pw_rule_parameter *parameter)
 {

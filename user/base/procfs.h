@@ -174,6 +174,7 @@ struct pw_proc_cgroup {
 	char v1_memory[PW_PROC_PATH_MAX];
 	char v1_cpu[PW_PROC_PATH_MAX];
 	char v1_freezer[PW_PROC_PATH_MAX];
+	char v1_pids[PW_PROC_PATH_MAX];
 	char v1_systemd[PW_PROC_PATH_MAX]; /* name=systemd */
 };
 int pw_must_check pw_procfs_cgroup(const struct pw_procfs *procfs, pid_t pid, struct pw_proc_cgroup *ret_cgroup);

@@ -245,6 +245,8 @@ static void take_cgroup(char *line, struct pw_proc_cgroup *cgroup)
 		set_path(cgroup->v1_cpu, path);
 	if (listed(controllers, "freezer"))
 		set_path(cgroup->v1_freezer, path);
+	if (listed(controllers, "pids"))
+		set_path(cgroup->v1_pids, path);
 	if (listed(controllers, "name=systemd"))
 		set_path(cgroup->v1_systemd, path);
 }

@@ -225,7 +225,7 @@ _Static_assert(sizeof(struct pw_record_bucket) == 16, "walk_bucket");
 _Static_assert(sizeof(struct pw_record_frame) == 24, "walk_frame");
 _Static_assert(sizeof(struct pw_record_stack) == 8, "walk_stack");
 _Static_assert(sizeof(struct pw_record_identity) == 80, "walk_identity");
-_Static_assert(sizeof(struct pw_record) == 3904, "walk_record");
+_Static_assert(sizeof(struct pw_record) == 4064, "walk_record");
 
 static void walk_identity(struct pw_walk *walk, struct pw_record_identity *now, const struct pw_record_identity *old)
 {
@@ -551,4 +551,6 @@ void pw_walk_record(struct pw_walk *walk, struct pw_record *now, const struct pw
 		pw_walk_memory(walk, now, old);
 	if (walk->version >= 6)
 		pw_walk_heap(walk, now, old);
+	if (walk->version >= 10)
+		pw_walk_holdings(walk, now, old);
 }

@@ -50,6 +50,8 @@ void pw_walk_memory(struct pw_walk *walk, struct pw_record *now, const struct pw
 void pw_walk_locks(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old);
 /* Allocation sites (codec_heap.c). */
 void pw_walk_heap(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old);
+/* What a process has only so many of (codec_holdings.c). */
+void pw_walk_holdings(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old);
 /* Everything but the strings, which come first because all else points into them. */
 void pw_walk_record(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old);
 

@@ -266,7 +266,8 @@ static bool identity_ok(const struct pw_record *record)
 				     id->state,
 				     record->cost.governor_state,
 				     record->memory.max_path,
-				     record->memory.high_path};
+				     record->memory.high_path,
+				     record->holdings.pids_path};
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		if (strings[i] >= record->string_count)

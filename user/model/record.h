@@ -8,6 +8,7 @@
 
 #include "model/gc.h"
 #include "model/memory.h"
+#include "model/holdings.h"
 #include "model/runtime_numbers.h"
 
 struct pw_why;
@@ -357,6 +358,12 @@ struct pw_record {
 		struct pw_memory_table table;
 		pw_string max_path, high_path; /* cgroups whose limits these are */
 	} memory;
+
+	struct {
+		struct pw_section section;
+		struct pw_holdings numbers;
+		pw_string pids_path; /* of the cgroup with pids_max */
+	} holdings;
 
 	struct { /* the runtime's heap profile by line: the biggest, and the fastest growing */
 		struct pw_section section;		  /* taken_ns: of the look */

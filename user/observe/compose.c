@@ -168,6 +168,7 @@ static void write_drops(struct pw_record *draft, const struct pw_observation *ob
 	write_drop(observation->builder, "gc_cycles_refused", observation->cycles.history.sums.refused);
 	write_drop(observation->builder, "memory_failed", observation->residency.failures);
 	write_drop(observation->builder, "heap_profile_failed", observation->heap_sites.failures);
+	write_drop(observation->builder, "holdings_failed", observation->holdings.failures);
 }
 
 static void write_cost(struct pw_record *draft, const struct pw_observation *observation,
@@ -496,6 +497,7 @@ int pw_observation_record(struct pw_observation *observation, uint64_t boot_ns, 
 	pw_cycles_write(&observation->cycles, draft, builder);
 	pw_residency_write(&observation->residency, draft, builder);
 	pw_heap_sites_write(&observation->heap_sites, draft, builder);
+	pw_observed_holdings_write(&observation->holdings, draft, builder);
 	r = pw_record_builder_finish(builder, ret_record);
 	if (r < 0)
 		return r;

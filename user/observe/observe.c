@@ -62,6 +62,7 @@ void pw_observation_free(struct pw_observation *observation)
 	pw_cycles_done(&observation->cycles);
 	pw_residency_done(&observation->residency);
 	pw_heap_sites_done(&observation->heap_sites);
+	pw_observed_holdings_done(&observation->holdings);
 	pw_observed_numbers_done(&observation->numbers);
 	free(observation);
 }
@@ -302,17 +303,19 @@ bool pw_observation_want_heap(struct pw_observation *observation, uint64_t boot_
 /* With what is left of the slice, when nothing else is under way. */
 static int look_at_memory(struct pw_observation *observation, uint64_t boot_ns, uint64_t end_ns)
 {
-	uint64_t now_ns = pw_boot_ns();
-
+	uint64_t now_ns = pw_boot_ns(), interval_ns = observation->options.memory_interval_ns;
 	int r;
 
-	if (!observation->options.memory_interval_ns || !observation->procfs)
+	if (!interval_ns || !observation->procfs)
 		return 0;
-	r = pw_heap_sites_work(&observation->heap_sites, observation->target, known_cycles(observation),
-			       observation->options.memory_interval_ns, boot_ns);
+	r = pw_heap_sites_work(&observation->heap_sites, observation->target, known_cycles(observation), interval_ns,
+			       boot_ns);
+	if (!r)
+		r = pw_observed_holdings_work(&observation->holdings, observation->target, observation->procfs,
+					      known_cycles(observation), interval_ns, boot_ns);
 	return r < 0 ? r
 		     : pw_residency_work(&observation->residency, observation->target, observation->procfs,
-					 &observation->numbers, observation->options.memory_interval_ns, boot_ns,
+					 &observation->numbers, interval_ns, boot_ns,
 					 now_ns < end_ns ? end_ns - now_ns : 0);
 }
 

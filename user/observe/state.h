@@ -14,6 +14,7 @@
 #include "observe/parks.h"
 #include "observe/heap_sites.h"
 #include "observe/residency.h"
+#include "observe/holdings.h"
 #include "observe/statements.h"
 #include "target/goroutines.h"
 #include "target/kernel.h"
@@ -94,6 +95,7 @@ struct pw_observation {
 	struct pw_cycles cycles; /* GC cycles with their numbers */
 	struct pw_residency residency;
 	struct pw_heap_sites heap_sites;
+	struct pw_observed_holdings holdings;
 	/* Totals of starts and ends while they are sampled: at the last moment that all were counted, and what memory
 	 * has to add to the estimates. */
 	struct pw_exact_totals {

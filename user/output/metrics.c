@@ -311,6 +311,8 @@ void pw_metrics_render(struct pw_buf *out, const struct pw_published *published,
 		write_family(&writer, &pw_metrics_target[i], targets, published->record_count);
 	for (size_t i = 0; i < pw_metrics_heap_count && !r; i++)
 		write_family(&writer, &pw_metrics_heap[i], targets, published->record_count);
+	for (size_t i = 0; i < pw_metrics_holdings_count && !r; i++)
+		write_family(&writer, &pw_metrics_holdings[i], targets, published->record_count);
 	for (size_t i = 0; i < pw_metrics_memory_count && !r; i++)
 		write_family(&writer, &pw_metrics_memory[i], targets, published->record_count);
 	for (size_t i = 0; i < pw_metrics_snapshot_count && !r; i++)

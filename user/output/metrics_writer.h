@@ -42,6 +42,8 @@ extern const struct pw_metric_family pw_metrics_runtime[];
 extern const size_t pw_metrics_runtime_count;
 extern const struct pw_metric_family pw_metrics_memory[];
 extern const size_t pw_metrics_memory_count;
+extern const struct pw_metric_family pw_metrics_holdings[];
+extern const size_t pw_metrics_holdings_count;
 extern const struct pw_metric_family pw_metrics_heap[];
 extern const size_t pw_metrics_heap_count;
 extern const struct pw_metric_family pw_metrics_self[];

@@ -18,7 +18,7 @@
 #include "target/gread.h"
 #include "target/mem.h"
 
-#define RANGES_PER_M   3
+#define RANGES_PER_M   6
 #define FINALIZERS_MAX 1024 /* in one block: 101 in its 4 kB */
 
 void pw_m_list_init(struct pw_m_list *ret_list, struct pw_mem *mem, const struct pw_layout *layout)
@@ -28,9 +28,19 @@ void pw_m_list_init(struct pw_m_list *ret_list, struct pw_mem *mem, const struct
 		.link = pw_field_offset(layout, PW_FIELD_M_ALLLINK, PW_M_SIZE_MAX),
 		.cgo_calls = pw_field_offset(layout, PW_FIELD_M_NCGOCALL, PW_M_SIZE_MAX),
 		.lock_wait = pw_field_offset(layout, PW_FIELD_M_MLOCKPROFILE_WAITTIME, PW_M_SIZE_MAX),
+		.curg = PW_OFFSET_NONE,
+		.in_cgo = PW_OFFSET_NONE,
+		.locked_g = PW_OFFSET_NONE,
 	};
 	ret_list->lock_wait_missing =
 		ret_list->lock_wait < 0 && layout->trust[PW_FIELD_SCHED_TOTALRUNTIMELOCKWAITTIME] != PW_TRUST_NONE;
+}
+
+void pw_m_list_want_states(struct pw_m_list *list, const struct pw_layout *layout)
+{
+	list->curg = pw_field_offset(layout, PW_FIELD_M_CURG, PW_M_SIZE_MAX);
+	list->in_cgo = pw_field_offset(layout, PW_FIELD_M_INCGO, PW_M_SIZE_MAX);
+	list->locked_g = pw_field_offset(layout, PW_FIELD_M_LOCKEDG, PW_M_SIZE_MAX);
 }
 
 void pw_m_list_done(struct pw_m_list *list)
@@ -42,15 +52,21 @@ void pw_m_list_done(struct pw_m_list *list)
 
 static size_t m_ranges(const struct pw_m_list *list, struct pw_m_words *m, struct pw_mem_range *ranges)
 {
+	const struct {
+		int32_t offset;
+		void *buffer;
+		size_t size;
+	} wanted[RANGES_PER_M] = {
+		{list->link, &m->next, 8}, {list->cgo_calls, &m->cgo_calls, 8}, {list->lock_wait, &m->lock_wait_ns, 8},
+		{list->curg, &m->curg, 8}, {list->locked_g, &m->locked_g, 8},	{list->in_cgo, &m->in_cgo, 1},
+	};
 	size_t count = 0;
 
-	ranges[count++] = (struct pw_mem_range){.addr = m->addr + (uint64_t)list->link, .buffer = &m->next, .size = 8};
-	if (list->cgo_calls >= 0)
-		ranges[count++] = (struct pw_mem_range){
-			.addr = m->addr + (uint64_t)list->cgo_calls, .buffer = &m->cgo_calls, .size = 8};
-	if (list->lock_wait >= 0)
-		ranges[count++] = (struct pw_mem_range){
-			.addr = m->addr + (uint64_t)list->lock_wait, .buffer = &m->lock_wait_ns, .size = 8};
+	for (size_t i = 0; i < RANGES_PER_M; i++)
+		if (wanted[i].offset >= 0)
+			ranges[count++] = (struct pw_mem_range){.addr = m->addr + (uint64_t)wanted[i].offset,
+								.buffer = wanted[i].buffer,
+								.size = wanted[i].size};
 	return count;
 }
 

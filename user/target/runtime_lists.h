@@ -19,14 +19,19 @@ struct pw_layout;
 struct pw_m_list {	    /* embedded; Ms of the last read, so that the next one reads them in one call */
 	struct pw_mem *mem; /* borrowed */
 	int32_t link, cgo_calls, lock_wait;
-	bool lock_wait_missing; /* this version has it, but where is not known */
+	int32_t curg, in_cgo, locked_g; /* PW_OFFSET_NONE: not asked for, or not known */
+	bool lock_wait_missing;		/* this version has it, but where is not known */
 	struct pw_m_words {
 		uint64_t addr, next, cgo_calls, lock_wait_ns;
+		uint64_t curg, locked_g;
+		uint8_t in_cgo;
 		bool ok;
 	} * ms;
 	size_t count, capacity;
 };
 void pw_m_list_init(struct pw_m_list *ret_list, struct pw_mem *mem, const struct pw_layout *layout);
+/* From now on what each M is at is read as well: curg, in_cgo, locked_g. */
+void pw_m_list_want_states(struct pw_m_list *list, const struct pw_layout *layout);
 void pw_m_list_done(struct pw_m_list *list);
 
 /*

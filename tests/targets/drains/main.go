@@ -3,6 +3,8 @@
 // drains holds what a process has only so many of, n at once and rate a second more: goroutines started in a storm,
 // threads, timers, connections that the other side has closed, connections on which nothing comes. With -heal it is the
 // healthy twin: as many come, and each is given back at once.
+//
+//	make KIND N  N more of a kind
 package main
 
 import (
@@ -11,7 +13,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"parkwatch.test/targets/internal/ctl"
@@ -21,10 +22,16 @@ var (
 	heal  = flag.Bool("heal", false, "give each back at once")
 	never = make(chan int)
 	held  []any
-	made  int64
 )
 
-var kinds = map[string]func(){"storm": storm, "threads": threads, "timers": timers, "closed": closed, "silent": silent, "unix": closed}
+var kinds = map[string]func(){
+	"storm":   storm,
+	"threads": threads,
+	"timers":  timers,
+	"closed":  func() { closed("tcp", "127.0.0.1:0") },
+	"silent":  silent,
+	"unix":    func() { closed("unix", fmt.Sprintf("@drains-%d", os.Getpid())) },
+}
 
 func storm() {
 	if *heal {
@@ -56,14 +63,16 @@ func timers() {
 	}
 }
 
-func closed() {
-	client, server := connect()
+// closed: the other side has closed, this one does not.
+func closed(network, address string) {
+	client, server := connect(network, address)
 	client.Close()
 	keep(server)
 }
 
+// silent: a goroutine reads what never comes.
 func silent() {
-	client, server := connect()
+	client, server := connect("tcp", "127.0.0.1:0")
 	held = append(held, client)
 	if *heal {
 		server.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
@@ -84,13 +93,18 @@ func keep(c net.Conn) {
 	}
 }
 
-var listener net.Listener
+var listeners = map[string]net.Listener{}
 
 // connect returns both ends.
-func connect() (net.Conn, net.Conn) {
-	client, err := net.Dial(listener.Addr().Network(), listener.Addr().String())
+func connect(network, address string) (net.Conn, net.Conn) {
+	var err error
+	if listeners[network] == nil {
+		listeners[network], err = net.Listen(network, address)
+		check(err)
+	}
+	client, err := net.Dial(network, listeners[network].Addr().String())
 	check(err)
-	server, err := listener.Accept()
+	server, err := listeners[network].Accept()
 	check(err)
 	return client, server
 }
@@ -112,23 +126,25 @@ func main() {
 		fmt.Fprintln(os.Stderr, "no kind", *name)
 		os.Exit(2)
 	}
-	var err error
-	if *name == "unix" {
-		listener, err = net.Listen("unix", fmt.Sprintf("@drains-%d", os.Getpid()))
-	} else {
-		listener, err = net.Listen("tcp", "127.0.0.1:0")
-	}
-	check(err)
 	for i := 0; i < *n; i++ {
 		one()
 	}
-	made = int64(*n)
 	if *rate > 0 {
 		go add(one, *rate)
 	}
-	ctl.Serve(true, map[string]ctl.Command{"made": func([]string) (ctl.Answer, error) {
-		return ctl.Answer{"made": atomic.LoadInt64(&made), "goroutines": runtime.NumGoroutine()}, nil
-	}})
+	ctl.Serve(true, map[string]ctl.Command{"make": more})
+}
+
+// more is the command `make KIND N`.
+func more(args []string) (ctl.Answer, error) {
+	if len(args) != 2 || kinds[args[0]] == nil {
+		return nil, fmt.Errorf("make KIND N")
+	}
+	n, err := ctl.Number(args[1:], 1)
+	for i := 0; err == nil && i < n; i++ {
+		kinds[args[0]]()
+	}
+	return ctl.Answer{"goroutines": runtime.NumGoroutine()}, err
 }
 
 // add makes them in ten batches a second, as many as the clock says, however late it is.
@@ -137,7 +153,6 @@ func add(one func(), rate int) {
 	for done := 0; ; time.Sleep(100 * time.Millisecond) {
 		for ; done < int(time.Since(start).Seconds()*float64(rate)); done++ {
 			one()
-			atomic.AddInt64(&made, 1)
 		}
 	}
 }

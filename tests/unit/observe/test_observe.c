@@ -162,7 +162,7 @@ static void all_sources_meet_in_one_record(void **state)
 	assert_int_equal(record->events.counts[0].statement, record->census.groups[0].statement);
 	assert_int_equal(record->events.counts[0].reason_count, 2);
 	assert_true(record->events.counts[0].ran == PW_UNKNOWN);
-	assert_int_equal(record->drop_count, 10);
+	assert_int_equal(record->drop_count, 11);
 	assert_string_equal(pw_record_string(record, record->drops[1].name), "second");
 	assert_int_equal(record->drops[1].count, 22);
 	pw_record_unref(record);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PW_MODEL_HOLDINGS_H
+#define PW_MODEL_HOLDINGS_H
+
+#include <stdint.h>
+
+/*
+ * What a process has only so many of, looked at about once a minute: threads and what they are at, timers. Each number
+ * is PW_UNKNOWN where it cannot be told. New ones go to the end: a recording says how many it has.
+ */
+#define PW_HOLDINGS(X)                                                                                              \
+	X(threads)	    /* of the process, by the kernel */                                                     \
+	X(threads_go)	    /* that the runtime has in its list */                                                  \
+	X(threads_cgo)	    /* of them in a call into C */                                                          \
+	X(threads_cgo_long) /* of these in the same call for a minute at least, as far as the looks tell */         \
+	X(threads_syscall)  /* of them in a system call, not by C */                                                \
+	X(threads_idle)	    /* of them kept for later: Go never ends one */                                         \
+	X(threads_locked)   /* of them tied to a goroutine by LockOSThread; may be in C or in a system call, too */ \
+	X(threads_max)	    /* debug.SetMaxThreads: one more of threads_go, and the program dies */                 \
+	X(pids_max)	    /* the cgroup that has least room for more tasks: its limit ... */                      \
+	X(pids_used)	    /* ... and its tasks */                                                                 \
+	X(processes_max)    /* RLIMIT_NPROC: tasks of its user; holds for others than root */                       \
+	X(timers)	    /* in the heaps of the scheduler */                                                     \
+	X(gomaxprocs)                                                                                               \
+	X(gc_cycles) /* completed at that time */                                                                   \
+	X(files)     /* open descriptors */                                                                         \
+	X(files_max) /* RLIMIT_NOFILE, the soft one */                                                              \
+	X(cost_ns)   /* of the look, CPU time */
+
+struct pw_holdings {
+#define X(name) uint64_t name;
+	PW_HOLDINGS(X)
+#undef X
+};
+#define PW_HOLDING_COUNT (sizeof(struct pw_holdings) / sizeof(uint64_t))
+
+/* All unknown. */
+void pw_holdings_init(struct pw_holdings *ret_holdings);
+
+#endif
