@@ -188,7 +188,9 @@ struct pw_record *program_record(const struct program *program, struct pw_record
 	draft->wall_ns = program->wall_epoch_ns + second * PW_NS_PER_SEC;
 	draft->interval_ns = PW_NS_PER_SEC;
 	draft->identity.target_id = program->target_id;
-	draft->identity.pid = 4711;
+	draft->identity.pid = program->pid ? program->pid : 4711;
+	if (program->build)
+		draft->identity.build_id = pw_record_builder_string(builder, program->build);
 	draft->identity.start_time_ns = program->start_ns;
 	draft->identity.service = pw_record_builder_string(builder, program->service);
 	draft->identity.process = pw_record_builder_string(builder, "orders");

@@ -49,6 +49,8 @@ struct program {
 	uint64_t epoch_ns;	      /* CLOCK_BOOTTIME of second 0 */
 	uint64_t wall_epoch_ns;
 	const char *service;
+	int32_t pid;					    /* 0: 4711 */
+	const char *build;				    /* NULL: none */
 	bool events;					    /* records have an events section */
 	bool snapshots;					    /* and one of snapshots, taken last at: */
 	uint32_t snapshot_second, snapshot_elapsed_seconds; /* since the one before; 0: unknown */

@@ -53,6 +53,7 @@ int pw_analysis_new(struct pw_analysis **ret_analysis, const struct pw_rules_con
 	analysis->generation = 1; /* that of a process is 0 before its first record */
 	analysis->conditions.on_transition = on_transition;
 	analysis->conditions.context = context;
+	analysis->conditions.rules = &analysis->config;
 	analysis->processes = (struct pw_table)PW_TABLE_INIT(TARGETS_MAX, process_free);
 	pw_deaths_init(&analysis->deaths);
 	*ret_analysis = analysis;
@@ -163,7 +164,10 @@ int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *recor
 	pw_finalizers_judge(&judge, &process->finalizers, record);
 	if (r >= 0)
 		r = pw_stuck_judge(&judge, &process->stuck, record);
-	return r < 0 ? r : pw_growth_judge(&judge, &process->growth, record);
+	if (r >= 0)
+		r = pw_growth_judge(&judge, &process->growth, record);
+	pw_conditions_settle(&analysis->conditions);
+	return r;
 }
 
 bool pw_analysis_wants_stacks(const struct pw_analysis *analysis, uint64_t target_id)
@@ -184,9 +188,9 @@ static void tell_end(struct pw_analysis *analysis, struct pw_process *process, c
 
 	find_standing(analysis, process, process->last);
 	judge.rules = process->rules;
-	report = pw_deaths_begin(&judge, process->last, death);
-	pw_conditions_gone(&analysis->conditions, death->target_id, death->wall_ns);
 	analysis->conditions.standing = &process->standing;
+	report = pw_deaths_begin(&judge, process->last, death);
+	pw_conditions_gone(&analysis->conditions, death->target_id, death->boot_ns, death->wall_ns);
 	if (report && pw_deaths_tell(&analysis->deaths, &judge, process->last, report) && analysis->on_death)
 		analysis->on_death(analysis->conditions.context, report);
 	analysis->conditions.standing = NULL;
@@ -198,9 +202,12 @@ void pw_analysis_forget(struct pw_analysis *analysis, const struct pw_death *dea
 	struct pw_process *process = pw_table_get_u64(&analysis->processes, death->target_id);
 
 	analysis->conditions.standing = NULL;
+	pw_conditions_say_all(&analysis->conditions, death->target_id, death->boot_ns);
+	pw_conditions_settle(&analysis->conditions); /* of some nobody has heard yet */
 	if (process && process->last && pw_death_is_end(death))
 		tell_end(analysis, process, death);
-	pw_conditions_gone(&analysis->conditions, death->target_id, death->wall_ns);
+	pw_conditions_gone(&analysis->conditions, death->target_id, death->boot_ns, death->wall_ns);
+	pw_conditions_settle(&analysis->conditions);
 	pw_table_remove_u64(&analysis->processes, death->target_id);
 }
 
@@ -211,14 +218,14 @@ void pw_analysis_on_death(struct pw_analysis *analysis, pw_death_fn on_death)
 
 size_t pw_analysis_alerts(const struct pw_analysis *analysis, struct pw_alert *alerts, size_t max)
 {
-	return pw_incidents_copy(&analysis->conditions.incidents, alerts, max);
+	return pw_cases_copy(&analysis->conditions.cases, alerts, max);
 }
 
 void pw_analysis_stats(const struct pw_analysis *analysis, struct pw_analysis_stats *ret_stats)
 {
 	*ret_stats = analysis->stats;
-	ret_stats->fired = analysis->conditions.incidents.fired;
-	ret_stats->resolved = analysis->conditions.incidents.resolved;
+	ret_stats->fired = analysis->conditions.cases.fired;
+	ret_stats->resolved = analysis->conditions.cases.resolved;
 	ret_stats->sites_tracked = 0;
 	pw_table_foreach(&analysis->processes, entry) ret_stats->sites_tracked +=
 		pw_table_count(&((struct pw_process *)entry->value)->pileups.sites);

@@ -18,7 +18,13 @@ struct pw_why;
  * Judgement: pure functions of records. No clock, no I/O, no global; the same records and rules give the same alerts,
  * bit for bit, in the daemon and in replay. Time comes only from record->boot_ns and ->wall_ns.
  */
-struct pw_rules_config { /* every threshold is configurable; rule PW-G08, DETECTORS 7.4 fast path */
+struct pw_rules_config { /* every threshold is configurable */
+	/* The life of all alerts, DETECTORS 9. */
+	double alerts_clear_share, alerts_clear_baseline; /* 0.5 of the peak, 1.1 of the baseline ... */
+	uint64_t alerts_clear_hold_ns;			  /* 10 min */
+	uint64_t alerts_reopen_ns;			  /* 24 h */
+
+	/* Rule PW-G08, DETECTORS 7.4 fast path. */
 	bool g08_enabled;
 	uint64_t g08_tick_ns;	      /* 10 s */
 	uint64_t g08_age_ns;	      /* 30 s: only goroutines at least this old count */
@@ -117,8 +123,8 @@ struct pw_rules_config { /* every threshold is configurable; rule PW-G08, DETECT
 };
 void pw_rules_config_default(struct pw_rules_config *ret_config);
 
-/* The rules in force as YAML, as cmd/config reads them back: "rules:\n  PW-G08:\n    enabled: true\n ..." with the
- * parameter names of detector.h. Exact: reading it gives the same configuration. */
+/* The rules in force as YAML, as cmd/config reads them back: "alerts:\n    reopen: 24h\n ...\nrules:\n  PW-G08:\n
+ * enabled: true\n ..." with the parameter names of detector.h. Exact: reading it gives the same configuration. */
 struct pw_buf;
 int pw_rules_to_yaml(const struct pw_rules_config *config, struct pw_buf *buf);
 

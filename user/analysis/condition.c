@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "analysis/condition.h"
 
-#include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,43 +23,7 @@
 void pw_conditions_done(struct pw_conditions *conditions)
 {
 	pw_incidents_done(&conditions->incidents);
-}
-
-/* FNV-1a, 64 bits, of a string and its end. */
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-	do {
-		hash = (hash ^ (uint8_t)*text) * 0x100000001b3ULL;
-	} while (*text++);
-	return hash;
-}
-
-/*
- * The same statement of the same service, parked in the same place, has the same hash after a restart and after a
- * deployment that did not move it; the pid tells two processes of one service apart.
- */
-static void set_id(struct pw_alert *alert, const struct pw_claim *claim)
-{
-	uint64_t hash = 0xcbf29ce484222325ULL;
-	char number[32], rule[sizeof(alert->rule)];
-	size_t length = 0;
-
-	hash = hash_text(hash, alert->rule);
-	hash = hash_text(hash, alert->service[0] ? alert->service : alert->process);
-	if (alert->statement.function[0])
-		snprintf(number, sizeof(number), "%" PRIu32, alert->statement.line);
-	else
-		snprintf(number, sizeof(number), "%" PRIx64, claim->gopc);
-	hash = hash_text(hash, alert->statement.function);
-	hash = hash_text(hash, number);
-	if (claim->subject != claim->gopc) {
-		snprintf(number, sizeof(number), "%" PRIx64, claim->subject);
-		hash = hash_text(hash, number);
-	}
-	for (const char *c = strncmp(alert->rule, "PW-", 3) ? alert->rule : alert->rule + 3; *c; c++)
-		rule[length++] = (char)tolower((unsigned char)*c);
-	rule[length] = '\0';
-	snprintf(alert->id, sizeof(alert->id), "%s-%012" PRIx64 "-%" PRId32, rule, hash >> 16, alert->pid);
+	pw_cases_done(&conditions->cases);
 }
 
 static void identify(struct pw_alert *alert, const struct pw_record *record, const char *rule)
@@ -79,16 +41,11 @@ static void identify(struct pw_alert *alert, const struct pw_record *record, con
 		alert->process_started_wall_ns = record->wall_ns - (record->boot_ns - start_ns);
 }
 
-static void tell(struct pw_conditions *conditions, const struct pw_incident *incident)
-{
-	if (conditions->on_transition)
-		conditions->on_transition(conditions->context, &incident->alert);
-}
-
-static void say(struct pw_conditions *conditions, struct pw_incident *incident)
+/* From now on it counts, and people are told when the record has been judged. */
+static void say(struct pw_conditions *conditions, struct pw_incident *incident, uint64_t now_ns)
 {
 	incident->alert.state = PW_ALERT_FIRING;
-	tell(conditions, incident);
+	pw_cases_join(&conditions->cases, incident, now_ns, conditions->rules->alerts_reopen_ns);
 }
 
 /* Puts what the configuration says of it over what its rule found. */
@@ -138,7 +95,6 @@ static enum pw_condition_change fire(struct pw_conditions *conditions, struct pw
 	alert.fired_wall_ns = tick->wall_ns;
 	alert.baseline = claim->baseline;
 	claim->words->begin(&alert, record, claim->context);
-	set_id(&alert, claim);
 	incident = pw_incident_open(&conditions->incidents, &alert);
 	if (!incident)
 		return PW_CONDITION_SAME;
@@ -151,29 +107,40 @@ static enum pw_condition_change fire(struct pw_conditions *conditions, struct pw
 	incident->lines = claim->lines;
 	incident->lines_window_ns = claim->lines_window_ns;
 	incident->heap_cycle = claim->heap_cycle;
+	incident->subject = claim->subject;
 	incident->baseline = claim->baseline;
-	incident->peak = claim->value;
+	incident->value = incident->peak = claim->value;
 	claim->words->update(&incident->alert, record, claim->context, incident->peak);
 	incident->found = incident->alert.level;
 	note(conditions, incident, tick->wall_ns);
 	incident->alert.state = PW_ALERT_PENDING;
 	if (has_evidence(incident, record))
-		say(conditions, incident);
+		say(conditions, incident, record->boot_ns);
 	return PW_CONDITION_FIRED;
 }
 
 static void end(struct pw_conditions *conditions, struct pw_incident *incident, enum pw_alert_state state,
-		uint64_t wall_ns)
+		uint64_t now_ns, uint64_t wall_ns)
 {
-	if (incident->alert.state == PW_ALERT_PENDING)
-		say(conditions, incident); /* nobody has heard of it yet */
 	incident->alert.state = state;
 	incident->words->end(&incident->alert, incident->peak);
 	incident->alert.resolved_wall_ns = wall_ns;
-	tell(conditions, incident);
+	pw_cases_leave(&conditions->cases, incident, now_ns);
 	incident->condition->incident = NULL;
 	incident->condition->held = 0;
-	pw_incident_end(&conditions->incidents, incident, state, wall_ns);
+	pw_incident_close(&conditions->incidents, incident);
+}
+
+/* Far below what it was, or at what is normal (DETECTORS 9). */
+static bool is_down(const struct pw_conditions *conditions, const struct pw_incident *incident,
+		    const struct pw_claim *claim)
+{
+	const struct pw_rules_config *rules = conditions->rules;
+	double value = (double)claim->value;
+
+	return claim->drains &&
+	       (value <= rules->alerts_clear_share * (double)incident->peak ||
+		(incident->baseline >= 0 && value < rules->alerts_clear_baseline * incident->baseline));
 }
 
 static enum pw_condition_change follow(struct pw_conditions *conditions, struct pw_condition *condition,
@@ -181,20 +148,26 @@ static enum pw_condition_change follow(struct pw_conditions *conditions, struct 
 				       const struct pw_claim *claim)
 {
 	struct pw_incident *incident = condition->incident;
-	enum pw_alert_level told = incident->alert.level;
-	bool over = pw_incident_step(incident, claim->low, tick->taken_ns, claim->clear_ns, !tick->before_ns);
+	struct pw_incident_signal signal = {.low = claim->low,
+					    .clear_ns = claim->clear_ns,
+					    .hold_ns = PW_MIN(conditions->rules->alerts_clear_hold_ns, claim->clear_ns),
+					    .now_ns = tick->taken_ns,
+					    .gap = !tick->before_ns};
+	bool over;
 
+	incident->value = claim->value;
 	incident->peak = PW_MAX(incident->peak, claim->value);
+	signal.down = is_down(conditions, incident, claim);
+	over = pw_incident_step(incident, &signal);
 	incident->alert.level = incident->found;
 	claim->words->update(&incident->alert, record, claim->context, incident->peak);
 	incident->found = PW_MAX(incident->found, incident->alert.level);
 	note(conditions, incident, tick->wall_ns);
 	if (over) {
-		end(conditions, incident, PW_ALERT_RESOLVED, tick->wall_ns);
+		end(conditions, incident, PW_ALERT_RESOLVED, record->boot_ns, tick->wall_ns);
 		return PW_CONDITION_OVER;
 	}
-	if (incident->alert.level > told)
-		tell(conditions, incident);
+	pw_cases_level(&conditions->cases, incident);
 	return PW_CONDITION_SAME;
 }
 
@@ -227,7 +200,7 @@ static void complete(struct pw_incident *incident, const struct pw_record *recor
 void pw_conditions_say_pending(struct pw_conditions *conditions, const struct pw_record *record)
 {
 	for (struct pw_incident *incident = conditions->incidents.first; incident; incident = incident->next) {
-		if (!incident->open || incident->alert.state != PW_ALERT_PENDING ||
+		if (incident->alert.state != PW_ALERT_PENDING ||
 		    incident->alert.target_id != record->identity.target_id)
 			continue;
 		if (!has_evidence(incident, record) &&
@@ -235,15 +208,15 @@ void pw_conditions_say_pending(struct pw_conditions *conditions, const struct pw
 			continue;
 		complete(incident, record);
 		note(conditions, incident, record->wall_ns);
-		say(conditions, incident);
+		say(conditions, incident, record->boot_ns);
 	}
 }
 
 bool pw_conditions_pending(const struct pw_conditions *conditions, uint64_t target_id, bool heap)
 {
 	for (const struct pw_incident *incident = conditions->incidents.first; incident; incident = incident->next)
-		if (incident->open && incident->alert.state == PW_ALERT_PENDING &&
-		    incident->alert.target_id == target_id && (incident->lines != NULL) == heap)
+		if (incident->alert.state == PW_ALERT_PENDING && incident->alert.target_id == target_id &&
+		    (incident->lines != NULL) == heap)
 			return true;
 	return false;
 }
@@ -251,29 +224,33 @@ bool pw_conditions_pending(const struct pw_conditions *conditions, uint64_t targ
 void pw_condition_identify(struct pw_alert *ret_alert, const struct pw_record *record, const char *rule)
 {
 	identify(ret_alert, record, rule);
-	set_id(ret_alert, &(struct pw_claim){.rule = rule});
+	pw_case_identify_event(ret_alert);
 }
 
-void pw_conditions_event(struct pw_conditions *conditions, const struct pw_alert *alert, uint64_t wall_ns)
+void pw_conditions_event(struct pw_conditions *conditions, const struct pw_alert *alert, uint64_t now_ns,
+			 uint64_t wall_ns)
 {
-	struct pw_incident *incident = pw_incident_open(&conditions->incidents, alert);
+	struct pw_alert event = *alert;
 
-	if (!incident)
-		return;
-	pw_incident_end(&conditions->incidents, incident, PW_ALERT_GONE, wall_ns);
-	tell(conditions, incident);
+	event.state = PW_ALERT_GONE;
+	event.resolved_wall_ns = wall_ns;
+	pw_cases_event(&conditions->cases, &event, now_ns);
 }
 
-void pw_conditions_gone(struct pw_conditions *conditions, uint64_t target_id, uint64_t wall_ns)
+void pw_conditions_say_all(struct pw_conditions *conditions, uint64_t target_id, uint64_t now_ns)
 {
-	struct pw_incident *incident = conditions->incidents.first, *next;
+	for (struct pw_incident *incident = conditions->incidents.first; incident; incident = incident->next)
+		if (incident->alert.state == PW_ALERT_PENDING && incident->alert.target_id == target_id)
+			say(conditions, incident, now_ns);
+}
 
-	/* Ending one may forget others that have ended, never one that is open: look again from the start. */
-	for (; incident; incident = next) {
+void pw_conditions_gone(struct pw_conditions *conditions, uint64_t target_id, uint64_t now_ns, uint64_t wall_ns)
+{
+	struct pw_incident *next;
+
+	for (struct pw_incident *incident = conditions->incidents.first; incident; incident = next) {
 		next = incident->next;
-		if (!incident->open || incident->alert.target_id != target_id)
-			continue;
-		end(conditions, incident, PW_ALERT_GONE, wall_ns);
-		next = conditions->incidents.first;
+		if (incident->alert.target_id == target_id)
+			end(conditions, incident, PW_ALERT_GONE, now_ns, wall_ns);
 	}
 }

@@ -8,6 +8,7 @@
 
 #include "analysis/alert_state.h"
 #include "analysis/analysis.h"
+#include "analysis/cases.h"
 #include "analysis/tick.h"
 
 struct pw_record;
@@ -44,6 +45,7 @@ struct pw_claim {
 	uint64_t lines_window_ns, heap_cycle;
 	bool holds;
 	bool low;	  /* so far below that it is over, if it stays so for clear_ns */
+	bool drains;	  /* also when value stays far below its peak, or at the baseline (DETECTORS 9) */
 	uint32_t confirm; /* judgements in a row before it fires; 0 is 1 */
 	uint64_t clear_ns;
 	uint64_t value;	 /* whose peak is kept */
@@ -55,6 +57,8 @@ struct pw_claim {
 /* All conditions of all targets, and what they have become. */
 struct pw_conditions {
 	struct pw_incidents incidents;
+	struct pw_cases cases;
+	const struct pw_rules_config *rules;
 	pw_alert_fn on_transition;
 	void *context;
 	const struct pw_standing *standing; /* of the process that is being judged; NULL: nothing is said of any */
@@ -74,8 +78,13 @@ bool pw_conditions_pending(const struct pw_conditions *conditions, uint64_t targ
 /* What happens at once and does not last: identify fills in what the alert is about (process, rule, id), event tells
  * it, fired and over at the same moment with the state PW_ALERT_GONE. */
 void pw_condition_identify(struct pw_alert *ret_alert, const struct pw_record *record, const char *rule);
-void pw_conditions_event(struct pw_conditions *conditions, const struct pw_alert *alert, uint64_t wall_ns);
-/* The target is gone: so are its alerts. */
-void pw_conditions_gone(struct pw_conditions *conditions, uint64_t target_id, uint64_t wall_ns);
+void pw_conditions_event(struct pw_conditions *conditions, const struct pw_alert *alert, uint64_t now_ns,
+			 uint64_t wall_ns);
+/* All of a target that wait for stacks, as they are. */
+void pw_conditions_say_all(struct pw_conditions *conditions, uint64_t target_id, uint64_t now_ns);
+/* The target is gone: so are its alerts, none of which may wait for stacks. */
+void pw_conditions_gone(struct pw_conditions *conditions, uint64_t target_id, uint64_t now_ns, uint64_t wall_ns);
+/* Tells what is new to who is to be told. */
+void pw_conditions_settle(struct pw_conditions *conditions);
 
 #endif

@@ -212,7 +212,7 @@ static void tell(const struct pw_deaths_judge *judge, const struct pw_record *re
 		service->told_ns = report->death.boot_ns;
 		service->untold = 0;
 	}
-	pw_conditions_event(judge->conditions, &alert, wall_ns);
+	pw_conditions_event(judge->conditions, &alert, report->death.boot_ns, wall_ns);
 }
 
 bool pw_deaths_tell(struct pw_deaths *deaths, const struct pw_deaths_judge *judge, const struct pw_record *record,

@@ -159,7 +159,7 @@ static void set_alerts(struct pw_death_report *report, const struct pw_condition
 	for (const struct pw_incident *incident = conditions->incidents.first; incident; incident = incident->next) {
 		struct pw_death_alert *alert = &report->alerts[report->alert_count];
 
-		if (!incident->open || incident->alert.target_id != report->death.target_id)
+		if (incident->alert.target_id != report->death.target_id)
 			continue;
 		if (report->alert_count == PW_DEATH_ALERTS_MAX) {
 			report->alerts_left++;

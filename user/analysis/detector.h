@@ -53,6 +53,9 @@ size_t pw_rule_parameter_size(enum pw_parameter_type type); /* in struct pw_rule
 void pw_rule_parameter_text(enum pw_parameter_type type, const void *at, struct pw_buf *buf);
 bool pw_rule_is_enabled(const struct pw_rule *rule, const struct pw_rules_config *config);
 
+/* Those of the life of all alerts, under alerts: (lifecycle.c). */
+const struct pw_rule_parameter *pw_alert_parameters(size_t *ret_count);
+
 /* Each stands beside what judges by it. */
 extern const struct pw_rule pw_rule_c01;
 extern const struct pw_rule pw_rule_f01;

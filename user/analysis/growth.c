@@ -26,7 +26,6 @@
 #define POOL_FACTOR	  4
 #define STEADY_SAMPLES	  5 /* snapshots in which they ran at the same rate */
 #define STEADY_VARIATION  0.2
-#define LOW_SHARE	  0.5
 #define LEAK_WINDOW	  1 /* from this window on it is called a leak, if there is a baseline */
 #define SCALES		  PW_SURVIVOR_SCALES
 
@@ -320,6 +319,7 @@ static void judge_site(const struct pw_judge *judge, struct site *site, const st
 	struct pw_claim claim = {.subject = site->key,
 				 .gopc = site->gopc,
 				 .value = site->count,
+				 .drains = true,
 				 .baseline = baseline,
 				 .clear_ns = keep_ns,
 				 .words = &words,
@@ -332,8 +332,7 @@ static void judge_site(const struct pw_judge *judge, struct site *site, const st
 		      !(judge->rules->g02_enabled && pw_park_is_for_ever(record, park)) && /* PW-G02 says it */
 		      tick->uptime_ns >= judge->rules->g10_warmup_ns;
 	if (incident)
-		claim.low = (double)site->count <= LOW_SHARE * (double)incident->peak ||
-			    tick->taken_ns - PW_MIN(site->arrivals_ns, tick->taken_ns) >= judge->rules->g10_bucket_ns;
+		claim.low = tick->taken_ns - PW_MIN(site->arrivals_ns, tick->taken_ns) >= judge->rules->g10_bucket_ns;
 	else if (claim.holds)
 		note_onset(site, tick);
 	(void)pw_condition_judge(judge->conditions, &site->condition, record, tick, &claim);

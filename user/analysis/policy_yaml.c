@@ -105,9 +105,13 @@ static void put_benign(struct pw_buf *buf, const struct pw_benign *entry)
 
 int pw_policy_to_yaml(const struct pw_rules_config *config, const struct pw_policy *policy, struct pw_buf *buf)
 {
-	size_t rule_count;
+	size_t rule_count, alert_count;
 	const struct pw_rule *const *rules = pw_rules(&rule_count);
+	const struct pw_rule_parameter *alerts = pw_alert_parameters(&alert_count);
 
+	pw_buf_puts(buf, "alerts:\n");
+	for (size_t i = 0; i < alert_count; i++)
+		put_parameter(buf, 2, &alerts[i], (const char *)config + alerts[i].offset);
 	pw_buf_puts(buf, "rules:\n");
 	for (size_t i = 0; i < rule_count; i++) {
 		pw_buf_printf(buf, "  %s:\n", rules[i]->id);

@@ -55,7 +55,13 @@ static void set_default(struct pw_rules_config *config, const struct pw_rule_par
 
 void pw_rules_config_default(struct pw_rules_config *ret_config)
 {
+	const struct pw_rule_parameter *alerts;
+	size_t count;
+
 	memset(ret_config, 0, sizeof(*ret_config)); /* padding too: configurations are compared by bytes */
+	alerts = pw_alert_parameters(&count);
+	for (size_t i = 0; i < count; i++)
+		set_default(ret_config, &alerts[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
 		for (size_t j = 0; j < rules[i]->parameter_count; j++)
 			set_default(ret_config, &rules[i]->parameters[j]);

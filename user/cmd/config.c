@@ -56,8 +56,8 @@ static const struct setting_row {
 static const char *const attach_names[] = {"auto", "uprobe_multi", "perf"};
 static const char *const source_names[] = {"default", "file", "environment", "flag"};
 
-/* The rows above, then the parameters of all rules as the analysis declares them: "rules.PW-G08.tick". */
-bool pw_setting_at(size_t index, struct pw_setting *ret_setting)
+/* A parameter that the analysis declares, by its key behind prefix. */
+static void set_parameter(struct pw_setting *setting, const char *prefix, const struct pw_rule_parameter *parameter)
 {
 	static const enum pw_setting_kind kinds[] = {
 		[PW_PARAMETER_BOOL] = PW_SETTING_BOOL,
@@ -65,8 +65,23 @@ bool pw_setting_at(size_t index, struct pw_setting *ret_setting)
 		[PW_PARAMETER_COUNT] = PW_SETTING_U32,
 		[PW_PARAMETER_NUMBER] = PW_SETTING_DOUBLE,
 	};
-	size_t rule_count, left = index;
+
+	snprintf(setting->key, sizeof(setting->key), "%s.%s", prefix, parameter->name);
+	setting->kind = kinds[parameter->type];
+	setting->offset = AT(rules) + parameter->offset;
+	setting->min = parameter->min;
+	setting->max = parameter->max;
+	setting->help = parameter->text;
+}
+
+/* The rows above, those of the life of alerts, then the parameters of all rules as the analysis declares them:
+ * "rules.PW-G08.tick". */
+bool pw_setting_at(size_t index, struct pw_setting *ret_setting)
+{
+	char prefix[32];
+	size_t rule_count, alert_count, left = index;
 	const struct pw_rule *const *rules = pw_rules(&rule_count);
+	const struct pw_rule_parameter *alerts = pw_alert_parameters(&alert_count);
 
 	if (index >= PW_SETTINGS_MAX)
 		return false;
@@ -82,17 +97,18 @@ bool pw_setting_at(size_t index, struct pw_setting *ret_setting)
 		return true;
 	}
 	left -= ARRAY_SIZE(rows);
+	if (left < alert_count) {
+		set_parameter(ret_setting, "alerts", &alerts[left]);
+		return true;
+	}
+	left -= alert_count;
 	for (size_t i = 0; i < rule_count; left -= rules[i]->parameter_count, i++) {
 		const struct pw_rule_parameter *parameter = &rules[i]->parameters[left];
 
 		if (left >= rules[i]->parameter_count)
 			continue;
-		snprintf(ret_setting->key, sizeof(ret_setting->key), "rules.%s.%s", rules[i]->id, parameter->name);
-		ret_setting->kind = kinds[parameter->type];
-		ret_setting->offset = AT(rules) + parameter->offset;
-		ret_setting->min = parameter->min;
-		ret_setting->max = parameter->max;
-		ret_setting->help = parameter->text;
+		snprintf(prefix, sizeof(prefix), "rules.%s", rules[i]->id);
+		set_parameter(ret_setting, prefix, parameter);
 		ret_setting->rule = rules[i];
 		ret_setting->parameter = parameter;
 		return true;

@@ -19,6 +19,7 @@ enum pw_alert_level { PW_LEVEL_INFO, PW_LEVEL_WARNING, PW_LEVEL_CRITICAL };
 #define PW_ALERT_OWNER_SIZE	64
 #define PW_ALERT_RUNBOOK_SIZE	200
 #define PW_ALERT_BENIGN_SIZE	256
+#define PW_ALERT_PROCESSES_MAX	16
 
 struct pw_alert_frame {
 	char function[160], file[200];
@@ -63,6 +64,11 @@ struct pw_alert_loss {		 /* what of the evidence was not seen, from the onset on
 	uint64_t gaps, gap_ns;	 /* records that were missing, and how long in all */
 };
 
+struct pw_alert_process { /* one that the incident is in */
+	int32_t pid;
+	double value; /* goroutines, or in the unit of the alert */
+};
+
 #define PW_ALERT_CIRCLE_MAX 4
 
 struct pw_alert_holder { /* of the lock that is waited for: the parked goroutine that seems to hold it */
@@ -77,7 +83,7 @@ struct pw_alert_holder { /* of the lock that is waited for: the parked goroutine
 };
 
 struct pw_alert {
-	char id[48];   /* stable over the life of the incident */
+	char id[48];   /* by rule, service and places: the same over processes, builds, restarts, and when it recurs */
 	char rule[16]; /* "PW-G08" */
 	enum pw_alert_level level;
 	enum pw_alert_state state;
@@ -137,9 +143,17 @@ struct pw_alert {
 	bool growing_sampled;	  /* estimates, by the runtime's heap profile */
 	size_t growing_count;
 	struct pw_alert_growing growing[PW_ALERT_GROWING_MAX];
-	char text[384];	     /* one sentence for a person */
-	char hint[256];	     /* what to do next */
-	char reproduce[160]; /* command that shows it */
+	/* Of the incident, which may be in several processes; the evidence above is of the one it is worst in. */
+	uint32_t recurrence;	      /* how often it has come again within a day of its end */
+	uint64_t first_fired_wall_ns; /* before it ever came again */
+	double peak;		      /* highest value, as that of processes */
+	uint32_t process_count;	      /* of this host; the first ones of them, worst first: */
+	struct pw_alert_process processes[PW_ALERT_PROCESSES_MAX];
+	double gc_cpu_percent; /* of the process's CPU time, that its last GC cycle said; 0: not known */
+	double score;	       /* 0 to 100: by which alerts are ranked */
+	char text[384];	       /* one sentence for a person */
+	char hint[256];	       /* what to do next */
+	char reproduce[160];   /* command that shows it */
 	/* What the configuration says of it; "": nothing. */
 	char owner[PW_ALERT_OWNER_SIZE], runbook[PW_ALERT_RUNBOOK_SIZE];
 	bool lowered;			   /* to info: it is on the benign list */

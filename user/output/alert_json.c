@@ -227,6 +227,19 @@ static void put_growing(struct pw_json *json, const struct pw_alert *alert)
 	pw_json_end(json);
 }
 
+static void put_processes(struct pw_json *json, const struct pw_alert *alert)
+{
+	pw_json_key_u64(json, "process_count", alert->process_count);
+	pw_json_key_array(json, "processes");
+	for (size_t i = 0; i < alert->process_count && i < PW_ALERT_PROCESSES_MAX; i++) {
+		pw_json_object(json);
+		pw_json_key_i64(json, "pid", alert->processes[i].pid);
+		pw_json_key_double(json, "value", alert->processes[i].value);
+		pw_json_end(json);
+	}
+	pw_json_end(json);
+}
+
 /* What goes beyond the fixed fields. */
 static void put_rest(struct pw_json *json, const struct pw_alert *alert)
 {
@@ -256,6 +269,11 @@ static void put_rest(struct pw_json *json, const struct pw_alert *alert)
 	pw_json_key_bool(json, "lowered", alert->lowered);
 	put_lock(json, alert);
 	put_growing(json, alert);
+	key_number(json, "peak", alert->process_count, alert->peak);
+	pw_json_key_u64(json, "recurrence", alert->recurrence);
+	key_time(json, "first_fired", alert->first_fired_wall_ns);
+	key_number(json, "score", true, alert->score);
+	put_processes(json, alert);
 }
 
 static void put_alert(struct pw_json *json, const struct pw_alert *alert)

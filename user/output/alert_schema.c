@@ -22,6 +22,7 @@ enum kind {
 	LOSS,
 	HOLDER,
 	GROWING,
+	PROCESSES,
 };
 
 static const struct field {
@@ -93,6 +94,12 @@ static const struct field {
 	{"growing_read", TIME, "when it was looked for what grows in memory"},
 	{"growing_estimated", BOOLEAN, "by the runtime's heap profile, which samples"},
 	{"growing", GROWING, "lines, or sizes of objects, whose memory grew most over the window, falling"},
+	{"peak", NUMBER, "the highest that value, or n, has been"},
+	{"recurrence", INTEGER, "how often it has come again, each time within a day of its end"},
+	{"first_fired", TIME, "when it fired for the first time"},
+	{"score", NUMBER, "0 to 100: how sure, urgent and large it is; alerts are listed by it"},
+	{"process_count", INTEGER, "processes of this host that it is in"},
+	{"processes", PROCESSES, "which, the worst first; at most 16"},
 };
 
 static void key_types(struct pw_json *json, const char *type, bool null)
@@ -155,6 +162,7 @@ static const struct member wait[] = {
 	{"receivers", "integer", true}, {"senders", "integer", true}, {"objects", "integer", true}};
 static const struct member moving[] = {
 	{"what", "string", false}, {"unit", "string", false}, {"from", "number", false}, {"to", "number", false}};
+static const struct member process[] = {{"pid", "integer", false}, {"value", "number", false}};
 static const struct member threshold[] = {
 	{"value", "number", true}, {"limit", "number", true}, {"crossed", "string", false}};
 static const struct member loss[] = {{"sampled", "boolean", false},
@@ -199,6 +207,9 @@ static void nested(struct pw_json *json, enum kind kind)
 		break;
 	case GROWING:
 		array_of(json, growing, ARRAY_SIZE(growing));
+		break;
+	case PROCESSES:
+		array_of(json, process, ARRAY_SIZE(process));
 		break;
 	case THRESHOLDS:
 		pw_json_key_str(json, "type", "object");

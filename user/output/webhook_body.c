@@ -37,16 +37,13 @@ static void key_text(struct pw_json *json, const char *key, const char *text)
 static void labels(struct pw_json *json, const char *host, const struct pw_alert *alert)
 {
 	_cleanup_buf_ struct pw_buf place = PW_BUF_INIT(4096);
-	char pid[16];
 
 	put_place(&place, &alert->statement);
-	snprintf(pid, sizeof(pid), "%d", alert->pid);
 	pw_json_key_object(json, "labels");
 	pw_json_key_str(json, "alertname", alert->rule);
 	key_text(json, "host", host);
 	key_text(json, "service", alert->service);
 	key_text(json, "process", alert->process);
-	pw_json_key_str(json, "pid", pid);
 	pw_json_key_str(json, "severity", pw_alert_level_name(alert->level));
 	key_text(json, "go_statement", pw_buf_text(&place));
 	key_text(json, "owner", alert->owner);
@@ -57,7 +54,9 @@ static void annotations(struct pw_json *json, const struct pw_alert *alert)
 {
 	_cleanup_buf_ struct pw_buf stack = PW_BUF_INIT(16384), parked = PW_BUF_INIT(16384), wait = PW_BUF_INIT(512),
 				    growing = PW_BUF_INIT(8192);
+	char pid[16];
 
+	snprintf(pid, sizeof(pid), "%d", alert->pid);
 	put_stack(&stack, alert->creation, alert->creation_count);
 	put_stack(&parked, alert->parked_stack, alert->parked_stack_depth);
 	pw_alert_put_wait(&wait, alert);
@@ -75,6 +74,7 @@ static void annotations(struct pw_json *json, const struct pw_alert *alert)
 	key_text(json, "started_by", pw_buf_text(&stack));
 	key_text(json, "build_id", alert->build_id);
 	key_text(json, "go_version", alert->go_version);
+	pw_json_key_str(json, "pid", pid); /* no label: it changes with a restart, and the alert stays the same */
 	key_text(json, "parkwatch_id", alert->id);
 	pw_json_end(json);
 }
