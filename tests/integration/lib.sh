@@ -9,6 +9,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 parkwatch=${PARKWATCH:-$root/build/parkwatch}
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/parkwatch-test.XXXXXX")
+export PARKWATCH_DEATHS=$tmp/deaths # not the host's
 reached_pass=false
 failures=0
 started=()          # pids of ours

@@ -206,6 +206,7 @@ static void tell(const struct pw_deaths_judge *judge, const struct pw_record *re
 	snprintf(report->alert_id, sizeof(report->alert_id), "%s", alert.id);
 	if (pw_intern_adds(report->names, alert.text, &report->text) < 0)
 		report->text = 0;
+	report->told = !quiet;
 	if (quiet)
 		return;
 	if (service) {

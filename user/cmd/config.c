@@ -41,6 +41,7 @@ static const struct setting_row {
 	 "percent of one CPU that probes may cost all processes together; none: no limit"},
 	{"attach", PW_SETTING_ATTACH, AT(attach), 0, 0, "how probes are attached: auto, uprobe_multi, perf"},
 	{"record", PW_SETTING_PATH, AT(record), 0, 0, "write a recording to this file"},
+	{"deaths", PW_SETTING_PATH, AT(deaths), 0, 0, "directory of what is kept of processes that have ended"},
 	{"log_level", PW_SETTING_LEVEL, AT(log_level), 0, 0, "error, warning, info or debug"},
 	{"metrics_sites", PW_SETTING_U64, AT(metrics_sites), 1, 10000,
 	 "go statements of one process shown by name in /metrics; the rest is summed as other"},
@@ -129,6 +130,7 @@ void pw_config_init(struct pw_config *config)
 	*config = (struct pw_config){
 		.listen = PW_LISTEN_DEFAULT,
 		.socket = PW_SOCKET_PATH,
+		.deaths = PW_DEATHS_PATH,
 		.interval_ns = PW_NS_PER_SEC,
 		.snapshot_interval_ns = 10 * PW_NS_PER_SEC,
 		.memory_interval_ns = 60 * PW_NS_PER_SEC,

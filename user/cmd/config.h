@@ -21,6 +21,7 @@ struct pw_why;
  */
 #define PW_CONFIG_PATH	  "/etc/parkwatch/parkwatch.yaml"
 #define PW_SOCKET_PATH	  "/run/parkwatch/api.sock"
+#define PW_DEATHS_PATH	  "/var/lib/parkwatch/deaths"
 #define PW_LISTEN_DEFAULT "127.0.0.1:10435"
 
 #define PW_CONFIG_BYTES_MAX (1U << 20) /* of the file: a thousand services fit in 64 kB */
@@ -46,6 +47,7 @@ struct pw_config {
 	char listen[PW_CONFIG_TEXT_MAX]; /* "" : no TCP listener ("none") */
 	char socket[PW_CONFIG_TEXT_MAX];
 	char record[PW_CONFIG_TEXT_MAX]; /* "" : no recording */
+	char deaths[PW_CONFIG_TEXT_MAX]; /* directory of what is kept of processes that ended; "": memory only */
 	uint64_t interval_ns, snapshot_interval_ns, memory_interval_ns;
 	double budget_percent;	    /* < 0: none; 0: no probes */
 	double host_budget_percent; /* the same for all processes together */

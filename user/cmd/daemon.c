@@ -22,6 +22,7 @@
 #include "cmd/recording.h"
 #include "collect/collect.h"
 #include "observe/observe.h"
+#include "output/death_store.h"
 #include "output/http.h"
 #include "output/sinks.h"
 #include "reader/reader.h"
@@ -45,6 +46,13 @@ static void on_transition(void *context, const struct pw_alert *alert)
 	struct pw_daemon *daemon = context;
 
 	pw_sinks_tell(daemon->sinks, alert);
+}
+
+static void on_death(void *context, const struct pw_death_report *report)
+{
+	struct pw_daemon *daemon = context;
+
+	pw_death_store_add(daemon->deaths, report);
 }
 
 static void attach(struct pw_daemon *daemon, struct pw_target *target)
@@ -219,6 +227,19 @@ static int start_sinks(struct pw_daemon *daemon, struct pw_why *reterr_why)
 	return r < 0 ? pw_why_prefix(reterr_why, r, "cannot start what alerts go to") : 0;
 }
 
+/* A directory that cannot be used costs the files, not the daemon. */
+static int start_deaths(struct pw_daemon *daemon)
+{
+	struct pw_why why = {0};
+	int r = pw_death_store_new(&daemon->deaths, daemon->config.deaths, &why);
+
+	if (!daemon->deaths)
+		return -ENOMEM;
+	if (r < 0)
+		pw_log_warn(r, "%s; what is kept of processes that end is kept in memory only", pw_why_text(&why, r));
+	return 0;
+}
+
 static int start_parts(struct pw_daemon *daemon, struct pw_why *reterr_why)
 {
 	const struct pw_discover_callbacks callbacks = {
@@ -248,6 +269,8 @@ static int start_parts(struct pw_daemon *daemon, struct pw_why *reterr_why)
 	start_collect(daemon);
 	r = pw_board_new(&daemon->board);
 	if (!r)
+		r = start_deaths(daemon);
+	if (!r)
 		r = pw_analysis_new(&daemon->analysis, &daemon->config.rules, on_transition, daemon);
 	if (!r)
 		r = pw_analysis_judge_by(daemon->analysis, &daemon->config.rules, daemon->config.policy);
@@ -257,6 +280,7 @@ static int start_parts(struct pw_daemon *daemon, struct pw_why *reterr_why)
 		r = pw_loop_add_io(daemon->loop, pw_collect_fd(daemon->collect), EPOLLIN, on_collect, daemon, NULL);
 	if (r < 0)
 		return pw_why_set(reterr_why, r, "cannot start: %s", strerror(-r));
+	pw_analysis_on_death(daemon->analysis, on_death);
 	pw_daemon_apply_filter(daemon);
 	r = pw_daemon_watch_config(daemon);
 	if (r < 0)
@@ -288,6 +312,7 @@ static void stop(struct pw_daemon *daemon)
 		pw_reader_free(daemon->reader);
 	if (daemon->analysis)
 		pw_analysis_free(daemon->analysis);
+	pw_death_store_free(daemon->deaths);
 	pw_sinks_free(daemon->sinks); /* analysis may have told it of ends */
 	pw_recording_close(daemon->recording);
 	pw_board_free(daemon->board);

@@ -15,6 +15,7 @@
 struct pw_analysis;
 struct pw_board;
 struct pw_collect;
+struct pw_death_store;
 struct pw_config_watch;
 struct pw_discover;
 struct pw_http;
@@ -60,6 +61,7 @@ struct pw_daemon {
 	struct pw_board *board;
 	struct pw_http *http;
 	struct pw_sinks *sinks;
+	struct pw_death_store *deaths;
 	struct pw_source *tick_source, *work_source;
 
 	struct pw_observed_vec {

@@ -92,6 +92,7 @@ static void warn_of_changes(const struct pw_daemon *daemon, const struct pw_conf
 	warn_fixed("listen", strcmp(config->listen, daemon->config.listen) != 0);
 	warn_fixed("socket", strcmp(config->socket, daemon->config.socket) != 0);
 	warn_fixed("record", strcmp(config->record, daemon->config.record) != 0);
+	warn_fixed("deaths", strcmp(config->deaths, daemon->config.deaths) != 0);
 	warn_fixed("attach", config->attach != daemon->config.attach);
 }
 

@@ -17,6 +17,7 @@
 #include "collect/collect.h"
 #include "model/record.h"
 #include "observe/observe.h"
+#include "output/death_store.h"
 #include "output/http.h"
 #include "output/sinks.h"
 #include "reader/reader.h"
@@ -29,11 +30,12 @@
  * picture of all is published. Between slices the loop runs, so that a target with 10^6 goroutines, or one that is slow
  * to read, holds up nobody for longer than a slice.
  */
-#define SCAN_NS	       (10 * PW_NS_PER_MS)  /* for /proc, per tick */
-#define WORK_NS	       (10 * PW_NS_PER_MS)  /* of slices in one callback */
-#define WORK_IDLE_NS   (2 * PW_NS_PER_MS)   /* when all that is left waits for the reader */
-#define SECOND_TICK_NS (250 * PW_NS_PER_MS) /* by then the first scan's processes are known: show them */
-#define SELF_STATM     "/proc/self/statm"
+#define SCAN_NS		(10 * PW_NS_PER_MS)  /* for /proc, per tick */
+#define WORK_NS		(10 * PW_NS_PER_MS)  /* of slices in one callback */
+#define WORK_IDLE_NS	(2 * PW_NS_PER_MS)   /* when all that is left waits for the reader */
+#define SECOND_TICK_NS	(250 * PW_NS_PER_MS) /* by then the first scan's processes are known: show them */
+#define DEATHS_PER_TICK 4		     /* files written: some ms each, an fsync */
+#define SELF_STATM	"/proc/self/statm"
 
 void pw_observed_free(struct pw_observed *observed)
 {
@@ -118,6 +120,10 @@ static void fill_health(struct pw_daemon *daemon)
 	health->alerts_resolved = analysis.resolved;
 	health->sites_tracked = analysis.sites_tracked;
 	health->sites_dropped = analysis.sites_dropped;
+	health->ends = analysis.deaths;
+	health->ends_untold = analysis.deaths_untold;
+	health->ends_quiet = analysis.deaths_quiet;
+	pw_death_store_stats(daemon->deaths, &health->ends_kept);
 	pw_loop_stats(daemon->loop, &loop);
 	health->longest_callback_ns = loop.longest_callback_ns;
 	if (daemon->collect) {
@@ -179,6 +185,16 @@ static int add_ages(const struct pw_daemon *daemon, struct pw_published *publish
 	return images ? pw_published_set_ages(published, images, count) : -ENOMEM;
 }
 
+/* And the processes that have ended. */
+static int add_deaths(const struct pw_daemon *daemon, struct pw_published *published)
+{
+	struct pw_death_report *reports[PW_DEATHS_SHOWN_MAX];
+	size_t count;
+
+	count = pw_death_store_list(daemon->deaths, reports);
+	return pw_published_set_deaths(published, reports, count);
+}
+
 static void publish(struct pw_daemon *daemon)
 {
 	struct pw_published *published = NULL;
@@ -188,6 +204,7 @@ static void publish(struct pw_daemon *daemon)
 
 	daemon->ticking = false;
 	daemon->health.tick_duration_ns = pw_now_ns() - daemon->tick_started_ns;
+	pw_death_store_write(daemon->deaths, DEATHS_PER_TICK);
 	fill_health(daemon);
 	alerts = pw_analysis_alerts(daemon->analysis, daemon->alerts, PW_ALERTS_MAX);
 	pw_sinks_current(daemon->sinks, daemon->alerts, alerts);
@@ -202,6 +219,8 @@ static void publish(struct pw_daemon *daemon)
 	free(records);
 	if (r >= 0) {
 		r = add_ages(daemon, published);
+		if (r >= 0)
+			r = add_deaths(daemon, published);
 		if (r < 0)
 			pw_published_unref(published);
 	}

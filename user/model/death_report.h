@@ -42,6 +42,7 @@ struct pw_death_alert { /* open at the end */
 
 struct pw_death_report {
 	char alert_id[48]; /* of PW-X01 */
+	bool told;	   /* false: so soon after another end of its service that it was only counted */
 	char service[128], process[64], build_id[96], go_version[64];
 	uint32_t exe, unit, container, pod, module, module_version, text;
 	int32_t pid;

@@ -58,6 +58,7 @@ static const struct route {
 	{"/api/v1/gc", PW_PAGE_GC_JSON, "application/json"},
 	{"/api/v1/memory", PW_PAGE_MEMORY_JSON, "application/json"},
 	{"/api/v1/alerts", PW_PAGE_ALERTS_JSON, "application/json"},
+	{"/api/v1/deaths", PW_PAGE_DEATHS_JSON, "application/json"},
 };
 static const struct route openmetrics = {"/metrics", PW_PAGE_OPENMETRICS,
 					 "application/openmetrics-text; version=1.0.0; charset=utf-8"};

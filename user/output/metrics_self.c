@@ -265,6 +265,17 @@ SELF_NUMBER(recording_failures, recording_failures)
 
 #define G PW_METRIC_GAUGE
 #define C PW_METRIC_COUNTER
+SELF_NUMBER(ends, ends)
+SELF_NUMBER(ends_written, ends_kept.written)
+SELF_NUMBER(ends_failed, ends_kept.failed)
+SELF_NUMBER(ends_dropped, ends_kept.dropped)
+
+static void ends_untold(struct pw_writer *w, const struct pw_published *published)
+{
+	pw_write_u64(w, "", "reason=\"short_lived\"", NULL, published->health.ends_untold);
+	pw_write_u64(w, "", "reason=\"repeated\"", NULL, published->health.ends_quiet);
+}
+
 const struct pw_metric_family pw_metrics_self[] = {
 	{"parkwatch_alert", G, NULL, "1 for each alert that fires; parkwatch alerts shows its evidence.", NULL, alert},
 	{"parkwatch_alert_goroutines", G, NULL, "Parked goroutines of an alert that fires.", NULL, alert_goroutines},
@@ -337,6 +348,18 @@ const struct pw_metric_family pw_metrics_self[] = {
 	{"parkwatch_reader_barred_builds", G, NULL, "Builds that are not read any more because they killed the reader.",
 	 NULL, reader_barred},
 	{"parkwatch_observe_failures_total", C, NULL, "Observations of a target that failed.", NULL, observe_failures},
+	{"parkwatch_process_ends_total", C, NULL, "Observed processes that have ended.", NULL, ends},
+	{"parkwatch_process_ends_untold_total", C, NULL,
+	 "Of them without an alert PW-X01: short-lived ones that ended in order, and those soon after another one of "
+	 "their service.",
+	 NULL, ends_untold},
+	{"parkwatch_death_records_written_total", C, NULL, "Ends of processes written to the directory for them.", NULL,
+	 ends_written},
+	{"parkwatch_death_records_failed_total", C, NULL, "Ends of processes that the disk did not take.", NULL,
+	 ends_failed},
+	{"parkwatch_death_records_dropped_total", C, NULL,
+	 "Files of ends that gave way to newer ones, and ends that found no place before they were written.", NULL,
+	 ends_dropped},
 	{"parkwatch_recording", G, NULL, "Whether a recording is written.", NULL, recording},
 	{"parkwatch_recording_written_bytes_total", C, NULL, "Bytes written to the recording.", NULL, recording_bytes},
 	{"parkwatch_recording_failures_total", C, NULL, "Entries that could not be written to the recording.", NULL,

@@ -5,8 +5,10 @@
 
 #include "base/macros.h"
 #include "model/ages.h"
+#include "model/death_report.h"
 #include "model/record.h"
 #include "output/alert_json.h"
+#include "output/death.h"
 #include "output/gc.h"
 #include "output/memory.h"
 #include "output/metrics.h"
@@ -58,6 +60,31 @@ int pw_published_set_ages(struct pw_published *published, struct pw_ages_image *
 	return 0;
 }
 
+int pw_published_set_deaths(struct pw_published *published, struct pw_death_report *const *reports, size_t count)
+{
+	published->deaths = calloc(count + 1, sizeof(struct pw_death_report *));
+	if (!published->deaths)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		published->deaths[i] = pw_death_report_ref(reports[i]);
+	published->death_count = count;
+	return 0;
+}
+
+const struct pw_death_report *pw_published_death(const struct pw_published *published, const char *alert_id)
+{
+	for (size_t i = 0; i < published->death_count; i++) {
+		const struct pw_death_report *report = published->deaths[i];
+
+		if (!strcmp(report->alert_id, alert_id))
+			return report;
+		for (uint32_t j = 0; j < report->alert_count; j++)
+			if (!strcmp(report->alerts[j].id, alert_id))
+				return report;
+	}
+	return NULL;
+}
+
 const struct pw_ages_image *pw_published_ages(const struct pw_published *published, int32_t pid)
 {
 	for (size_t i = 0; i < published->ages_count; i++)
@@ -88,6 +115,8 @@ void pw_published_unref(struct pw_published *published)
 		pw_record_unref(published->records[i]);
 	for (size_t i = 0; i < published->ages_count; i++)
 		pw_ages_image_unref(published->ages[i]);
+	for (size_t i = 0; i < published->death_count; i++)
+		pw_death_report_unref(published->deaths[i]);
 	for (size_t i = 0; i < _PW_PAGE_MAX; i++)
 		pw_page_pool_give(published->pool, i, &published->pages[i].text);
 	pw_page_pool_unref(published->pool);
@@ -95,6 +124,7 @@ void pw_published_unref(struct pw_published *published)
 	free(published->records);
 	free(published->alerts);
 	free(published->ages);
+	free(published->deaths);
 	free(published);
 }
 
@@ -114,6 +144,8 @@ static void render_index(struct pw_buf *out, const struct pw_published *publishe
 		"<li><a href=\"/api/v1/memory\">/api/v1/memory</a> where the RSS of each goes</li>\n"
 		"<li><a href=\"/api/v1/gc\">/api/v1/gc</a> the last garbage collections of each</li>\n"
 		"<li><a href=\"/api/v1/alerts\">/api/v1/alerts</a> what fires now and what ended lately</li>\n"
+		"<li><a href=\"/api/v1/deaths\">/api/v1/deaths</a> processes that have ended, and what they were "
+		"doing</li>\n"
 		"<li>/api/v1/goroutines?pid=N: every goroutine of a process by stack, as last read</li>\n"
 		"<li><a href=\"/-/healthy\">/-/healthy</a>, <a href=\"/-/ready\">/-/ready</a></li>\n"
 		"</ul></body></html>\n",
@@ -151,6 +183,9 @@ static void render(struct pw_published *published, enum pw_page page, struct pw_
 		break;
 	case PW_PAGE_ALERTS_TEXT:
 		pw_report_alerts(out, published->alerts, published->alert_count, published->wall_ns);
+		break;
+	case PW_PAGE_DEATHS_JSON:
+		pw_view_deaths(out, published->deaths, published->death_count);
 		break;
 	case _PW_PAGE_MAX:
 		break;

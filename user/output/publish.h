@@ -7,9 +7,11 @@
 #include <stdint.h>
 
 #include "model/alert.h"
+#include "output/death_store.h"
 #include "output/sinks.h"
 
 struct pw_ages_image;
+struct pw_death_report;
 struct pw_record;
 
 /*
@@ -32,6 +34,9 @@ struct pw_health { /* of parkwatch itself; totals since start unless said */
 		not_tried_again; /* for their first or next attempt to attach; given up for lack of room */
 	uint64_t judged, alerts_fired, alerts_resolved, sites_tracked, sites_dropped;
 	uint64_t observe_failures;
+	uint64_t ends, ends_untold,
+		ends_quiet; /* of processes; short lives in order; soon after another of the service */
+	struct pw_death_store_stats ends_kept;
 	struct pw_sink_stats sinks[PW_SINKS_MAX];
 	size_t sink_count;
 	bool reload_ok;		 /* the last one, or the start */
@@ -56,6 +61,7 @@ enum pw_page {
 	PW_PAGE_MEMORY_JSON,
 	PW_PAGE_ALERTS_JSON,
 	PW_PAGE_ALERTS_TEXT,
+	PW_PAGE_DEATHS_JSON,
 	_PW_PAGE_MAX,
 };
 
@@ -71,6 +77,12 @@ int pw_published_new(struct pw_published **ret_published, struct pw_record *cons
 /* Before it is published: what the last snapshots know of ages, one image per process; takes its own references. */
 int pw_published_set_ages(struct pw_published *published, struct pw_ages_image *const *images, size_t count)
 	__attribute__((warn_unused_result));
+/* Before it is published too: ends of processes, the newest first; takes its own references. */
+int pw_published_set_deaths(struct pw_published *published, struct pw_death_report *const *reports, size_t count)
+	__attribute__((warn_unused_result));
+/* The newest end that an alert is about: its own (PW-X01), or that of the process the alert went with. Owned by
+ * published; NULL: none is kept. Any thread. */
+const struct pw_death_report *pw_published_death(const struct pw_published *published, const char *alert_id);
 /* Those of one process, owned by published: NULL if there are none. Any thread. */
 const struct pw_ages_image *pw_published_ages(const struct pw_published *published, int32_t pid);
 /* The record of one process, owned by published: NULL if it is not among them. Any thread. */

@@ -19,6 +19,8 @@ struct pw_published {
 	struct pw_health health;
 	struct pw_ages_image **ages;
 	size_t ages_count;
+	struct pw_death_report **deaths;
+	size_t death_count;
 	size_t series_sites;
 	uint64_t boot_ns, wall_ns;
 	struct pw_page_pool *pool; /* what the pages' memory comes from; NULL: of nobody */
