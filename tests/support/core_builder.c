@@ -33,6 +33,18 @@ void core_note_thread(struct core_notes *notes, int32_t tid, uint64_t pc, uint64
 	core_note(notes, "CORE", NT_PRSTATUS, &status, sizeof(status));
 }
 
+/* arch/arm64/include/uapi/asm/ptrace.h: struct user_pt_regs {regs[31], sp, pc, pstate}; elf_prstatus as on amd64. */
+void core_note_thread_arm64(struct core_notes *notes, int32_t tid, uint64_t pc, uint64_t sp, uint64_t lr)
+{
+	uint8_t status[112 + 34 * 8 + 8] = {};
+
+	memcpy(status + 32, &tid, sizeof(tid));
+	memcpy(status + 112 + 30 * 8, &lr, sizeof(lr));
+	memcpy(status + 112 + 31 * 8, &sp, sizeof(sp));
+	memcpy(status + 112 + 32 * 8, &pc, sizeof(pc));
+	core_note(notes, "CORE", NT_PRSTATUS, status, sizeof(status));
+}
+
 void core_note_process(struct core_notes *notes, int32_t pid, const char *name)
 {
 	struct elf_prpsinfo info = {.pr_pid = pid};

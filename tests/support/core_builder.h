@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * The notes of a core file as the kernel writes them, for elf_builder_segment(.., PT_NOTE, ..). amd64. Asserts on
- * misuse.
+ * The notes of a core file as the kernel writes them, for elf_builder_segment(.., PT_NOTE, ..). Threads of amd64
+ * but for core_note_thread_arm64. Asserts on misuse.
  */
 struct core_notes {
 	uint8_t bytes[16384];
@@ -16,6 +16,7 @@ struct core_notes {
 
 void core_note(struct core_notes *notes, const char *name, uint32_t type, const void *description, size_t size);
 void core_note_thread(struct core_notes *notes, int32_t tid, uint64_t pc, uint64_t sp);
+void core_note_thread_arm64(struct core_notes *notes, int32_t tid, uint64_t pc, uint64_t sp, uint64_t lr);
 void core_note_process(struct core_notes *notes, int32_t pid, const char *name);
 void core_note_auxv(struct core_notes *notes, const Elf64_auxv_t *pairs, size_t count); /* AT_NULL is added */
 

@@ -34,6 +34,7 @@ struct pw_core_thread {
 	int32_t tid; /* as the process saw it */
 	uint32_t padding;
 	uint64_t pc, sp;
+	uint64_t lr; /* arm64: the register of return addresses; else 0 */
 };
 
 struct pw_core {

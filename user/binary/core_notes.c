@@ -18,7 +18,8 @@
 #define PRSTATUS_REGS	   112
 #define AMD64_RIP	   16 /* words: struct user_regs_struct */
 #define AMD64_RSP	   19
-#define ARM64_SP	   31 /* words: struct user_pt_regs */
+#define ARM64_LR	   30 /* words: struct user_pt_regs */
+#define ARM64_SP	   31
 #define ARM64_PC	   32
 #define PRSTATUS_SIZE	   (PRSTATUS_REGS + (ARM64_PC + 1) * 8) /* as far as we read */
 #define PRPSINFO_PID	   24
@@ -60,6 +61,10 @@ static int take_thread(struct pw_core *core, const struct pw_file *file, const s
 	thread.pc = pw_bytes_u64(&bytes);
 	pw_bytes_seek(&bytes, PRSTATUS_REGS + (arm ? ARM64_SP : AMD64_RSP) * sizeof(uint64_t));
 	thread.sp = pw_bytes_u64(&bytes);
+	if (arm) {
+		pw_bytes_seek(&bytes, PRSTATUS_REGS + ARM64_LR * sizeof(uint64_t));
+		thread.lr = pw_bytes_u64(&bytes);
+	}
 	if (thread.tid <= 0) {
 		core->dropped++;
 		return 0;

@@ -35,8 +35,8 @@ int pw_target_open_core(struct pw_target **ret_target, const char *core_path, co
 			struct pw_reader *reader, struct pw_why *reterr_why) __attribute__((warn_unused_result));
 
 /*
- * Finds out where a goroutine that was running stood, on its own stack: sched_pc, sched_sp, placed and exact in
- * *goroutine are set. It stays as it is if that cannot be told, and on other processors than amd64.
+ * Finds out where a goroutine that was running stood, on its own stack: sched_pc, sched_sp, sched_lr, placed and
+ * exact in *goroutine are set. It stays as it is if that cannot be told.
  */
 void pw_frozen_place(struct pw_target *target, struct pw_goroutine *goroutine);
 

@@ -113,6 +113,7 @@ static void a_core_says_who_it_was_and_where_its_memory_is(void **state)
 	assert_int_equal(core.threads.items[1].tid, 4713);
 	assert_int_equal(core.threads.items[1].pc, TEXT + 0x1238);
 	assert_int_equal(core.threads.items[1].sp, HEAP + 0x200);
+	assert_int_equal(core.threads.items[1].lr, 0);
 	assert_int_equal(core.mappings.count, 2);
 	assert_int_equal(core.mappings.items[1].offset, 0x2000);
 	assert_int_equal(core.segments.count, 4);
@@ -122,6 +123,28 @@ static void a_core_says_who_it_was_and_where_its_memory_is(void **state)
 	assert_null(pw_core_segment_at(&core, HEAP + 4096));
 	assert_null(pw_core_segment_at(&core, 0));
 	assert_int_equal(pw_core_segment_at(&core, TEXT + 0x1fff)->held, 4096);
+	pw_core_done(&core);
+}
+
+static void threads_of_arm64_have_a_register_of_return_addresses(void **state)
+{
+	struct core_notes notes = {};
+	struct elf_builder builder;
+	struct pw_core core;
+
+	(void)state;
+	elf_builder_init(&builder, ET_CORE, EM_AARCH64);
+	core_note_process(&notes, 4711, "program");
+	core_note_thread_arm64(&notes, 4712, TEXT + 0x1234, HEAP + 0x100, TEXT + 0x1800);
+	put_notes(&builder, &notes);
+	elf_builder_segment(&builder, PT_LOAD, PF_R | PF_W, HEAP, page, sizeof(page));
+	assert_int_equal(read_built(&builder, &core, NULL), 0);
+	assert_int_equal(core.arch, PW_ARCH_ARM64);
+	assert_int_equal(core.threads.count, 1);
+	assert_int_equal(core.threads.items[0].tid, 4712);
+	assert_int_equal(core.threads.items[0].pc, TEXT + 0x1234);
+	assert_int_equal(core.threads.items[0].sp, HEAP + 0x100);
+	assert_int_equal(core.threads.items[0].lr, TEXT + 0x1800);
 	pw_core_done(&core);
 }
 
@@ -349,6 +372,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_core_says_who_it_was_and_where_its_memory_is),
+		cmocka_unit_test(threads_of_arm64_have_a_register_of_return_addresses),
 		cmocka_unit_test(the_build_id_is_read_from_the_headers_in_memory),
 		cmocka_unit_test(without_a_table_of_files_the_name_on_the_stack_is_taken),
 		cmocka_unit_test(a_cut_core_is_counted_to_the_byte),

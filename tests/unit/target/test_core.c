@@ -11,10 +11,14 @@
 
 #include <cmocka.h>
 
+#include "binary/core.h"
 #include "model/record.h"
+#include "support/core_builder.h"
+#include "support/elf_builder.h"
 #include "support/fake_mem.h"
 #include "target/core.h"
 #include "target/goroutines.h"
+#include "target/unwind.h"
 
 /* ---- memory ---- */
 
@@ -120,6 +124,7 @@ static void mappings_that_lie_read_nothing(void **state)
 #define STACK_SIZE 0x8000ULL
 #define TID	   77
 #define PC	   (FAKE_GO_MAIN_FUNC + 5)
+#define LR	   (FAKE_GO_MAIN_FUNC + 0x70)
 
 struct running {
 	struct fake_go *go;
@@ -132,18 +137,21 @@ static void put(struct running *run, uint64_t base, enum pw_field field, uint64_
 }
 
 /* Goroutine 1 runs on m, whose thread stands at pc and sp. */
-static struct running run_at(uint64_t pc, uint64_t sp)
+static struct running run_on(enum pw_arch arch, uint64_t pc, uint64_t sp)
 {
 	struct running run = {.go = fake_go_new(24, 1, 1)};
 	struct pw_frozen *frozen = freeze();
-	struct pw_core_thread thread = {.tid = TID, .pc = pc, .sp = sp};
+	struct pw_core_thread thread = {.tid = TID, .pc = pc, .sp = sp, .lr = arch == PW_ARCH_ARM64 ? LR : 0};
 
 	run.g = (struct pw_goroutine){.addr = fake_go_g(run.go, 0),
 				      .status = PW_GOROUTINE_RUNNING,
 				      .stack_lo = 0xc000100000,
 				      .stack_hi = 0xc000108000,
 				      .sched_pc = FAKE_GO_TEXT + 0x99,
-				      .sched_sp = 0xc000107000};
+				      .sched_sp = 0xc000107000,
+				      .sched_lr = arch == PW_ARCH_ARM64 ? FAKE_GO_TEXT + 0x44 : 0};
+	run.go->build.facts.arch = arch;
+	assert_int_equal(pw_layout_for(&run.go->build.facts.layout, arch, 24), 0);
 	fake_mem_add(&run.go->mem, M, 0x1000);
 	fake_mem_add(&run.go->mem, G0, 0x400);
 	fake_mem_add(&run.go->mem, SIG_STACK, STACK_SIZE);
@@ -156,6 +164,11 @@ static struct running run_at(uint64_t pc, uint64_t sp)
 	assert_int_equal(pw_vec_push(&frozen->core.threads, thread), 0);
 	run.go->target.frozen = frozen;
 	return run;
+}
+
+static struct running run_at(uint64_t pc, uint64_t sp)
+{
+	return run_on(PW_ARCH_AMD64, pc, sp);
 }
 
 static void stop(struct running *run)
@@ -173,6 +186,18 @@ static void interrupt(struct running *run, uint64_t at, uint64_t pc, uint64_t sp
 	fake_mem_put(&run->go->mem, at + 20 * 8, sp, 8);
 	fake_mem_put(&run->go->mem, at + 21 * 8, pc, 8);
 	fake_mem_put(&run->go->mem, at + 23 * 8, 0x2b000000000033, 8);
+}
+
+/* The same on arm64: {flags, link, stack} {mask, room} {fault, x0 .. x30, sp, pc, pstate} {FPSIMD context}. */
+static void interrupt_arm64(struct running *run, uint64_t at, uint64_t pc, uint64_t sp, uint64_t lr)
+{
+	fake_mem_put(&run->go->mem, at + 16, SIG_STACK, 8);
+	fake_mem_put(&run->go->mem, at + 32, STACK_SIZE, 8);
+	fake_mem_put(&run->go->mem, at + 176 + 8 + 30 * 8, lr, 8);
+	fake_mem_put(&run->go->mem, at + 176 + 8 + 31 * 8, sp, 8);
+	fake_mem_put(&run->go->mem, at + 176 + 8 + 32 * 8, pc, 8);
+	fake_mem_put(&run->go->mem, at + 176 + 288, 0x46508001, 4);
+	fake_mem_put(&run->go->mem, at + 176 + 292, 528, 4);
 }
 
 static void assert_placed(struct running *run, uint64_t pc, uint64_t sp, bool exact)
@@ -238,11 +263,122 @@ static void in_a_handler_over_g0_it_is_in_sched_again(void **state)
 	assert_placed(&run, FAKE_GO_TEXT + 0x99, 0xc000107000, false);
 }
 
+static void assert_placed_lr(struct running *run, uint64_t pc, uint64_t sp, uint64_t lr, bool exact)
+{
+	pw_frozen_place(&run->go->target, &run->g);
+	assert_int_equal(run->g.sched_lr, lr);
+	assert_placed(run, pc, sp, exact);
+}
+
+static void on_arm64_the_return_address_comes_with_it(void **state)
+{
+	struct running own = run_on(PW_ARCH_ARM64, PC, 0xc000106000), g0 = run_on(PW_ARCH_ARM64, PC, G0_STACK + 0x100),
+		       vdso = run_on(PW_ARCH_ARM64, 0xffff00001000, G0_STACK + 0x100),
+		       handler = run_on(PW_ARCH_ARM64, FAKE_GO_RUNTIME_FUNC, SIG_STACK + 0x1000),
+		       handler_g0 = run_on(PW_ARCH_ARM64, FAKE_GO_RUNTIME_FUNC, SIG_STACK + 0x1000),
+		       amd64 = run_on(PW_ARCH_ARM64, FAKE_GO_RUNTIME_FUNC, SIG_STACK + 0x1000);
+
+	(void)state;
+	assert_placed_lr(&own, PC, 0xc000106000, LR, true);
+	assert_placed_lr(&g0, FAKE_GO_TEXT + 0x99, 0xc000107000, FAKE_GO_TEXT + 0x44, false);
+	put(&vdso, M, PW_FIELD_M_VDSOSP, 0xc000105000);
+	put(&vdso, M, PW_FIELD_M_VDSOPC, PC);
+	assert_placed_lr(&vdso, PC, 0xc000105000, 0, false);
+	interrupt_arm64(&handler, SIG_STACK + 0x2000, FAKE_GO_RUNTIME_FUNC, SIG_STACK + 0x3000, 1);
+	interrupt_arm64(&handler, SIG_STACK + 0x4000, PC, 0xc000106008, LR + 4);
+	assert_placed_lr(&handler, PC, 0xc000106008, LR + 4, true);
+	interrupt_arm64(&handler_g0, SIG_STACK + 0x4000, PC, G0_STACK + 0x200, LR + 4);
+	assert_placed_lr(&handler_g0, FAKE_GO_TEXT + 0x99, 0xc000107000, FAKE_GO_TEXT + 0x44, false);
+	interrupt(&amd64, SIG_STACK + 0x4000, PC, 0xc000106008); /* the layout of another processor */
+	assert_unknown(&amd64);
+}
+
+/*
+ * A core of arm64 as the kernel writes it, read and unwound: main.work, in a function without a frame that it has
+ * called, whose return address is nowhere but in its register.
+ */
+#define CORE_STACK  0xc000100000ULL
+#define FRAMELESS   (FAKE_GO_MAIN_FUNC + 0x400)
+#define WORK_RETURN (FAKE_GO_MAIN_FUNC + 0x48)
+#define TOP_RETURN  (FAKE_GO_RUNTIME_FUNC + 0x304)
+
+static void put_word(uint8_t *bytes, uint64_t at, uint64_t value)
+{
+	memcpy(bytes + at, &value, sizeof(value));
+}
+
+static struct pw_frozen *core_of_arm64(const struct pw_layout *layout, uint64_t g)
+{
+	struct pw_frozen *frozen = calloc(1, sizeof(*frozen));
+	static uint8_t m[0x1000], g0[0x400], own[FAKE_GO_STRIDE], stack[STACK_SIZE];
+	struct core_notes notes = {};
+	struct elf_builder builder;
+
+	put_word(own, (uint64_t)layout->offset[PW_FIELD_G_M], M);
+	put_word(m, (uint64_t)layout->offset[PW_FIELD_M_PROCID], TID);
+	put_word(m, (uint64_t)layout->offset[PW_FIELD_M_CURG], g);
+	put_word(m, (uint64_t)layout->offset[PW_FIELD_M_G0], G0);
+	put_word(stack, 0x7000, TOP_RETURN); /* where main.work, whose frame is there, returns to */
+	elf_builder_init(&builder, ET_CORE, EM_AARCH64);
+	core_note_process(&notes, 4711, "program");
+	core_note_thread_arm64(&notes, TID, FRAMELESS, CORE_STACK + 0x7000, WORK_RETURN);
+	elf_builder_segment(&builder, PT_NOTE, 0, 0, notes.bytes, notes.size);
+	elf_builder_segment(&builder, PT_LOAD, PF_R | PF_W, M, m, sizeof(m));
+	elf_builder_segment(&builder, PT_LOAD, PF_R | PF_W, G0, g0, sizeof(g0));
+	elf_builder_segment(&builder, PT_LOAD, PF_R | PF_W, g, own, sizeof(own));
+	elf_builder_segment(&builder, PT_LOAD, PF_R | PF_W, CORE_STACK, stack, sizeof(stack));
+	frozen->core_fd = elf_builder_file(&builder);
+	frozen->exe_fd = -1;
+	elf_builder_done(&builder);
+	assert_int_equal(pw_core_read(&frozen->core, frozen->core_fd, NULL), 0);
+	return frozen;
+}
+
+static void a_running_goroutine_of_arm64_is_unwound_from_its_registers(void **state)
+{
+	struct running run = run_on(PW_ARCH_ARM64, 0, 0);
+	const struct pw_build_facts *facts = &run.go->build.facts;
+	struct pw_frame_table frames = {};
+	struct pw_unwind_start start;
+	struct pw_unwind_stack walked;
+	uint8_t bytes[STACK_SIZE];
+
+	(void)state;
+	pw_frozen_free(run.go->target.frozen);
+	run.go->target.frozen = core_of_arm64(&facts->layout, run.g.addr);
+	pw_mem_frozen(&run.go->target.mem, run.go->target.frozen);
+	pw_frozen_place(&run.go->target, &run.g);
+	assert_true(run.g.placed);
+	assert_int_equal(run.g.sched_pc, FRAMELESS);
+	start = (struct pw_unwind_start){.arch = facts->arch,
+					 .pc = run.g.sched_pc,
+					 .sp = run.g.sched_sp,
+					 .lr = run.g.sched_lr,
+					 .exact = run.g.exact,
+					 .hi = run.g.stack_hi,
+					 .bytes = bytes,
+					 .size = (size_t)(run.g.stack_hi - run.g.sched_sp),
+					 .text = facts->text,
+					 .etext = facts->etext};
+	assert_int_equal(pw_mem_read(&run.go->target.mem, start.sp, bytes, start.size), 0);
+	assert_int_equal(pw_frame_table_put(&frames, &(struct pw_frame_info){.pc = FRAMELESS}), 0);
+	assert_int_equal(pw_frame_table_put(&frames, &(struct pw_frame_info){.pc = WORK_RETURN, .size = 48}), 0);
+	assert_int_equal(pw_frame_table_put(&frames, &(struct pw_frame_info){.pc = TOP_RETURN, .top = true}), 0);
+	pw_unwind(&start, &frames, &walked);
+	assert_false(walked.truncated);
+	assert_int_equal(walked.count, 3);
+	assert_int_equal(walked.packed[0], PW_PACK_PC(FRAMELESS, false));
+	assert_int_equal(walked.packed[1], PW_PACK_PC(WORK_RETURN, true));
+	assert_int_equal(walked.packed[2], PW_PACK_PC(TOP_RETURN, true));
+	pw_frame_table_done(&frames);
+	stop(&run);
+}
+
 static void where_nothing_fits_nothing_is_said(void **state)
 {
 	struct running elsewhere = run_at(PC, 0x900000), no_handler = run_at(PC, SIG_STACK + 0x1000),
 		       other_g = run_at(PC, 0xc000106000), no_thread = run_at(PC, 0xc000106000),
-		       race = run_at(PC, 0xc000106000), arm = run_at(PC, 0xc000106000),
+		       race = run_at(PC, 0xc000106000), other = run_at(PC, 0xc000106000),
 		       wild = run_at(PC, SIG_STACK + 0x1000);
 
 	(void)state;
@@ -254,8 +390,8 @@ static void where_nothing_fits_nothing_is_said(void **state)
 	assert_unknown(&no_thread);
 	race.go->build.facts.info.instrumented = true;
 	assert_unknown(&race);
-	arm.go->build.facts.arch = PW_ARCH_ARM64;
-	assert_unknown(&arm);
+	other.go->build.facts.arch = PW_ARCH_UNKNOWN;
+	assert_unknown(&other);
 	interrupt(&wild, SIG_STACK + 0x4000, 0x1234, 0xc000106008); /* no code there */
 	assert_unknown(&wild);
 }
@@ -271,6 +407,8 @@ int main(void)
 		cmocka_unit_test(in_the_vdso_it_has_left_its_place_in_m),
 		cmocka_unit_test(in_a_handler_the_kernel_has_kept_its_registers),
 		cmocka_unit_test(in_a_handler_over_g0_it_is_in_sched_again),
+		cmocka_unit_test(on_arm64_the_return_address_comes_with_it),
+		cmocka_unit_test(a_running_goroutine_of_arm64_is_unwound_from_its_registers),
 		cmocka_unit_test(where_nothing_fits_nothing_is_said),
 	};
 
