@@ -88,6 +88,11 @@ look --once --socket "$daemon_socket" >"$tmp/woken.json"
 between "who ran since has no age from before" 0 "$(woken "$tmp/woken.json")" 2500000000
 between "where it had one" 4000000000 "$(since "$tmp/woken.json")" 300000000000
 equal "--min-age waits for nobody" 0 "$(timeout 3 "$parkwatch" goroutines -p "$waits_pid" --min-age 4s --socket "$daemon_socket" >/dev/null; echo $?)"
+look --once --min-age 4s --socket "$daemon_socket" >"$tmp/old.json"
+equal "nor does --once, where the daemon knows the ages" '[true,true]' \
+	"$(jq -c '[(.groups | length) > 5, all(.groups[]; .age_ns.min >= 4000000000)]' "$tmp/old.json")"
+one_line_error "--once --min-age, and nobody knows the ages" 3 "no daemon has watched process $waits_pid" \
+	"$parkwatch" goroutines -p "$waits_pid" --once --min-age 4s --socket none
 
 # An answer about another process, of the same number or not, gives nobody an age.
 curl -fsS --unix-socket "$daemon_socket" "http://localhost/api/v1/ages?pid=$counts_pid" >"$tmp/ages.bin"

@@ -408,6 +408,7 @@ static void random_snapshot(struct pw_record *draft, struct pw_record_builder *b
 						     .state_known = coin(seed),
 						     .locked = coin(seed),
 						     .starving = coin(seed),
+						     .woken = coin(seed),
 						     .writer = coin(seed),
 						     .cases = (uint32_t)number(seed),
 						     .fd = (int32_t)number(seed),

@@ -158,6 +158,15 @@ static enum pw_exit look_and_answer(struct pw_target *target, const struct pw_go
 	if (!target->symbols_ok)
 		pw_log_usage(0, "%s has no names: %s", name, target->symbols_reason);
 	pw_daemon_ages_ask(request->values->over_ns || target->frozen ? "" : socket, target, &ages);
+	if (request->values->once && request->values->min_age_ns && !ages.count && !target->frozen) {
+		pw_daemon_ages_done(&ages);
+		pw_log_usage(
+			-EINVAL,
+			"--min-age with --once: one look says nothing of ages, and no daemon has watched %s; leave out "
+			"--once",
+			name);
+		return PW_EXIT_USAGE;
+	}
 	r = pw_goroutines_look(target, request->values, &ages, &profile);
 	pw_daemon_ages_done(&ages);
 	if (r < 0) {

@@ -140,7 +140,5 @@ int pw_goroutines_request_parse(struct pw_goroutines_request *ret_request, const
 					     "--goroutine, labels or debug2");
 	if (values->every_ns < EVERY_MIN_NS)
 		return pw_log_usage(-EINVAL, "--every must be at least 10ms");
-	if (values->once && values->min_age_ns)
-		return pw_log_usage(-EINVAL, "--min-age needs two looks: leave out --once");
 	return read_old(request);
 }

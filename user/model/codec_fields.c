@@ -138,6 +138,7 @@ static void walk_wait_9(struct pw_walk *walk, struct pw_record_park *now, const 
 	BOOL(wait.state_known);
 	BOOL(wait.locked);
 	BOOL(wait.starving);
+	BOOL(wait.woken);
 	BOOL(wait.writer);
 	U32(wait.cases);
 	walk_i32(walk, &now->wait.fd, old->wait.fd);
@@ -219,7 +220,7 @@ _Static_assert(sizeof(struct pw_record_event_count) == 64, "walk_count");
 _Static_assert(sizeof(struct pw_record_reason_count) == 16, "walk_reason");
 _Static_assert(sizeof(struct pw_record_group) == 56, "walk_group");
 _Static_assert(sizeof(struct pw_record_age) == 16, "walk_age");
-_Static_assert(sizeof(struct pw_record_park) == 192, "walk_park");
+_Static_assert(sizeof(struct pw_record_park) == 200, "walk_park");
 _Static_assert(sizeof(struct pw_record_row) == 56, "walk_row");
 _Static_assert(sizeof(struct pw_record_bucket) == 16, "walk_bucket");
 _Static_assert(sizeof(struct pw_record_frame) == 24, "walk_frame");

@@ -31,8 +31,8 @@ struct pw_profile_wait { /* target/snapshot.h: struct pw_wait, in words; UINT64_
 	int64_t period_ns;   /* of the ticker behind the channel; 0 none */
 	uint32_t sync;	     /* semaphore: string, "sync.Mutex", "sync.RWMutex", "sync.WaitGroup", "sync.Cond"; or "" */
 	bool state_known;    /* then, of sync: */
-	bool locked, starving;
-	bool writer;	 /* RWMutex: one writes, or waits to */
+	bool locked, starving, woken; /* woken: one of those that wait for it is awake already, or spins */
+	bool writer;		      /* RWMutex: one writes, or waits to */
 	int64_t counter; /* WaitGroup: still to be done; RWMutex: readers that hold it, -1: unknown, or no such thing */
 	uint64_t owner_goid; /* the only parked goroutine that seems to hold the lock; 0 unknown */
 };

@@ -89,6 +89,7 @@ static struct pw_profile_wait wait_of(struct pw_profile *profile, const struct p
 					.state_known = from->state_known,
 					.locked = from->locked,
 					.starving = from->starving,
+					.woken = from->woken,
 					.writer = from->writer,
 					.counter = from->counter,
 					.owner_goid = from->owner_goid};

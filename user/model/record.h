@@ -149,12 +149,12 @@ struct pw_record_wait {		 /* what the members wait on: figures of the one that i
 	uint32_t objects;	 /* how many different ones the members wait on; 0 unknown */
 	uint64_t length, capacity, receivers, senders; /* PW_UNKNOWN if it has none */
 	/* As in struct pw_profile_wait (model/profile.h), since format 9: */
-	pw_string sync;				    /* "sync.Mutex" ...; 0: no semaphore, or none of these */
-	bool state_known, locked, starving, writer; /* the last three of sync, if state_known */
-	uint32_t cases;				    /* of a select that have a channel; 0 unknown */
-	int32_t fd;				    /* -1 unknown, or of several */
-	int64_t deadline_ns, period_ns, counter;    /* from taken_ns on; INT64_MIN unknown; counter -1 unknown */
-	uint64_t owner_goid;			    /* 0 unknown */
+	pw_string sync;					   /* "sync.Mutex" ...; 0: no semaphore, or none of these */
+	bool state_known, locked, starving, woken, writer; /* the last four of sync, if state_known */
+	uint32_t cases;					   /* of a select that have a channel; 0 unknown */
+	int32_t fd;					   /* -1 unknown, or of several */
+	int64_t deadline_ns, period_ns, counter;	   /* from taken_ns on; INT64_MIN unknown; counter -1 unknown */
+	uint64_t owner_goid;				   /* 0 unknown */
 };
 
 struct pw_record_park {

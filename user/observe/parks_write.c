@@ -101,6 +101,7 @@ static struct pw_record_wait wait_of(const struct pw_parks *parks, const struct 
 		.state_known = words.state_known,
 		.locked = words.locked,
 		.starving = words.starving,
+		.woken = words.woken,
 		.writer = words.writer,
 		.cases = words.cases,
 		.fd = group->objects <= 1 ? words.fd : -1,

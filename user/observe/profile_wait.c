@@ -57,6 +57,7 @@ enum pw_sync_class pw_profile_sync_class(const struct pw_profile *profile, const
 
 /* sync.Mutex.state */
 #define MUTEX_LOCKED   1u
+#define MUTEX_WOKEN    2u
 #define MUTEX_STARVING 4u
 
 #define RWMUTEX_READERS_MAX (1 << 30) /* taken off readerCount while a writer waits or writes */
@@ -72,6 +73,7 @@ static uint32_t word_at(const struct pw_wait *wait, int at)
 static void put_mutex(struct pw_profile_wait *to, uint32_t state)
 {
 	to->locked = state & MUTEX_LOCKED;
+	to->woken = state & MUTEX_WOKEN;
 	to->starving = state & MUTEX_STARVING;
 }
 

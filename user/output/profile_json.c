@@ -61,6 +61,10 @@ static void write_wait_extras(struct pw_json *json, const struct pw_profile *pro
 		if (wait->counter >= 0)
 			pw_json_key_i64(json, "counter", wait->counter);
 	}
+	if (wait->state_known && !strcmp(pw_profile_string(profile, wait->sync), "sync.Mutex")) {
+		pw_json_key_bool(json, "woken", wait->woken);
+		pw_json_key_bool(json, "starving", wait->starving);
+	}
 	pw_json_end(json);
 }
 
@@ -347,6 +351,10 @@ static const char schema[] =
 	"                \"type\": {\"enum\": [\"sync.Mutex\", \"sync.RWMutex\", \"sync.WaitGroup\", "
 	"\"sync.Cond\"]},\n"
 	"                \"locked\": {\"type\": \"boolean\"},\n"
+	"                \"woken\": {\"type\": \"boolean\", \"description\": \"Mutex: one that waits is awake, or "
+	"spins\"},\n"
+	"                \"starving\": {\"type\": \"boolean\", \"description\": \"Mutex: it is handed over in "
+	"order\"},\n"
 	"                \"counter\": {\"$ref\": \"#/$defs/count\", \"description\": \"WaitGroup: still to be done; "
 	"RWMutex: readers that hold it\"}\n"
 	"              }\n"

@@ -337,8 +337,8 @@ static void put_sync(struct pw_buf *out, const struct pw_profile *profile, const
 	if (!strcmp(sync, "sync.WaitGroup"))
 		pw_buf_printf(out, " (%" PRId64 " still to be done)", wait->counter);
 	else if (!strcmp(sync, "sync.Mutex"))
-		pw_buf_printf(out, " (%s%s)", wait->locked ? "locked" : "not locked",
-			      wait->starving ? ", starving" : "");
+		pw_buf_printf(out, " (%s%s%s)", wait->locked ? "locked" : "not locked",
+			      wait->woken ? ", one woken" : "", wait->starving ? ", starving" : "");
 	else if (!strcmp(sync, "sync.RWMutex") && wait->locked)
 		pw_buf_puts(out, " (locked by a writer)");
 	else if (!strcmp(sync, "sync.RWMutex"))

@@ -99,6 +99,7 @@ static void what_they_wait_on_is_all_there(void **state)
 						     .known = true,
 						     .state_known = true,
 						     .locked = true,
+						     .woken = true,
 						     .fd = -1,
 						     .deadline_ns = INT64_MIN,
 						     .counter = -1,
@@ -113,7 +114,7 @@ static void what_they_wait_on_is_all_there(void **state)
 	assert_int_equal(profile->groups[0].count, 2);
 	assert_int_equal(profile->groups[0].arrived, 1);
 	assert_string_equal(pw_profile_string(profile, wait->sync), "sync.Mutex");
-	assert_true(wait->state_known && wait->locked && !wait->starving);
+	assert_true(wait->state_known && wait->locked && wait->woken && !wait->starving);
 	assert_int_equal(wait->owner_goid, 8);
 	assert_int_equal(profile->goroutine_count, 2);
 	assert_int_equal(profile->goroutines[0].group, 0);

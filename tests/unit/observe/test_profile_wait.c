@@ -75,7 +75,9 @@ static void the_words_around_are_its_state(void **state)
 	struct pw_profile_wait wait = WAIT(PW_SYNC_MUTEX, 9, 9, 9, 5 | 3 << 3);
 
 	(void)state;
-	assert_true(wait.state_known && wait.locked && wait.starving);
+	assert_true(wait.state_known && wait.locked && wait.starving && !wait.woken);
+	wait = WAIT(PW_SYNC_MUTEX, 9, 9, 9, 3 | 1 << 3);
+	assert_true(wait.state_known && wait.locked && wait.woken && !wait.starving);
 	wait = WAIT(PW_SYNC_MUTEX, 9, 9, 9, 1 << 3);
 	assert_true(wait.state_known && !wait.locked && !wait.starving);
 	wait = WAIT(PW_SYNC_WAITGROUP, 9, 9, 2, 17); /* little endian: waiters, counter */
