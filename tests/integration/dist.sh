@@ -8,8 +8,24 @@ begin dist
 make -s -C "$root" install DESTDIR="$tmp/image" PREFIX=/usr >"$tmp/make.log" 2>&1 && ok "make install" || not_ok "make install" "$(cat "$tmp/make.log")"
 unit=$tmp/image/usr/lib/systemd/system/parkwatch.service
 contains "the unit starts what was installed" "$(cat "$unit")" '^ExecStart=/usr/bin/parkwatch daemon'
-check "installed: program, man page, drop-in" ls "$tmp/image/usr/bin/parkwatch" "$tmp/image/usr/share/man/man8/parkwatch.8" \
-	"$tmp/image/usr/share/parkwatch/older-kernels.conf"
+check "installed: program, man page, drop-in, alerting rules" ls "$tmp/image/usr/bin/parkwatch" "$tmp/image/usr/share/man/man8/parkwatch.8" \
+	"$tmp/image/usr/share/parkwatch/older-kernels.conf" "$tmp/image/usr/share/parkwatch/parkwatch.rules.yml"
+
+# ---- alerting rules for Prometheus -----------------------------------------------------------------------------------
+rules=$tmp/image/usr/share/parkwatch/parkwatch.rules.yml
+if promtool=$(server promtool 2>"$tmp/promtool.log"); then
+	check "promtool check rules" "$promtool" check rules "$rules"
+	check "promtool test rules" "$promtool" test rules "$root/tests/integration/rules.test.yml"
+else
+	skip "promtool check and test rules" "$(tail -1 "$tmp/promtool.log")"
+fi
+tested=$(grep -oE 'alertname: [A-Za-z]+' "$root/tests/integration/rules.test.yml" | sort -u | sed 's/alertname/alert/')
+equal "each rule is tested" "$(grep -oE 'alert: [A-Za-z]+' "$rules" | sort -u)" "$tested"
+# Each metric that a rule asks for is one that parkwatch exports: a name in its program, or a name of go_ that it composes.
+grep -oE '\b(parkwatch|go|process)_[a-z0-9_]+' <(sed '/^ *#/d; /summary:\|description:\|name:/d' "$rules") | sort -u >"$tmp/asked"
+between "metrics are asked for" 15 "$(wc -l <"$tmp/asked")" 60
+strings -a "$parkwatch" | sort -u >"$tmp/strings"
+equal "that are exported" "" "$(comm -23 "$tmp/asked" "$tmp/strings" | tr '\n' ' ')"
 
 # verify wants the program where the unit says it is
 mkdir -p "$tmp/units/parkwatch.service.d"
