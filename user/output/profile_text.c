@@ -112,7 +112,8 @@ static void put_head(struct pw_buf *out, const struct pw_profile *profile)
 	else if (!profile->from_core)
 		pw_buf_puts(out, "; one look");
 	if (profile->duration_ns && !profile->from_core)
-		pw_buf_printf(out, ", the first took %s", pw_time_duration(profile->duration_ns, duration));
+		pw_buf_printf(out, ", %s took %s", profile->over_ns || profile->elapsed_ns ? "the first" : "which",
+			      pw_time_duration(profile->duration_ns, duration));
 	if (profile->ages_wall_ns)
 		pw_buf_printf(out, "; ages since %s from the daemon", since(profile, clock));
 	if (profile->missing_bytes)
@@ -197,7 +198,7 @@ static void put_states(struct pw_buf *out, const struct pw_profile *profile)
 	}
 	if (count < 2)
 		return;
-	pw_buf_printf(out, "%-9s %10s  ", "in all", pw_grouped(total, number));
+	pw_buf_printf(out, "%-9s %10s  ", total < profile->total ? "its own" : "in all", pw_grouped(total, number));
 	for (size_t shown = 0; shown < count; shown++) {
 		size_t most = shown;
 
@@ -259,13 +260,21 @@ static void put_leaders(struct pw_buf *out, const struct pw_profile *profile)
 
 /* --- groups ------------------------------------------------------------------------------------------------------ */
 
-static void put_ages(struct pw_buf *out, const struct pw_profile_group *group)
+/* Since a look that only began is since nothing: one look by itself knows no age that it does not share with all. */
+static bool age_is_known(const struct pw_profile *profile, const struct pw_profile_group *group)
+{
+	bool alone = !profile->elapsed_ns && !profile->over_ns && !profile->ages_wall_ns;
+
+	return group->age_max_ns && !(alone && group->age_at_least);
+}
+
+static void put_ages(struct pw_buf *out, const struct pw_profile *profile, const struct pw_profile_group *group)
 {
 	char low[PW_DURATION_SIZE], middle[PW_DURATION_SIZE], high[PW_DURATION_SIZE];
 	const char *least = group->age_at_least ? "at least " : "";
 	const char *what = pw_status_parked(group->status) && !group->mixed_status ? "for" : "alive for";
 
-	if (!group->age_max_ns)
+	if (!age_is_known(profile, group))
 		return;
 	pw_time_duration(group->age_max_ns, high);
 	if (group->age_min_ns == group->age_max_ns) {
@@ -482,7 +491,7 @@ static void put_group(struct pw_buf *out, const struct pw_profile *profile, cons
 		pw_buf_printf(out, " (%+" PRId64 ")", group->growth);
 	pw_buf_putc(out, ' ');
 	pw_put_foreign(out, state_of(profile, group));
-	put_ages(out, group);
+	put_ages(out, profile, group);
 	put_runs(out, group);
 	pw_buf_putc(out, '\n');
 	if (profile->over_ns)
@@ -517,7 +526,8 @@ int pw_profile_write_text(struct pw_buf *out, const struct pw_profile *profile, 
 	if (groups || system)
 		pw_buf_putc(out, '\n');
 	if (groups)
-		pw_buf_printf(out, "and %s goroutines in %zu more groups (--top)\n", pw_grouped(rest, number), groups);
+		pw_buf_printf(out, "and %s goroutine%s in %zu more group%s (--top)\n", pw_grouped(rest, number),
+			      rest == 1 ? "" : "s", groups, groups == 1 ? "" : "s");
 	if (system)
 		pw_buf_printf(out, "and %s of the runtime itself\n", pw_grouped(system, number));
 	return pw_buf_error(out);
@@ -567,7 +577,7 @@ int pw_profile_write_goroutine(struct pw_buf *out, const struct pw_profile *prof
 	put_whose(out, profile);
 	pw_buf_puts(out, ": ");
 	pw_put_foreign(out, state_of(profile, group));
-	put_ages(out, group);
+	put_ages(out, profile, group);
 	pw_buf_putc(out, '\n');
 	put_life(out, row, group);
 	if (profile->case_count)

@@ -147,7 +147,7 @@ static void the_text_leads_with_what_is_biggest_and_oldest(void **state)
 	    "\n"
 	    "biggest            3  chan send in main.leak.func1 main.go:17\n"
 	    "oldest       >=6m00s  chan send in main.leak.func1 main.go:17\n"
-	    "in all             5  3 chan send, 1 IO wait, 1 running\n"
+	    "its own            5  3 chan send, 1 IO wait, 1 running\n"
 	    "\n"
 	    "3 chan send, for 1m30s to at least 6m00s (median 3m00s), never ran between the looks\n"
 	    "    on channel");
