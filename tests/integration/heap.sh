@@ -141,6 +141,22 @@ for way in "1.19 auto" "1.24 perf" "1.27 auto"; do
 		"$(jq '[.sites[] | select(.stack[0].function == "main.keepLarge") | .alloc_objects] | add' "$tmp/sampled.json")"
 	stop_target "sample$version"
 done
+# ---- and what that costs: within the budget, by a price that is measured --------------------------------------------------
+start_target budget "$(target heap 1.24 stripped)"
+(exec >/dev/null; tell budget "churn 1000000000") &
+started+=("$!")
+wait_until 10 sh -c "[ \$(cut -d' ' -f14 /proc/$target_pid/stat) -gt 20 ]"
+alloc_bytes() { "$parkwatch" stat -p "$target_pid" --json | jq .numbers.alloc_bytes; }
+before=$(alloc_bytes) from=$(date +%s%N)
+"$parkwatch" heap -p "$target_pid" --sample 4s --json --budget 1 >"$tmp/sampled.json" 2>/dev/null
+truth=$((($(alloc_bytes) - before) * 1000 / (($(date +%s%N) - from) / 1000000)))
+check "--sample within a budget: the JSON is as its schema says" schema "$tmp/sampled.json"
+between "... 1% of 4 s, and of the second that may be spent ahead" 10000000 "$(jq .cost_ns "$tmp/sampled.json")" 60000000
+between "... attached for a part of the time" 0.001 "$(jq '.attached_ns / .duration_ns' "$tmp/sampled.json")" 0.3
+between "... and yet about what is allocated a second" 0.6 \
+	"$(jq "[.sites[].alloc_bytes] | add / ($truth * 4)" "$tmp/sampled.json")" 1.5
+between "... at a price that is measured, of a stack of 32 frames" 500 "$(jq .hit_ns "$tmp/sampled.json")" 60000
+stop_target budget
 one_line_error "--sample and --interval" 3 'does not go with' "$parkwatch" heap -p 1 --sample 1s --interval 1s
 
 # ---- a real server ---------------------------------------------------------------------------------------------------------

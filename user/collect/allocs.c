@@ -18,16 +18,19 @@
 
 #define SLOT	 1U
 #define SLICE_NS (50 * PW_NS_PER_MS)
-#define WALK	 2	       /* a hit with a stack walk costs about twice one without (DESIGN 2: 1.3 to 0.67 us) */
-#define BURST_NS PW_NS_PER_SEC /* the budget of one second may be spent at once */
+#define CLOSE_NS (5 * PW_NS_PER_MS) /* while it is held to a budget: so much is spent above it at most */
+#define BURST_NS PW_NS_PER_SEC	    /* the budget of one second may be spent at once */
 
 struct taking {
 	struct pw_collect *collect;
 	struct pw_target *target;
 	const struct pw_alloc_options *options;
 	struct pw_attachment *attachment;
-	uint64_t hit_ns; /* of a hit */
-	uint64_t started_ns, attached_since_ns;
+	uint64_t price_ns[_PW_EVENT_MAX]; /* of a hit */
+	uint64_t started_ns;		  /* CLOCK_BOOTTIME, as all times of marks */
+	bool attached;
+	double spared; /* 0 to 1, drawn for each pause */
+	unsigned short random[3];
 	struct pw_allocs result;
 	PW_VEC(struct pw_alloc_row) rows;
 	PW_VEC(uint64_t) frames;
@@ -52,13 +55,29 @@ void pw_allocs_free(struct pw_allocs *allocs)
 	free(owned);
 }
 
-bool pw_allocs_within_budget(bool attached, uint64_t cost_ns, uint64_t elapsed_ns, double budget_percent)
+bool pw_allocs_within_budget(bool attached, uint64_t cost_ns, uint64_t elapsed_ns, double budget_percent, double spared)
 {
-	double allowed = budget_percent / 100 * (double)(elapsed_ns + BURST_NS);
+	double share = budget_percent / 100, allowed = share * (double)(elapsed_ns + BURST_NS);
 
 	if (budget_percent < 0)
 		return true;
-	return (double)cost_ns <= (attached ? allowed : allowed - budget_percent / 100 * (double)BURST_NS / 2);
+	return (double)cost_ns <= (attached ? allowed : allowed - share * (double)BURST_NS * (0.25 + spared / 2));
+}
+
+/* Measured once, on our own child; a site that is single-stepped costs that much more. */
+static int set_prices(struct taking *taking, struct pw_why *reterr_why)
+{
+	const struct pw_cost *cost = &taking->collect->cost;
+	const struct pw_site *sites = taking->target->build->facts.sites;
+	uint64_t stepping_ns = cost->stepped_ns > cost->emulated_ns ? cost->stepped_ns - cost->emulated_ns : 0, hit_ns;
+	int r = pw_cost_measure_alloc(&hit_ns, &taking->collect->calibration.setup, reterr_why);
+
+	if (r < 0)
+		return r;
+	for (int event = 0; event < _PW_EVENT_MAX; event++)
+		taking->price_ns[event] = hit_ns + (sites[event].emulated ? 0 : stepping_ns);
+	taking->result.hit_ns = hit_ns;
+	return 0;
 }
 
 /* --- coming and going -------------------------------------------------------------------------------------------- */
@@ -80,8 +99,6 @@ static int add_sites(struct taking *taking, struct pw_why *reterr_why)
 			.cookie = pw_attach_cookie((uint32_t)taking->target->id, SLOT, events[i], PW_SITE_REG_NONE,
 						   site->arg_reg),
 		};
-		taking->hit_ns = PW_MAX(taking->hit_ns, WALK * (site->emulated ? taking->collect->cost.emulated_ns
-									       : taking->collect->cost.stepped_ns));
 	}
 	taking->result.small_seen = sites[PW_EVENT_ALLOC_SPAN].found;
 	taking->result.large_seen = sites[PW_EVENT_ALLOC_LARGE].found;
@@ -115,10 +132,8 @@ static int write_maps(const struct taking *taking)
 	uint32_t slot = SLOT, pid = (uint32_t)taking->target->pid, id = (uint32_t)taking->target->id;
 	struct pw_bpf_target config = {.id = id, .armed = 1};
 	struct pw_bpf_process process = {.target = id, .slot = SLOT};
-	__u32 gate = 1U << PW_BPF_ALLOC_SPAN | 1U << PW_BPF_ALLOC_LARGE;
 
 	if (bpf_map_update_elem(pw_skeleton_map(skeleton, PW_MAP_TARGETS), &slot, &config, BPF_ANY) < 0 ||
-	    bpf_map_update_elem(pw_skeleton_map(skeleton, PW_MAP_GATES), &slot, &gate, BPF_ANY) < 0 ||
 	    bpf_map_update_elem(pw_skeleton_map(skeleton, PW_MAP_PROCESSES), &pid, &process, BPF_ANY) < 0)
 		return -errno;
 	return write_addresses(taking);
@@ -143,33 +158,56 @@ static int prepare(struct taking *taking, struct pw_why *reterr_why)
 	attachment->pid = target->pid;
 	attachment->method = taking->collect->method;
 	attachment->cookies = taking->collect->cookies;
+	attachment->slot = SLOT;
+	attachment->gate_map = pw_skeleton_map(taking->collect->skeleton, PW_MAP_GATES);
+	attachment->stats_map = pw_skeleton_map(taking->collect->skeleton, PW_MAP_STATS);
+	attachment->cpus = taking->collect->cpus;
 	attachment->program[PW_GROUP_ALLOC] = pw_skeleton_program(taking->collect->skeleton, PW_GROUP_ALLOC);
 	attachment->exe_fd = fcntl(target->exe_fd, F_DUPFD_CLOEXEC, 3);
 	if (attachment->exe_fd < 0)
 		return pw_why_set(reterr_why, -errno, "its program file cannot be used: %m");
 	r = add_sites(taking, reterr_why);
 	if (!r)
+		r = set_prices(taking, reterr_why);
+	if (!r)
 		r = write_maps(taking);
 	return r;
 }
 
+/* Hits count from the opening of their gates to the closing, which are moments, whatever attaching takes. */
 static int set_attached(struct taking *taking, bool attached, struct pw_why *reterr_why)
 {
-	int r;
+	const struct pw_attachment *attachment = taking->attachment;
+	int r = pw_attachment_apply(taking->attachment, attached ? PW_GROUP_BIT(PW_GROUP_ALLOC) : 0, reterr_why);
 
-	if (!attached && taking->attached_since_ns) {
-		taking->result.attached_ns += pw_now_ns() - taking->attached_since_ns;
-		taking->attached_since_ns = 0;
-	}
-	r = pw_attachment_apply(taking->attachment, attached ? PW_GROUP_BIT(PW_GROUP_ALLOC) : 0, reterr_why);
-	if (!r && attached)
-		taking->attached_since_ns = pw_now_ns();
-	return r;
+	if (r < 0 || attached == taking->attached)
+		return r;
+	taking->attached = attached;
+	if (!attached)
+		taking->result.attached_ns += attachment->closed.boot_ns - attachment->opened.boot_ns;
+	else if (!taking->started_ns)
+		taking->started_ns = attachment->opened.boot_ns;
+	taking->spared = erand48(taking->random); /* pauses of one length would keep step with the program */
+	return 0;
 }
 
 /* --- the time in between ------------------------------------------------------------------------------------------ */
 
-static int read_stats(struct taking *taking)
+/* What it has cost: each hit of a probe, also while it was being attached or taken off. */
+static int read_cost(struct taking *taking)
+{
+	struct pw_mark mark;
+	int r = pw_attachment_mark(taking->attachment, &mark);
+
+	taking->result.hits = taking->result.cost_ns = 0;
+	for (int event = 0; event < _PW_EVENT_MAX && !r; event++) {
+		taking->result.hits += mark.probed[event] - mark.muted[event];
+		taking->result.cost_ns += mark.probed[event] * taking->price_ns[event];
+	}
+	return r;
+}
+
+static int read_losses(struct taking *taking)
 {
 	uint64_t sums[sizeof(struct pw_bpf_stats) / sizeof(uint64_t)] = {0};
 	const struct pw_bpf_stats *stats = (const struct pw_bpf_stats *)sums;
@@ -178,43 +216,54 @@ static int read_stats(struct taking *taking)
 
 	if (r < 0)
 		return r;
-	taking->result.hits = stats->hits[PW_BPF_ALLOC_SPAN] + stats->hits[PW_BPF_ALLOC_LARGE];
 	taking->result.lost = stats->drops[PW_DROP_STACK_UNREADABLE] + stats->drops[PW_DROP_CREATION_MAP_FULL];
-	taking->result.cost_ns = taking->result.hits * taking->hit_ns;
 	return 0;
 }
 
-static void sleep_slice(void)
+static void sleep_slice(const struct taking *taking)
 {
-	struct timespec time = {0, (long)SLICE_NS};
+	bool close = taking->attached && taking->options->budget_percent >= 0;
+	struct timespec time = {0, (long)(close ? CLOSE_NS : SLICE_NS)};
 
 	nanosleep(&time, NULL);
+}
+
+static int end_sampling(struct taking *taking, struct pw_why *reterr_why)
+{
+	uint64_t end_ns = pw_boot_ns();
+	int r;
+
+	if (taking->attached) {
+		r = set_attached(taking, false, reterr_why);
+		if (r < 0)
+			return r;
+		end_ns = taking->attachment->closed.boot_ns;
+	}
+	taking->result.elapsed_ns = end_ns - taking->started_ns;
+	r = read_cost(taking);
+	return r ? r : read_losses(taking);
 }
 
 static int sample(struct taking *taking, struct pw_why *reterr_why)
 {
 	const struct pw_alloc_options *options = taking->options;
 	uint64_t elapsed = 0;
-	int r;
+	int r = set_attached(taking, true, reterr_why);
 
-	taking->started_ns = pw_now_ns();
-	r = set_attached(taking, true, reterr_why);
 	if (!r && options->started)
 		options->started(options->context);
 	while (!r && elapsed < options->duration_ns && !(options->stop && options->stop(options->context))) {
-		bool attached = taking->attached_since_ns != 0, wanted;
+		bool wanted;
 
-		sleep_slice();
-		elapsed = pw_now_ns() - taking->started_ns;
-		r = read_stats(taking);
-		wanted = pw_allocs_within_budget(attached, taking->result.cost_ns, elapsed, options->budget_percent);
-		if (!r && wanted != attached)
+		sleep_slice(taking);
+		elapsed = pw_boot_ns() - taking->started_ns;
+		r = read_cost(taking);
+		wanted = pw_allocs_within_budget(taking->attached, taking->result.cost_ns, elapsed,
+						 options->budget_percent, taking->spared);
+		if (!r && wanted != taking->attached)
 			r = set_attached(taking, wanted, reterr_why);
 	}
-	taking->result.elapsed_ns = pw_now_ns() - taking->started_ns;
-	if (!r)
-		r = set_attached(taking, false, reterr_why);
-	return r ? r : read_stats(taking);
+	return r ? r : end_sampling(taking, reterr_why);
 }
 
 /* --- what was counted --------------------------------------------------------------------------------------------- */
@@ -278,8 +327,10 @@ int pw_allocs_take(struct pw_allocs **ret_allocs, struct pw_collect *collect, st
 		   const struct pw_alloc_options *options, struct pw_why *reterr_why)
 {
 	struct taking taking = {.collect = collect, .target = target, .options = options};
-	int r = prepare(&taking, reterr_why);
+	int r;
 
+	memcpy(taking.random, &collect->random, sizeof(taking.random));
+	r = prepare(&taking, reterr_why);
 	if (!r)
 		r = sample(&taking, reterr_why);
 	pw_attachment_free(taking.attachment); /* detaches, whatever happened */

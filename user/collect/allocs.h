@@ -31,7 +31,8 @@ struct pw_allocs {
 	size_t frame_count;
 	uint64_t elapsed_ns, attached_ns;
 	uint64_t hits, lost;	     /* lost: stack could not be walked, or the map was full */
-	uint64_t cost_ns;	     /* what all hits have cost the target, estimated */
+	uint64_t cost_ns;	     /* what all hits have cost the target, estimated by */
+	uint64_t hit_ns;	     /* the price of one, measured on this host with a stack of 32 frames */
 	bool small_seen, large_seen; /* there was a place for that probe */
 };
 
@@ -39,7 +40,7 @@ struct pw_alloc_options {
 	uint64_t duration_ns;
 	double budget_percent;		/* of one CPU; < 0: none */
 	void (*started)(void *context); /* called once, when the probes are attached; may be NULL */
-	/* Called every 50 ms: true ends it early. */
+	/* Called every 50 ms, or more often: true ends it early. */
 	bool (*stop)(void *context);
 	void *context;
 };
@@ -52,7 +53,9 @@ int pw_allocs_take(struct pw_allocs **ret_allocs, struct pw_collect *collect, st
 void pw_allocs_free(struct pw_allocs *allocs);
 
 /* Whether the probes should be attached now: what they have cost stays within the budget of the time so far, and they
- * come back once there is room for a window. Pure. */
-bool pw_allocs_within_budget(bool attached, uint64_t cost_ns, uint64_t elapsed_ns, double budget_percent);
+ * come back once there is room for a window: of a quarter to three quarters of a second's budget, by spared (0 to 1).
+ * Pure. */
+bool pw_allocs_within_budget(bool attached, uint64_t cost_ns, uint64_t elapsed_ns, double budget_percent,
+			     double spared);
 
 #endif

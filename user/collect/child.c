@@ -37,6 +37,8 @@ void pw_child_emulated(void);
 void pw_child_stepped(void);
 void pw_child_emulated_loop(const void *block, uint64_t count);
 void pw_child_stepped_loop(const void *block, uint64_t count);
+void pw_child_deep(void);
+void pw_child_deep_loop(const void *block, uint64_t count, const void *frames);
 
 #if defined(__x86_64__)
 #define LOOP(name)                                           \
@@ -64,7 +66,29 @@ asm(".text\n"
     "pw_child_stepped:\n"
     "	lea 8(%rax), %rax\n"
     "	ret\n"
-    ".size pw_child_stepped, . - pw_child_stepped\n" LOOP(pw_child_emulated) LOOP(pw_child_stepped));
+    ".size pw_child_stepped, . - pw_child_stepped\n" LOOP(pw_child_emulated)
+	    LOOP(pw_child_stepped) ".globl pw_child_deep\n"
+				   ".type pw_child_deep, @function\n"
+				   "pw_child_deep:\n"
+				   "	push %rbp\n"
+				   "	pop %rbp\n"
+				   "	ret\n"
+				   ".size pw_child_deep, . - pw_child_deep\n"
+				   ".globl pw_child_deep_loop\n"
+				   ".type pw_child_deep_loop, @function\n"
+				   "pw_child_deep_loop:\n"
+				   "	push %rbp\n"
+				   "	push %r14\n"
+				   "	mov %rdi, %r14\n"
+				   "	mov %rdx, %rbp\n"
+				   "1:	mov $1, %ecx\n"
+				   "	call pw_child_deep\n"
+				   "	dec %rsi\n"
+				   "	jnz 1b\n"
+				   "	pop %r14\n"
+				   "	pop %rbp\n"
+				   "	ret\n"
+				   ".size pw_child_deep_loop, . - pw_child_deep_loop\n");
 #elif defined(__aarch64__)
 #define LOOP(name)                                           \
 	".globl " #name "_loop\n"                            \
@@ -92,7 +116,28 @@ asm(".text\n"
     "pw_child_stepped:\n"
     "	add x0, x0, #8\n"
     "	ret\n"
-    ".size pw_child_stepped, . - pw_child_stepped\n" LOOP(pw_child_emulated) LOOP(pw_child_stepped));
+    ".size pw_child_stepped, . - pw_child_stepped\n" LOOP(pw_child_emulated)
+	    LOOP(pw_child_stepped) ".globl pw_child_deep\n"
+				   ".type pw_child_deep, %function\n"
+				   "pw_child_deep:\n"
+				   "	b 1f\n"
+				   "1:	ret\n"
+				   ".size pw_child_deep, . - pw_child_deep\n"
+				   ".globl pw_child_deep_loop\n"
+				   ".type pw_child_deep_loop, %function\n"
+				   "pw_child_deep_loop:\n"
+				   "	stp x29, x30, [sp, #-32]!\n"
+				   "	str x28, [sp, #16]\n"
+				   "	mov x28, x0\n"
+				   "	mov x29, x2\n"
+				   "1:	mov w2, #1\n"
+				   "	bl pw_child_deep\n"
+				   "	subs x1, x1, #1\n"
+				   "	b.ne 1b\n"
+				   "	ldr x28, [sp, #16]\n"
+				   "	ldp x29, x30, [sp], #32\n"
+				   "	ret\n"
+				   ".size pw_child_deep_loop, . - pw_child_deep_loop\n");
 #else
 #error "no probe functions for this architecture"
 #endif
@@ -117,7 +162,11 @@ uint8_t pw_child_arg_reg(void)
 
 uint64_t pw_child_address(enum pw_child_site site)
 {
-	return (uint64_t)(uintptr_t)(site == PW_CHILD_EMULATED ? pw_child_emulated : pw_child_stepped);
+	static void (*const functions[_PW_CHILD_SITE_MAX])(void) = {[PW_CHILD_EMULATED] = pw_child_emulated,
+								    [PW_CHILD_STEPPED] = pw_child_stepped,
+								    [PW_CHILD_DEEP] = pw_child_deep};
+
+	return (uint64_t)(uintptr_t)functions[site];
 }
 
 /* Stands for a runtime.g in the child. */
@@ -128,6 +177,21 @@ struct task {
 	uint64_t ns;
 };
 
+/* As frame pointers link them: the next frame, and where it returns to. */
+struct chained {
+	const struct chained *next;
+	void (*returns_to)(void);
+};
+
+static void run_deep(uint64_t count)
+{
+	struct chained frames[PW_CHILD_FRAMES];
+
+	for (size_t i = 0; i < PW_CHILD_FRAMES; i++)
+		frames[i] = (struct chained){i + 1 < PW_CHILD_FRAMES ? &frames[i + 1] : NULL, pw_child_deep};
+	pw_child_deep_loop(goroutine, count, frames);
+}
+
 static void *work(void *argument)
 {
 	struct task *task = argument;
@@ -135,6 +199,8 @@ static void *work(void *argument)
 
 	if (task->order->site == PW_CHILD_EMULATED)
 		pw_child_emulated_loop(goroutine, task->order->count);
+	else if (task->order->site == PW_CHILD_DEEP)
+		run_deep(task->order->count);
 	else
 		pw_child_stepped_loop(goroutine, task->order->count);
 	task->ns = pw_cpu_thread_ns() - start_ns;

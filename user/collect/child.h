@@ -16,10 +16,12 @@ struct pw_why;
 enum pw_child_site {
 	PW_CHILD_EMULATED, /* an instruction that the kernel emulates: push rbp, as at most of our sites */
 	PW_CHILD_STEPPED,  /* one that it single-steps */
+	PW_CHILD_DEEP,	   /* one that it emulates, called from PW_CHILD_FRAMES frames that can be walked */
 	_PW_CHILD_SITE_MAX,
 };
 
 #define PW_CHILD_WAIT_REASON 1
+#define PW_CHILD_FRAMES	     32 /* what stacks of servers have where they allocate */
 
 struct pw_child;
 

@@ -16,6 +16,7 @@
 #define ROUND_CALLS 2000 /* 1.5 ms emulated */
 #define ROUND_STEPS 200	 /* 2 ms single-stepped */
 #define FIRST_CALLS 100
+#define ALLOC_SLOT  2 /* 0 is shared with the worker, who closes its gates when it takes the first probes off */
 
 /*
  * In a program a hit costs more than in a tight loop, which does not feel what the kernel's entry drives out of caches
@@ -75,7 +76,7 @@ static int add_site(struct pw_attachment *attachment, const struct pw_cost_setup
 
 	place->event = event;
 	place->offset = pw_child_file_offset(setup->child, site);
-	place->cookie = pw_attach_cookie(PW_COST_TARGET, 0, event, pw_child_g_reg(), pw_child_arg_reg());
+	place->cookie = pw_attach_cookie(PW_COST_TARGET, attachment->slot, event, pw_child_g_reg(), pw_child_arg_reg());
 	attachment->program[group] = pw_skeleton_program(setup->skeleton, group);
 	if (setup->cookies)
 		return 0;
@@ -97,10 +98,8 @@ static void forget_addresses(const struct pw_cost_setup *setup)
 	}
 }
 
-static int set_slot(const struct pw_cost_setup *setup, const struct pw_bpf_target *target)
+static int set_slot(const struct pw_cost_setup *setup, uint32_t slot, const struct pw_bpf_target *target)
 {
-	uint32_t slot = 0;
-
 	return bpf_map_update_elem(pw_skeleton_map(setup->skeleton, PW_MAP_TARGETS), &slot, target, BPF_ANY) < 0
 		       ? -errno
 		       : 0;
@@ -164,7 +163,7 @@ int pw_cost_measure(struct pw_cost *ret_cost, struct pw_attachment **ret_attachm
 	if (!r)
 		r = add_site(attachment, setup, PW_EVENT_RUN, PW_CHILD_STEPPED);
 	if (!r)
-		r = set_slot(setup, &target);
+		r = set_slot(setup, 0, &target);
 	if (r < 0)
 		return pw_why_set(reterr_why, r, "cannot write the BPF maps");
 	r = time_calls(setup->child, PW_CHILD_EMULATED, ROUND_CALLS, &bare.emulated_ns);
@@ -180,7 +179,7 @@ int pw_cost_measure(struct pw_cost *ret_cost, struct pw_attachment **ret_attachm
 	if (!r)
 		r = time_calls(setup->child, PW_CHILD_STEPPED, ROUND_STEPS, &cost.stepped_ns);
 	target = (struct pw_bpf_target){0};
-	(void)set_slot(setup, &target);
+	(void)set_slot(setup, 0, &target);
 	forget_addresses(setup);
 	if (r < 0)
 		return r;
@@ -222,23 +221,23 @@ int pw_cost_measure_more(struct pw_cost *cost, const struct pw_cost_setup *setup
 		return r;
 	r = add_site(attachment, setup, PW_EVENT_SPAWN, PW_CHILD_EMULATED);
 	if (!r)
-		r = set_slot(setup, &target);
+		r = set_slot(setup, 0, &target);
 	if (!r)
 		r = pw_attachment_apply(attachment, PW_GROUP_BIT(PW_GROUP_LIFECYCLE), reterr_why);
 	if (!r)
 		r = time_calls(setup->child, PW_CHILD_EMULATED, ROUND_CALLS, &plain);
 	target.stacks_every = 1;
 	if (!r)
-		r = set_slot(setup, &target);
+		r = set_slot(setup, 0, &target);
 	if (!r)
 		r = time_calls(setup->child, PW_CHILD_EMULATED, ROUND_CALLS, &stack);
 	target.stacks_every = 0;
 	if (!r)
-		r = set_slot(setup, &target);
+		r = set_slot(setup, 0, &target);
 	if (!r)
 		r = time_further(setup, &further, reterr_why);
 	target = (struct pw_bpf_target){0};
-	(void)set_slot(setup, &target);
+	(void)set_slot(setup, 0, &target);
 	forget_addresses(setup);
 	if (r < 0)
 		return r;
@@ -246,4 +245,30 @@ int pw_cost_measure_more(struct pw_cost *cost, const struct pw_cost_setup *setup
 	cost->further_ns = difference(further, plain) / PW_COST_FURTHER;
 	cost->more = true;
 	return 0;
+}
+
+int pw_cost_measure_alloc(uint64_t *ret_ns, const struct pw_cost_setup *setup, struct pw_why *reterr_why)
+{
+	_cleanup_(pw_attachment_freep) struct pw_attachment *attachment = NULL;
+	struct pw_bpf_target target = {.id = PW_COST_TARGET, .armed = 1};
+	uint64_t bare = 0, probed = 0;
+	int r = new_attachment(&attachment, setup, pw_child_pid(setup->child), reterr_why);
+
+	if (r < 0 || !attachment)
+		return r;
+	attachment->slot = ALLOC_SLOT;
+	r = time_calls(setup->child, PW_CHILD_DEEP, ROUND_CALLS, &bare);
+	if (!r)
+		r = add_site(attachment, setup, PW_EVENT_ALLOC_SPAN, PW_CHILD_DEEP);
+	if (!r)
+		r = set_slot(setup, ALLOC_SLOT, &target);
+	if (!r)
+		r = pw_attachment_apply(attachment, PW_GROUP_BIT(PW_GROUP_ALLOC), reterr_why);
+	if (!r)
+		r = time_calls(setup->child, PW_CHILD_DEEP, ROUND_CALLS, &probed);
+	target = (struct pw_bpf_target){0};
+	(void)set_slot(setup, ALLOC_SLOT, &target);
+	forget_addresses(setup);
+	*ret_ns = in_a_program(difference(probed, bare));
+	return r;
 }

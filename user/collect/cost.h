@@ -48,6 +48,14 @@ int pw_cost_measure(struct pw_cost *ret_cost, struct pw_attachment **ret_attachm
 int pw_cost_measure_more(struct pw_cost *cost, const struct pw_cost_setup *setup, struct pw_why *reterr_why)
 	__attribute__((warn_unused_result));
 
+/*
+ * The price of a hit of the allocation probe, which walks the stack: 32 frames, at an instruction that the kernel
+ * emulates. The skeleton must have it (options.allocs), and the child must have no other probe there. Uses slot 2.
+ * setup as above.
+ */
+int pw_cost_measure_alloc(uint64_t *ret_ns, const struct pw_cost_setup *setup, struct pw_why *reterr_why)
+	__attribute__((warn_unused_result));
+
 /* The map of parks by reason as pw_map_read takes it. */
 struct pw_map_shape pw_cost_reasons_shape(const struct pw_skeleton *skeleton);
 

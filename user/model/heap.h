@@ -57,6 +57,8 @@ struct pw_heap_profile {
 	uint64_t duration_ns; /* of reading it; sampled: the time it speaks of */
 	uint64_t attached_ns; /* sampled: for so much of the time; figures are scaled up to all of it */
 	uint64_t samples;     /* sampled: hits of probes */
+	uint64_t cost_ns;     /* sampled: what they cost the process, estimated, by */
+	uint64_t hit_ns;      /* the price of one, which is measured */
 	bool compared;	      /* growth is set, and the rest of this line */
 	uint64_t old_wall_ns, old_cycle, apart_ns;
 	struct pw_heap_values total, old_total;

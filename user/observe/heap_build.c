@@ -125,6 +125,8 @@ int pw_heap_build_sampled(struct pw_heap_profile *heap, const struct pw_allocs *
 	heap->duration_ns = allocs->elapsed_ns;
 	heap->attached_ns = allocs->attached_ns;
 	heap->samples = allocs->hits;
+	heap->cost_ns = allocs->cost_ns;
+	heap->hit_ns = allocs->hit_ns;
 	heap->skipped = allocs->lost;
 	return 0;
 }

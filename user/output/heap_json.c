@@ -107,6 +107,8 @@ static void write_extras(struct pw_json *json, const struct pw_heap_profile *hea
 	if (heap->kind == PW_HEAP_SAMPLED) {
 		pw_json_key_u64(json, "samples", heap->samples);
 		pw_json_key_u64(json, "attached_ns", heap->attached_ns);
+		pw_json_key_u64(json, "cost_ns", heap->cost_ns);
+		pw_json_key_u64(json, "hit_ns", heap->hit_ns);
 	}
 	if (heap->before_gc)
 		pw_json_key_bool(json, "before_gc", true);
@@ -190,6 +192,11 @@ static const char schema[] =
 	"    \"samples\": {\"$ref\": \"#/$defs/count\", \"description\": \"sampled: hits of probes\"},\n"
 	"    \"attached_ns\": {\"$ref\": \"#/$defs/count\", \"description\": \"sampled: how long probes were attached; "
 	"figures are scaled up to all of duration_ns\"},\n"
+	"    \"cost_ns\": {\"$ref\": \"#/$defs/count\", \"description\": \"sampled: CPU time that probes took from the "
+	"process, estimated\"},\n"
+	"    \"hit_ns\": {\"$ref\": \"#/$defs/count\", \"description\": \"sampled: of one hit, as measured on this "
+	"host "
+	"with a stack of 32 frames\"},\n"
 	"    \"before_gc\": {\"const\": true, \"description\": \"no GC cycle has published any: all that was allocated "
 	"counts as in use\"},\n"
 	"    \"unsettled\": {\"const\": true, \"description\": \"it changed while it was read\"},\n"

@@ -49,6 +49,11 @@ static void put_sampled_head(const struct text *text)
 		      pw_size_text(per_second, rate), heap->site_count);
 	pw_buf_printf(text->out, "estimated from %s samples: spans taken, and large objects\n",
 		      pw_grouped(heap->samples, number));
+	if (heap->hit_ns && heap->duration_ns)
+		pw_buf_printf(text->out,
+			      "the probes took about %s of CPU time, %.2g%% of one CPU; %" PRIu64 " ns a hit\n",
+			      pw_time_duration(heap->cost_ns, duration),
+			      100 * (double)heap->cost_ns / (double)heap->duration_ns, heap->hit_ns);
 	if (heap->attached_ns && heap->attached_ns < heap->duration_ns / 10 * 9)
 		pw_buf_printf(text->out,
 			      "probes were attached for %s of it, to stay within the budget, and figures are "
