@@ -51,6 +51,10 @@ def median(values):
     return statistics.median(values)
 
 
+def mean(values):
+    return statistics.fmean(values)
+
+
 def spread(values):
     """First and third quartile."""
     if len(values) < 4:
