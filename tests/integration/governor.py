@@ -185,7 +185,7 @@ def judge(program, budget=1):
     say(cost <= (budget * 1.15 * elapsed + budget) / 100 + 0.03, f"{program.name}: {1000 * cost:.0f} ms in {elapsed:.0f} s are within {budget}%")
 
 
-judge(PingPong(PINGPONG))
-judge(SpawnStorm(SPAWNSTORM))
-judge(HTTPServer(HTTPSERVER), budget=0.5)
+judge(PingPong(PINGPONG), budget=1.5)
+judge(SpawnStorm(SPAWNSTORM), budget=1.5)
+judge(HTTPServer(HTTPSERVER), budget=0.8)
 print("judged")

@@ -47,6 +47,7 @@ static double poisson(double mean)
  */
 struct process {
 	double rate, drift, burst; /* parks a ms; relative change each ms; share of time at ten times the rate */
+	double burst_ms;	   /* how long bursts and calm last, about; 0: 20 */
 	double level;
 	bool bursting;
 };
@@ -55,7 +56,7 @@ static double step(struct process *process, double work_ms)
 {
 	process->level += process->drift * normal() * (work_ms < 1 ? work_ms : 1);
 	process->level = process->level < -1.5 ? -1.5 : process->level > 1.5 ? 1.5 : process->level;
-	if (uniform() < 0.05) /* bursts and calm last about 20 ms */
+	if (uniform() < 1 / (process->burst_ms > 0 ? process->burst_ms : 20))
 		process->bursting = uniform() < process->burst;
 	return poisson(work_ms * process->rate * exp(process->level) * (process->bursting ? 10 : 1));
 }
@@ -128,6 +129,19 @@ static void one_that_comes_in_bursts_too(void **state)
 {
 	(void)state;
 	the_bound_holds((struct process){.rate = 20, .burst = 0.2}, 0, 30, 0.05);
+}
+
+/* Longer than a window, and seldom: most windows see nothing of them. */
+static void one_whose_bursts_are_long_and_rare_too(void **state)
+{
+	(void)state;
+	the_bound_holds((struct process){.rate = 20, .burst = 0.1, .burst_ms = 200}, 0, 60, 0.1);
+}
+
+static void bursts_that_the_probes_slow_down_too(void **state)
+{
+	(void)state;
+	the_bound_holds((struct process){.rate = 200, .burst = 0.2, .drift = 0.01}, 700, 30, 0.15);
 }
 
 static void one_that_the_probes_slow_down_to_a_seventh_too(void **state)
@@ -221,6 +235,8 @@ int main(void)
 		cmocka_unit_test(a_slow_one_too),
 		cmocka_unit_test(one_whose_rate_wanders_too),
 		cmocka_unit_test(one_that_comes_in_bursts_too),
+		cmocka_unit_test(one_whose_bursts_are_long_and_rare_too),
+		cmocka_unit_test(bursts_that_the_probes_slow_down_too),
 		cmocka_unit_test(one_that_the_probes_slow_down_to_a_seventh_too),
 		cmocka_unit_test(three_windows_are_enough_for_a_bound_that_holds),
 		cmocka_unit_test(the_bound_gets_narrower_with_time),
