@@ -57,6 +57,14 @@ start_hoard twin-hoard -cap 200
 start_hoard hoard
 for kind in receive cond sleep mutex iterator; do start_kind "leak-$kind-1.27" 1.27 "$kind"; done
 for kind in sleep ticker mutex nil iterator; do start_kind "twin-$kind-1.27" 1.27 "$kind" -heal 3s; done
+# The rules read memory, so they fire in every state of the governor: without probes, and with all events in windows.
+governed=()
+for budget in 0 0.0002; do
+	{ printf 'budget: %s\n' "$budget" && sed "s|^include: .*|include: [\"$tmp/leak-*-1.27\"]|" "$tmp/fast.yaml"; } >"$tmp/$budget.yaml"
+	start_daemon -c "$tmp/$budget.yaml" --socket "$tmp/$budget.sock"
+	mv "$tmp/daemon.log" "$tmp/$budget.log"
+	governed+=("$budget $daemon_url $daemon_pid")
+done
 start_daemon -c "$tmp/fast.yaml" --record "$tmp/recording"
 
 fired() { # PID: the rules that have fired for it
@@ -96,6 +104,21 @@ twins() { # the alerts of twins
 	"$parkwatch" alerts --json --socket "$daemon_socket" | jq -r '.alerts[] | select(.service == "twin") | "\(.process) \(.rule) \(.text)"'
 }
 equal "no twin is accused" "" "$(twins)"
+
+# ---- the same leaks, in the other states of the governor --------------------------------------------------------------
+main_daemon="$daemon_url $daemon_pid $daemon_socket"
+for each in "${governed[@]}"; do
+	read -r budget daemon_url daemon_pid <<<"$each"
+	daemon_socket=$tmp/$budget.sock
+	for kind in "${!rule[@]}"; do
+		wait_until 60 says "${pid_of[leak-$kind-1.27]}" || true
+		equal "budget $budget: leak-$kind is found" "${rule[$kind]} " "$(fired "${pid_of[leak-$kind-1.27]}")"
+	done
+	states=$(metrics | grep -oE '^parkwatch_probe_governor.*state="[^"]*"' | sed 's/.*state=//' | sort -u | tr '\n' ' ')
+	equal "budget $budget: the governor's state" "$([ "$budget" = 0 ] && echo '"off" ' || echo '"spawn, exit and park sampled" ')" "$states"
+	stop_daemon
+done
+read -r daemon_url daemon_pid daemon_socket <<<"$main_daemon"
 
 # ---- the end, and the recording ---------------------------------------------------------------------------------------
 # Go 1.19 has another name for a function literal in a package variable.

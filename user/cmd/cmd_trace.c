@@ -47,8 +47,9 @@ struct values {
 static const struct pw_option options[] = {
 	{"pid", 'p', "PID|NAME", "the process (required)", PW_OPTION_TEXT, offsetof(struct values, pid), NULL},
 	{"duration", 'd', "DURATION", "how long [5s]", PW_OPTION_DURATION, offsetof(struct values, duration_ns), NULL},
-	{"runs", 0, NULL, "count runs too: a probe that is hit at every switch", PW_OPTION_FLAG,
-	 offsetof(struct values, runs), NULL},
+	{"runs", 0, NULL,
+	 "count runs too: a probe that is hit at every switch; none where the budget allows only samples",
+	 PW_OPTION_FLAG, offsetof(struct values, runs), NULL},
 	{"all", 0, NULL, "every go statement, not only the first 20", PW_OPTION_FLAG, offsetof(struct values, all),
 	 NULL},
 	{"attach", 0, "METHOD", "auto, uprobe_multi or perf", PW_OPTION_SETTING, 0, "attach"},

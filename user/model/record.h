@@ -292,6 +292,7 @@ struct pw_record {
 		uint64_t spawned, exited, parked; /* totals since attach */
 		struct pw_record_event_count *counts;
 		size_t count;
+		/* PW_UNKNOWN once some were not counted: they are never sampled, only switched off. */
 		uint64_t gc_cycles, gc_mark_terminations, gc_sweeps, stw_starts, stw_ends, stw_total_ns;
 		struct pw_record_gc_times last_cycle;
 		struct pw_record_sampled spawn, exit, park;

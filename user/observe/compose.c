@@ -287,6 +287,8 @@ static void write_statement_counts(struct pw_observation *observation, const str
 				   uint64_t boot_ns)
 {
 	const struct pw_target *target = observation->target;
+	/* In windows they would be estimates that nothing gives a bound. */
+	bool whole_runs = counts->mode[PW_EVENT_RUN] == PW_PROBES_CONTINUOUS && counts->error_square[PW_EVENT_RUN] <= 0;
 
 	for (size_t i = 0; i < counts->statement_count; i++) {
 		const struct pw_statement_counts *from = &counts->statements[i];
@@ -302,7 +304,7 @@ static void write_statement_counts(struct pw_observation *observation, const str
 		to->spawned = from->spawned;
 		to->exited = from->exited;
 		to->parked = from->parked;
-		to->ran = observation->options.runs ? from->ran : PW_UNKNOWN;
+		to->ran = observation->options.runs && whole_runs ? from->ran : PW_UNKNOWN;
 		to->drift_known = drift->known;
 		to->drift_exact = drift->exact;
 		to->drift = drift->difference;
@@ -359,6 +361,40 @@ static void write_lifecycle(struct pw_record *draft, struct pw_observation *obse
 	exact->live = observation->has_digest ? observation->digest->total : PW_UNKNOWN;
 }
 
+/* A total since attach, of an event that is never counted in windows: unknown once some of it was not counted. */
+static uint64_t whole(struct pw_observation *observation, const struct pw_target_counts *counts, enum pw_event event,
+		      uint64_t total)
+{
+	unsigned int bit = 1U << event;
+
+	if (counts->mode[event] != PW_PROBES_CONTINUOUS)
+		observation->holes |= observation->counted_once & bit;
+	else
+		observation->counted_once |= bit;
+	return counts->mode[event] == PW_PROBES_CONTINUOUS && !(observation->holes & bit) ? total : PW_UNKNOWN;
+}
+
+static void write_gc_totals(struct pw_record *draft, struct pw_observation *observation,
+			    const struct pw_target_counts *counts)
+{
+	const struct {
+		enum pw_event event;
+		uint64_t *to;
+	} totals[] = {
+		{PW_EVENT_GC_START, &draft->events.gc_cycles},
+		{PW_EVENT_GC_MARK_TERMINATION, &draft->events.gc_mark_terminations},
+		{PW_EVENT_GC_SWEEP, &draft->events.gc_sweeps},
+		{PW_EVENT_STW_START, &draft->events.stw_starts},
+		{PW_EVENT_STW_END, &draft->events.stw_ends},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(totals); i++)
+		*totals[i].to = whole(observation, counts, totals[i].event, counts->gc_counts[totals[i].event]);
+	draft->events.stw_total_ns = draft->events.stw_starts == PW_UNKNOWN || draft->events.stw_ends == PW_UNKNOWN
+					     ? PW_UNKNOWN
+					     : observation->stw_total_ns;
+}
+
 static void write_events(struct pw_record *draft, struct pw_observation *observation,
 			 const struct pw_target_counts *counts, uint64_t boot_ns)
 {
@@ -370,12 +406,7 @@ static void write_events(struct pw_record *draft, struct pw_observation *observa
 	draft->events.park = sampled(counts, PW_EVENT_PARK);
 	draft->events.sampled_ns = counts->sampled_ns;
 	draft->events.windows = counts->windows;
-	draft->events.gc_cycles = counts->gc_counts[PW_EVENT_GC_START];
-	draft->events.gc_mark_terminations = counts->gc_counts[PW_EVENT_GC_MARK_TERMINATION];
-	draft->events.gc_sweeps = counts->gc_counts[PW_EVENT_GC_SWEEP];
-	draft->events.stw_starts = counts->gc_counts[PW_EVENT_STW_START];
-	draft->events.stw_ends = counts->gc_counts[PW_EVENT_STW_END];
-	draft->events.stw_total_ns = observation->stw_total_ns;
+	write_gc_totals(draft, observation, counts);
 	draft->events.last_cycle = observation->last_cycle;
 	if (target->bias_known && target->build)
 		write_statement_counts(observation, counts, boot_ns);

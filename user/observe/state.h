@@ -108,6 +108,7 @@ struct pw_observation {
 	uint64_t events_polled_ns; /* the poll whose events were taken in */
 	struct pw_record_gc_times cycle, last_cycle;
 	uint64_t stw_start_ns, stw_total_ns;
+	unsigned int counted_once, holes; /* events, as bits: counted at some poll; not counted at a later one */
 
 	struct pw_statements statements;
 	struct pw_record_builder *builder;

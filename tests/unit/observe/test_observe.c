@@ -319,6 +319,47 @@ static void sampled_events_have_no_drift(void **state)
 	world_done(&world);
 }
 
+/* GC probes are switched off over the budget, never sampled: a total with a hole in it is no total. */
+static void totals_that_missed_some_are_unknown(void **state)
+{
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 1);
+	counts.gc_counts[PW_EVENT_GC_START] = 5;
+	counts.gc_counts[PW_EVENT_STW_START] = counts.gc_counts[PW_EVENT_STW_END] = 9;
+	record = tick(&world);
+	assert_int_equal(record->events.gc_cycles, 5);
+	assert_int_equal(record->events.stw_starts, 9);
+	assert_int_equal(record->events.stw_total_ns, 0);
+	pw_record_unref(record);
+	counts.mode[PW_EVENT_GC_START] = counts.mode[PW_EVENT_STW_START] = PW_PROBES_OFF;
+	record = tick(&world);
+	assert_int_equal(record->events.gc_cycles, PW_UNKNOWN);
+	assert_int_equal(record->events.stw_starts, PW_UNKNOWN);
+	assert_int_equal(record->events.stw_total_ns, PW_UNKNOWN);
+	assert_int_equal(record->events.stw_ends, 9);
+	pw_record_unref(record);
+	counts.mode[PW_EVENT_GC_START] = PW_PROBES_CONTINUOUS;
+	record = tick(&world);
+	assert_int_equal(record->events.gc_cycles, PW_UNKNOWN);
+	pw_record_unref(record);
+	world_done(&world);
+	/* Off from the beginning, then on: what is counted from then on is all that is counted. */
+	world_init(&world, 1);
+	counts.gc_counts[PW_EVENT_GC_START] = 5;
+	counts.mode[PW_EVENT_GC_START] = PW_PROBES_OFF;
+	record = tick(&world);
+	assert_int_equal(record->events.gc_cycles, PW_UNKNOWN);
+	pw_record_unref(record);
+	counts.mode[PW_EVENT_GC_START] = PW_PROBES_CONTINUOUS;
+	record = tick(&world);
+	assert_int_equal(record->events.gc_cycles, 5);
+	pw_record_unref(record);
+	world_done(&world);
+}
+
 static void while_starts_are_sampled_their_total_is_that_of_the_goids(void **state)
 {
 	struct pw_record *record;
@@ -595,6 +636,7 @@ int main(void)
 		cmocka_unit_test(drift_is_told_by_go_statement),
 		cmocka_unit_test(drift_is_an_estimate_while_goroutines_come_and_go),
 		cmocka_unit_test(sampled_events_have_no_drift),
+		cmocka_unit_test(totals_that_missed_some_are_unknown),
 		cmocka_unit_test(while_starts_are_sampled_their_total_is_that_of_the_goids),
 		cmocka_unit_test(new_options_hold_for_a_target_that_is_observed_already),
 		cmocka_unit_test(what_is_sampled_is_said_in_a_sentence),
