@@ -7,7 +7,7 @@
 begin governor
 
 # ---- a leak is found in every state of the governor: two daemons that are asked again at the end ----------------------
-rules='rules: {PW-G08: {tick: 1s, age: 2s, min_count: 20, baseline_margin: 0, rising_ticks: 4, warmup: 0, clear: 2s}, PW-G09: {window: 1s, min_rate: 20, hold: 3s}}'
+rules='rules: {PW-G08: {tick: 1s, age: 2s, min_count: 20, baseline_margin: 0, rising_ticks: 4, warmup: 0, clear: 2s}, PW-G09: {window: 1s, min_rate: 20, hold: 3s, kept: 0.1}}'
 cp "$(target leak_chan 1.19 stripped)" "$tmp/leaky"
 start_target leak "$tmp/leaky" -rate 50
 leak_pid=$target_pid
