@@ -63,6 +63,23 @@ check "a stack that was read for the alert, not before" jq -e '(.fired | sub("\\
 	(.stacks_read | sub("\\.[0-9]+"; "") | fromdate) >= $fired - 1' <<<"$alert"
 contains "in the text" "$("$parkwatch" alerts --socket "$daemon_socket")" '^  [0-9]+ parked at: main.main.func1.1 main.go:17'
 
+# ---- one page --------------------------------------------------------------------------------------------------------
+show() { "$parkwatch" alerts show "$@" --socket "$daemon_socket"; }
+id=$(jq -r .id <<<"$alert")
+page=$(show "$id")
+contains "a page begins with level, rule and id" "$(head -1 <<<"$page")" "^INFO  PW-G08 firing.*\[$id\]$"
+for said in '^what +[0-9,]+ goroutines started at' '^where +started at main.main.func1 main.go:17; parked at main.main.func1.1 main.go:17 in chan send' \
+	'^since +[0-9-]+ [0-9:]+ UTC' '^how fast +\+[0-9,]+ an hour' '^how sure +cold; what is normal is not known; 3 thresholds crossed' \
+	'^why +[0-9]+ different channels, .*1 sender' '^do +Look for the other side' "^see +parkwatch trace -p $leak_pid" \
+	'^  over time: .*█' '^  [0-9,]+ parked at: main.main.func1.1' '^  started by: main.main.func1' '^  thresholds: old_parked'; do
+	contains "the page has ${said%%+*}" "$page" "$said"
+done
+equal "the ID may be cut short" "$id" "$(show "${id:0:7}" --json | jq -r '.alerts[].id')"
+check "as JSON, as its schema says" "$root/tests/integration/goroutines.py" schema "$tmp/schema.json" <(show "$id" --json)
+one_line_error "a wrong ID is told which are there" 3 "no alert 'g08-none': there is '$id'" "$parkwatch" alerts show g08-none --socket "$daemon_socket"
+one_line_error "a misspelt one, what was meant" 3 "no alert '${id}0': did you mean '$id'" "$parkwatch" alerts show "${id}0" --socket "$daemon_socket"
+one_line_error "no ID" 3 "usage: parkwatch alerts show ID" "$parkwatch" alerts show --socket "$daemon_socket"
+
 # ---- a pile-up that goes away ----------------------------------------------------------------------------------------
 for n in 1 2 3 4 5 6 7 8 9 10 11 12; do
 	tell counts "leak 10" >/dev/null

@@ -34,6 +34,7 @@
 #define RESPONSE_SECONDS     10 /* of silence of who reads the answer */
 #define THREAD_STACK_BYTES   (256U << 10)
 #define GOROUTINES_BYTES_MAX (64U << 20)
+#define ALERT_BYTES_MAX	     (1U << 20)
 #define NO_STACKS	     "no stacks of that process have been read yet\n"
 
 struct pw_http {
@@ -184,6 +185,30 @@ static enum MHD_Result send_goroutines(struct pw_http *http, struct MHD_Connecti
 			     MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE));
 }
 
+/* ?id=ID: one alert, as JSON or (format=text) as `parkwatch alerts show` prints it. */
+static enum MHD_Result send_alert(struct pw_http *http, struct MHD_Connection *connection, const char *id)
+{
+	const char *format = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "format");
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(ALERT_BYTES_MAX);
+	struct pw_published *published = pw_board_get(http->board);
+	bool json = !format || strcmp(format, "text") != 0, found;
+	size_t size;
+	char *text;
+	int r;
+
+	if (!published)
+		return send_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "starting: nothing observed yet\n");
+	r = pw_published_alert(published, id, json, &out);
+	pw_published_unref(published);
+	found = r >= 0;
+	text = found || r == -ENOENT || r == -EEXIST ? pw_buf_take(&out, &size) : NULL;
+	if (!text)
+		return send_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
+	return send_response(connection, found ? MHD_HTTP_OK : MHD_HTTP_NOT_FOUND,
+			     found && json ? "application/json" : "text/plain; charset=utf-8",
+			     MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE));
+}
+
 /* What is asked of one process. */
 static const struct process_route {
 	const char *path;
@@ -239,6 +264,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 {
 	static const int seen = 1;
 	struct pw_http *http = context;
+	const char *id;
 
 	if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(method, MHD_HTTP_METHOD_HEAD)) {
 		*upload_size = 0;
@@ -263,6 +289,9 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
 		if (strcmp(url, routes[i].path))
 			continue;
+		id = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "id");
+		if (id && routes[i].page == PW_PAGE_ALERTS_JSON)
+			return send_alert(http, connection, id);
 		if (routes[i].page == PW_PAGE_METRICS && wants_openmetrics(connection))
 			return send_page(http, connection, &openmetrics);
 		return send_page(http, connection, text_route(connection, &routes[i]));

@@ -8,6 +8,7 @@
 #include "model/death_report.h"
 #include "model/record.h"
 #include "output/alert_json.h"
+#include "output/alert_page.h"
 #include "output/death.h"
 #include "output/gc.h"
 #include "output/memory.h"
@@ -210,6 +211,34 @@ int pw_published_page(struct pw_published *published, enum pw_page page, const c
 	*ret_text = pw_buf_text(&published->pages[page].text);
 	*ret_size = published->pages[page].text.size;
 	return 0;
+}
+
+int pw_published_alert(const struct pw_published *published, const char *id, bool json, struct pw_buf *out)
+{
+	const struct pw_alert *alert = NULL;
+	int r = pw_alert_find(published->alerts, published->alert_count, id, out, &alert);
+	const struct pw_death_report *death = pw_published_death(published, alert ? alert->id : id);
+
+	if (!alert && !death)
+		return r;
+	if (!alert) { /* of before the daemon was restarted: its end is still there */
+		pw_buf_reset(out);
+		if (json)
+			pw_death_json(out, death);
+		else
+			pw_death_page(out, death);
+		return pw_buf_error(out);
+	}
+	if (json) {
+		pw_view_alerts(out, alert, 1, published->wall_ns);
+		return pw_buf_error(out);
+	}
+	pw_alert_page(out, alert, published->wall_ns);
+	if (death && alert->state == PW_ALERT_GONE) {
+		pw_buf_puts(out, "\nhow the process ended\n");
+		pw_death_page(out, death);
+	}
+	return pw_buf_error(out);
 }
 
 struct pw_board {

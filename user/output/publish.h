@@ -11,6 +11,7 @@
 #include "output/sinks.h"
 
 struct pw_ages_image;
+struct pw_buf;
 struct pw_death_report;
 struct pw_record;
 
@@ -92,6 +93,10 @@ void pw_published_unref(struct pw_published *published); /* NULL is fine; any th
 
 /* The page as text, rendered at the first call; owned by published. 0, -ENOMEM, -E2BIG. Any thread. */
 int pw_published_page(struct pw_published *published, enum pw_page page, const char **ret_text, size_t *ret_size)
+	__attribute__((warn_unused_result));
+/* One alert by its id, or a prefix that only it has, as a page or as the JSON of a list of one. -ENOENT, -EEXIST: *out
+ * has a sentence instead. Any thread. */
+int pw_published_alert(const struct pw_published *published, const char *id, bool json, struct pw_buf *out)
 	__attribute__((warn_unused_result));
 uint64_t pw_published_boot_ns(const struct pw_published *published);
 

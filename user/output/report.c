@@ -452,6 +452,7 @@ static void alert_body(struct pw_buf *out, const struct pw_alert *alert)
 	else
 		alert_goroutines(out, alert);
 	alert_growing(out, alert);
+	alert_line(out, "id", alert->id);
 	alert_line(out, "next", alert->hint);
 	alert_line(out, "see", alert->reproduce);
 	alert_line(out, "benign", alert->benign);
@@ -467,6 +468,8 @@ static void alert_head(struct pw_buf *out, const struct pw_alert *alert)
 	pw_buf_puts(out, " (");
 	put(out, alert->process);
 	pw_buf_printf(out, ", pid %d)", alert->pid);
+	if (alert->process_count > 1)
+		pw_buf_printf(out, " and %" PRIu32 " more", alert->process_count - 1);
 }
 
 void pw_report_alerts(struct pw_buf *out, const struct pw_alert *alerts, size_t count, uint64_t wall_ns)
