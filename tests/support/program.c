@@ -167,6 +167,7 @@ static void program_park(const struct program *program, struct pw_record *draft,
 					     .fd = -1,
 					     .deadline_ns = INT64_MIN,
 					     .counter = -1};
+	park->sockets = from->sockets;
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
 		struct pw_record_frame *frame = pw_record_builder_frame(builder, &first);
 

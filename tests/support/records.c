@@ -417,6 +417,13 @@ static void random_snapshot(struct pw_record *draft, struct pw_record_builder *b
 						     .counter = (int64_t)number(seed),
 						     .owner_goid = number(seed)};
 		park->arrived = number(seed);
+		park->sockets = (struct pw_record_sockets){.deadline_known = (uint32_t)number(seed),
+							   .no_deadline = (uint32_t)number(seed),
+							   .known = (uint32_t)number(seed),
+							   .established = (uint32_t)number(seed),
+							   .closed = (uint32_t)number(seed),
+							   .heard = (uint32_t)number(seed),
+							   .quiet_ns = number(seed)};
 	}
 	for (size_t i = parks ? rnd_below(seed, max * 2) : 0; i > 0; i--) {
 		struct pw_record_row *row = pw_record_builder_row(builder, NULL);

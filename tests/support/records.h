@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/record.h"
+
 struct pw_record;
 struct pw_record_builder;
 
@@ -35,11 +37,12 @@ struct program_statement {
 	uint32_t line;
 	bool system;
 	uint64_t spawned, exited;
-	uint64_t initial;	 /* born before we looked */
-	const char *caller;	 /* of the snapshot: who waits; NULL: main.publish */
-	uint32_t parked_seconds; /* before the snapshot; 0: 10 */
-	uint32_t objects;	 /* that they wait on; 0: one */
-	uint64_t runs_each;	 /* since the snapshot before */
+	uint64_t initial;		  /* born before we looked */
+	const char *caller;		  /* of the snapshot: who waits; NULL: main.publish */
+	uint32_t parked_seconds;	  /* before the snapshot; 0: 10 */
+	uint32_t objects;		  /* that they wait on; 0: one */
+	uint64_t runs_each;		  /* since the snapshot before */
+	struct pw_record_sockets sockets; /* that they wait for, if for the network */
 	uint32_t born[PROGRAM_SECONDS];
 	uint32_t oldest; /* first second with a living one */
 };

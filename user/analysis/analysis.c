@@ -158,6 +158,7 @@ int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *recor
 	pw_storm_judge(&judge, &process->storm, record);
 	pw_thread_growth_judge(&judge, &process->threads, record);
 	pw_timer_growth_judge(&judge, &process->timers, record);
+	pw_descriptors_judge(&judge, &process->descriptors, record);
 	r = pw_pileups_judge(&judge, &process->pileups, record);
 	if (r >= 0)
 		r = pw_blocked_judge(&judge, &process->blocked, record);

@@ -92,6 +92,18 @@ struct pw_rules_config { /* every threshold is configurable */
 	uint64_t c01_baseline_ns;   /* 2 h of it make a baseline */
 	uint64_t c01_clear_ns;	    /* 30 min without a tenth more */
 
+	bool g07_enabled;	    /* waits for the network without an end */
+	uint64_t g07_quiet_ns;	    /* 15 min without data */
+	uint32_t g07_min_closed;    /* 20 closed by the other side for a minute */
+	uint32_t g07_rising;	    /* more in 3 looks */
+	uint64_t g07_bucket_ns;	    /* 1 min, as c01 */
+	uint64_t g07_eta_ns;	    /* 24 h to RLIMIT_NOFILE */
+	uint32_t g07_min_added;	    /* 50 descriptors more */
+	double g07_baseline_factor; /* 1.25 */
+	uint32_t g07_confirm;	    /* 3 buckets in a row */
+	uint64_t g07_baseline_ns;   /* 2 h of it make a baseline */
+	uint64_t g07_clear_ns;	    /* 15 min without */
+
 	bool t01_enabled;	    /* timers */
 	uint64_t t01_bucket_ns;	    /* 1 min, as c01 */
 	uint32_t t01_min_timers;    /* 10,000 */

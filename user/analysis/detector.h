@@ -65,6 +65,7 @@ extern const struct pw_rule pw_rule_g03;
 extern const struct pw_rule pw_rule_g04;
 extern const struct pw_rule pw_rule_g05;
 extern const struct pw_rule pw_rule_g06;
+extern const struct pw_rule pw_rule_g07;
 extern const struct pw_rule pw_rule_g08;
 extern const struct pw_rule pw_rule_g09;
 extern const struct pw_rule pw_rule_g10;

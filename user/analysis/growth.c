@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/descriptors.h"
 #include "analysis/evidence.h"
 #include "analysis/explain.h"
 #include "analysis/park.h"
@@ -29,9 +30,11 @@
 #define LEAK_WINDOW	  1 /* from this window on it is called a leak, if there is a baseline */
 #define SCALES		  PW_SURVIVOR_SCALES
 
-enum kind { CHANNEL, SELECT, WAITGROUP, SLEEPER, COROUTINE, OTHER, _KINDS };
-static const char *const rule_of[_KINDS] = {[CHANNEL] = "PW-G01", [SELECT] = "PW-G03",	  [WAITGROUP] = "PW-G05",
-					    [SLEEPER] = "PW-G06", [COROUTINE] = "PW-G11", [OTHER] = "PW-G10"};
+enum kind { CHANNEL, SELECT, WAITGROUP, SLEEPER, NETWORK, COROUTINE, OTHER, _KINDS };
+static const char *const rule_of[_KINDS] = {
+	[CHANNEL] = "PW-G01", [SELECT] = "PW-G03",    [WAITGROUP] = "PW-G05", [SLEEPER] = "PW-G06",
+	[NETWORK] = "PW-G07", [COROUTINE] = "PW-G11", [OTHER] = "PW-G10",
+};
 
 struct site {
 	uint64_t key, gopc;
@@ -86,6 +89,8 @@ static enum kind kind_of(const struct pw_record *record, const struct pw_record_
 		return CHANNEL;
 	if (!strncmp(reason, "select", 6))
 		return SELECT;
+	if (!strcmp(reason, "IO wait") && pw_network_endless(park))
+		return NETWORK;
 	if (!strncmp(reason, "coroutine", 9))
 		return COROUTINE;
 	if (pw_park_waits_in(record, park, "sync.(*WaitGroup).Wait") ||
@@ -105,6 +110,8 @@ static bool is_enabled(const struct pw_rules_config *rules, enum kind kind)
 		return rules->g05_enabled;
 	case SLEEPER:
 		return rules->g06_enabled;
+	case NETWORK:
+		return rules->g07_enabled;
 	case COROUTINE:
 		return rules->g11_enabled;
 	case OTHER:
@@ -284,6 +291,8 @@ static void update_words(struct pw_alert *alert, const struct pw_record *record,
 	}
 	show_series(alert, evidence);
 	pw_explain_growth(alert, peak);
+	if (evidence->site->kind == NETWORK && evidence->park)
+		pw_network_explain(alert, evidence->park);
 }
 
 static void begin_words(struct pw_alert *alert, const struct pw_record *record, const void *context)
@@ -331,6 +340,8 @@ static void judge_site(const struct pw_judge *judge, struct site *site, const st
 	claim.holds = site->grows && park && is_enabled(judge->rules, site->kind) &&
 		      !(judge->rules->g02_enabled && pw_park_is_for_ever(record, park)) && /* PW-G02 says it */
 		      tick->uptime_ns >= judge->rules->g10_warmup_ns;
+	if (site->kind == NETWORK && claim.holds)
+		claim.holds = pw_network_suspicious(park, judge->rules, evidence.cold);
 	if (incident)
 		claim.low = tick->taken_ns - PW_MIN(site->arrivals_ns, tick->taken_ns) >= judge->rules->g10_bucket_ns;
 	else if (claim.holds)

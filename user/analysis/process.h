@@ -9,6 +9,7 @@
 #include "analysis/analysis.h"
 #include "analysis/blocked.h"
 #include "analysis/condition.h"
+#include "analysis/descriptors.h"
 #include "analysis/finalizers.h"
 #include "analysis/growth.h"
 #include "analysis/memory_growth.h"
@@ -55,6 +56,7 @@ struct pw_process {
 	struct pw_storm storm;
 	struct pw_thread_growth threads;
 	struct pw_timer_growth timers;
+	struct pw_descriptors descriptors;
 };
 
 struct pw_judge { /* who judges: what is the same for all processes */

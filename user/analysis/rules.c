@@ -22,6 +22,7 @@ static const struct pw_rule *const rules[] = { /* one a line: many hands add to 
 	&pw_rule_g04,
 	&pw_rule_g05,
 	&pw_rule_g06,
+	&pw_rule_g07,
 	&pw_rule_g08,
 	&pw_rule_g09,
 	&pw_rule_g10,

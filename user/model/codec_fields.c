@@ -175,6 +175,15 @@ static void walk_park(struct pw_walk *walk, struct pw_record_park *now, const st
 	U64(wait.receivers);
 	U64(wait.senders);
 	walk_wait_9(walk, now, old);
+	if (walk->version < 11)
+		return;
+	U32(sockets.deadline_known);
+	U32(sockets.no_deadline);
+	U32(sockets.known);
+	U32(sockets.established);
+	U32(sockets.closed);
+	U32(sockets.heard);
+	U64(sockets.quiet_ns);
 }
 
 static void walk_row(struct pw_walk *walk, struct pw_record_row *now, const struct pw_record_row *old)
@@ -220,13 +229,13 @@ _Static_assert(sizeof(struct pw_record_event_count) == 64, "walk_count");
 _Static_assert(sizeof(struct pw_record_reason_count) == 16, "walk_reason");
 _Static_assert(sizeof(struct pw_record_group) == 56, "walk_group");
 _Static_assert(sizeof(struct pw_record_age) == 16, "walk_age");
-_Static_assert(sizeof(struct pw_record_park) == 200, "walk_park");
+_Static_assert(sizeof(struct pw_record_park) == 232, "walk_park");
 _Static_assert(sizeof(struct pw_record_row) == 56, "walk_row");
 _Static_assert(sizeof(struct pw_record_bucket) == 16, "walk_bucket");
 _Static_assert(sizeof(struct pw_record_frame) == 24, "walk_frame");
 _Static_assert(sizeof(struct pw_record_stack) == 8, "walk_stack");
 _Static_assert(sizeof(struct pw_record_identity) == 80, "walk_identity");
-_Static_assert(sizeof(struct pw_record) == 4064, "walk_record");
+_Static_assert(sizeof(struct pw_record) == 4152, "walk_record");
 
 static void walk_identity(struct pw_walk *walk, struct pw_record_identity *now, const struct pw_record_identity *old)
 {

@@ -5,8 +5,9 @@
 #include <stdint.h>
 
 /*
- * What a process has only so many of, looked at about once a minute: threads and what they are at, timers. Each number
- * is PW_UNKNOWN where it cannot be told. New ones go to the end: a recording says how many it has.
+ * What a process has only so many of, looked at about once a minute: threads and what they are at, timers, descriptors
+ * and what is behind them. Each number is PW_UNKNOWN where it cannot be told. New ones go to the end: a recording says
+ * how many it has.
  */
 #define PW_HOLDINGS(X)                                                                                              \
 	X(threads)	    /* of the process, by the kernel */                                                     \
@@ -22,10 +23,21 @@
 	X(processes_max)    /* RLIMIT_NPROC: tasks of its user; holds for others than root */                       \
 	X(timers)	    /* in the heaps of the scheduler */                                                     \
 	X(gomaxprocs)                                                                                               \
-	X(gc_cycles) /* completed at that time */                                                                   \
-	X(files)     /* open descriptors */                                                                         \
-	X(files_max) /* RLIMIT_NOFILE, the soft one */                                                              \
-	X(cost_ns)   /* of the look, CPU time */
+	X(gc_cycles)	    /* completed at that time */                                                            \
+	X(files)	    /* open descriptors */                                                                  \
+	X(files_max)	    /* RLIMIT_NOFILE, the soft one */                                                       \
+	X(cost_ns)	    /* of the look, CPU time */                                                             \
+	X(sockets)	    /* descriptors that are one */                                                          \
+	X(sockets_left_out) /* descriptors, or parts of the kernel's list, that were too many to look at */         \
+	X(tcp_established)                                                                                          \
+	X(tcp_close_wait)      /* the other side has closed, this one has not */                                    \
+	X(tcp_close_wait_long) /* for a minute at least, as far as the looks tell */                                \
+	X(tcp_listen)                                                                                               \
+	X(tcp_other)                                                                                                \
+	X(tcp_quiet)	  /* established, and nothing received for 15 minutes; only in our own network namespace */ \
+	X(unix_connected) /* streams; these three only in our own network namespace */                              \
+	X(unix_closed)	  /* closed by the other side */                                                            \
+	X(unix_closed_long)
 
 struct pw_holdings {
 #define X(name) uint64_t name;

@@ -157,6 +157,17 @@ struct pw_record_wait {		 /* what the members wait on: figures of the one that i
 	uint64_t owner_goid;				   /* 0 unknown */
 };
 
+/*
+ * Of members that are parked in IO wait: how many have no deadline, and what the sockets behind their descriptors are
+ * (holdings: looked at about once a minute; only of those that had been parked so before that).
+ */
+struct pw_record_sockets {
+	uint32_t deadline_known, no_deadline;
+	uint32_t known, established, closed; /* closed: by the other side, and not by this one */
+	uint32_t heard;			     /* of the established: when they received last is known, and ... */
+	uint64_t quiet_ns; /* ... for half of these it was at least so long ago: a power of two of seconds */
+};
+
 struct pw_record_park {
 	uint32_t statement;
 	uint8_t status;	      /* enum pw_status_class */
@@ -175,6 +186,7 @@ struct pw_record_park {
 	uint32_t first_birth, birth_count; /* steps of birth of the others, into record->snapshot.ages too */
 	uint64_t largest_stack_bytes;	   /* of one member: what is reserved for it, not what is in use */
 	struct pw_record_wait wait;
+	struct pw_record_sockets sockets;
 };
 
 /*

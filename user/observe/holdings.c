@@ -24,9 +24,11 @@ static int look(struct pw_observed_holdings *observed, struct pw_target *target,
 		r = pw_timers_count(target, numbers);
 	if (!r)
 		r = pw_kernel_read(&figures, procfs, target->pid);
-	if (!r)
-		numbers->files = figures.open_files;
-	return r;
+	if (r)
+		return r;
+	numbers->files = figures.open_files;
+	r = pw_sockets_look(&observed->sockets, procfs, target->pid, boot_ns, numbers);
+	return r == -ESRCH || r == -ENOMEM ? r : 0; /* else nothing is known of them */
 }
 
 int pw_observed_holdings_work(struct pw_observed_holdings *observed, struct pw_target *target,
@@ -67,4 +69,5 @@ void pw_observed_holdings_write(const struct pw_observed_holdings *observed, str
 void pw_observed_holdings_done(struct pw_observed_holdings *observed)
 {
 	pw_threads_done(&observed->threads);
+	pw_sockets_done(&observed->sockets);
 }

@@ -5,17 +5,19 @@
 #include <stdint.h>
 
 #include "model/holdings.h"
+#include "target/sockets.h"
 #include "target/threads.h"
 
 struct pw_record;
 struct pw_record_builder;
 
 /*
- * Threads and timers of one observed target, looked at as seldom as where its memory goes, and so that it costs at most
- * 0.2% of a CPU. Embedded; a zeroed one is empty.
+ * Threads, timers and sockets of one observed target, looked at as seldom as where its memory goes, and so that it
+ * costs at most 0.2% of a CPU. Embedded; a zeroed one is empty.
  */
 struct pw_observed_holdings {
 	struct pw_threads threads;
+	struct pw_sockets sockets;
 	struct pw_holdings numbers;
 	char pids_path[256];
 	uint64_t taken_ns, next_ns; /* CLOCK_BOOTTIME; taken_ns 0: none yet */

@@ -160,11 +160,12 @@ int pw_observation_look_step(struct pw_observation *observation, uint64_t budget
 	switch (observation->phase) {
 	case PW_OBSERVE_SNAPSHOT:
 		r = pw_snapshot_step(observation->snapshot, budget_ns);
-		if (!r)
-			pw_parks_begin(observation->parks_making, pw_snapshot_result(observation->snapshot),
-				       observation->has_parks ? observation->parks : NULL,
-				       observation->options.rows_max);
-		return r;
+		if (r)
+			return r;
+		pw_parks_begin(observation->parks_making, pw_snapshot_result(observation->snapshot),
+			       observation->has_parks ? observation->parks : NULL, observation->options.rows_max);
+		pw_parks_know_sockets(observation->parks_making, &observation->holdings.sockets);
+		return 0;
 	case PW_OBSERVE_PARKS:
 		return step_parks(observation, budget_ns);
 	case PW_OBSERVE_AGES:

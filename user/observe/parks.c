@@ -73,6 +73,7 @@ void pw_parks_begin(struct pw_parks *parks, const struct pw_snapshot_result *loo
 	parks->first = !look->previous_ns;
 	parks->keep_rows = look->count <= rows_max;
 	parks->complete = false;
+	parks->sockets = NULL;
 }
 
 /* --- groups ------------------------------------------------------------------------------------------------------ */
@@ -179,6 +180,7 @@ static int add_wait(struct pw_parks *parks, struct pw_park_group *group, const s
 
 	if (g->wait.kind == PW_WAIT_NONE)
 		return 0;
+	pw_park_sockets_add(parks, &group->sockets, g);
 	if (group->wait.kind == PW_WAIT_NONE ||
 	    (g->wait.known && (!group->wait.known || since_ns < group->wait_since_ns))) {
 		group->wait = g->wait;
@@ -368,6 +370,7 @@ static int fold(struct pw_parks *parks, struct pw_park_group *group)
 		return -ENOMEM;
 	rest->count += group->count;
 	rest->never_ran += group->never_ran;
+	pw_park_sockets_merge(&rest->sockets, &group->sockets);
 	rest->arrived += group->arrived;
 	rest->runs += group->runs;
 	rest->runs_known |= group->runs_known;

@@ -28,6 +28,9 @@ void pw_parks_free(struct pw_parks *parks);
  * this one is complete. rows_max: rows if there are at most so many goroutines. */
 void pw_parks_begin(struct pw_parks *parks, const struct pw_snapshot_result *look, const struct pw_parks *previous,
 		    uint32_t rows_max);
+/* The sockets of the process as they were last looked at, while it is made; borrowed. */
+struct pw_sockets;
+void pw_parks_know_sockets(struct pw_parks *parks, const struct pw_sockets *sockets);
 /* Works for about budget_ns: 0 complete, and the look is no longer needed; -EAGAIN more to do, -ENOMEM (what is there
  * is not to be used). */
 int pw_parks_step(struct pw_parks *parks, const struct pw_snapshot_result *look, struct pw_statements *statements,

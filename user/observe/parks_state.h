@@ -26,6 +26,12 @@ struct pw_park_key {
 	uint8_t truncated, unused;
 };
 
+#define PW_PARK_QUIET_BUCKETS 24 /* powers of two of seconds */
+struct pw_park_sockets {
+	uint32_t deadline_known, no_deadline, known, established, closed, heard;
+	uint32_t quiet[PW_PARK_QUIET_BUCKETS]; /* [0]: less than 1 s ago; [i]: from 2^(i-1) s on */
+};
+
 struct pw_park_group {
 	struct pw_park_key key;
 	uint64_t count, never_ran, arrived, runs;
@@ -35,6 +41,7 @@ struct pw_park_group {
 	uint32_t objects;
 	struct pw_wait wait;	/* of the oldest one whose object was found */
 	uint64_t wait_since_ns; /* of that one */
+	struct pw_park_sockets sockets;
 	struct pw_age_steps ages, births;
 	uint64_t count_initial, largest_stack_bytes;
 	double usual; /* count, smoothed: growth is what is above it */
@@ -65,11 +72,12 @@ struct pw_parks {
 	uint32_t last_object;
 	struct pw_locks locks;
 	const struct pw_parks *previous;
-	uint64_t taken_ns, monotonic_ns; /* the same moment on the clock of the target's timers */
-	bool first;			 /* look: nobody was there before */
-	uint64_t generation;		 /* of the builder whose indices the frames have */
-	size_t next;			 /* goroutine to take in */
-	size_t unnamed;			 /* groups whose names are not yet there */
+	const struct pw_sockets *sockets; /* borrowed while it is made; NULL: not known */
+	uint64_t taken_ns, monotonic_ns;  /* the same moment on the clock of the target's timers */
+	bool first;			  /* look: nobody was there before */
+	uint64_t generation;		  /* of the builder whose indices the frames have */
+	size_t next;			  /* goroutine to take in */
+	size_t unnamed;			  /* groups whose names are not yet there */
 	bool keep_rows, complete;
 };
 
@@ -79,5 +87,11 @@ struct pw_park_group *pw_parks_group_of(struct pw_parks *parks, struct pw_statem
 
 /* Which object of the sync package its members wait for, by the wait reason and the names that its stack has by now. */
 enum pw_sync_class pw_park_sync_class(const struct pw_park_group *group, const char (*names)[40], size_t name_count);
+
+/* parks_sockets.c */
+void pw_park_sockets_add(const struct pw_parks *parks, struct pw_park_sockets *to,
+			 const struct pw_snapshot_goroutine *g);
+void pw_park_sockets_merge(struct pw_park_sockets *to, const struct pw_park_sockets *from);
+struct pw_record_sockets pw_park_sockets_write(const struct pw_park_sockets *sockets);
 
 #endif

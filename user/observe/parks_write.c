@@ -135,6 +135,7 @@ static void write_group(const struct pw_parks *parks, const struct pw_park_group
 		park->oldest_at_least = group->oldest_at_least;
 	}
 	park->wait = wait_of(parks, group, pw_park_sync_class(group, names, name_count), builder);
+	park->sockets = pw_park_sockets_write(&group->sockets);
 	park->count_initial = group->count_initial;
 	park->largest_stack_bytes = group->largest_stack_bytes;
 	pw_age_steps_write(&group->ages, builder, pw_record_builder_park_age, &park->first_age, &park->age_count);

@@ -50,6 +50,36 @@ static void files_max(struct pw_writer *w, const struct pw_metric_target *t)
 	write_known(w, t, NULL, t->record->holdings.numbers.files_max);
 }
 
+static void sockets(struct pw_writer *w, const struct pw_metric_target *t)
+{
+	const struct pw_holdings *numbers = &t->record->holdings.numbers;
+
+	write_known(w, t, "family=\"tcp\",state=\"established\"", numbers->tcp_established);
+	write_known(w, t, "family=\"tcp\",state=\"close_wait\"", numbers->tcp_close_wait);
+	write_known(w, t, "family=\"tcp\",state=\"listen\"", numbers->tcp_listen);
+	write_known(w, t, "family=\"tcp\",state=\"other\"", numbers->tcp_other);
+	write_known(w, t, "family=\"unix\",state=\"established\"", numbers->unix_connected);
+	write_known(w, t, "family=\"unix\",state=\"closed_by_peer\"", numbers->unix_closed);
+}
+
+static void sockets_abandoned(struct pw_writer *w, const struct pw_metric_target *t)
+{
+	const struct pw_holdings *numbers = &t->record->holdings.numbers;
+
+	write_known(w, t, "family=\"tcp\"", numbers->tcp_close_wait_long);
+	write_known(w, t, "family=\"unix\"", numbers->unix_closed_long);
+}
+
+static void sockets_quiet(struct pw_writer *w, const struct pw_metric_target *t)
+{
+	write_known(w, t, NULL, t->record->holdings.numbers.tcp_quiet);
+}
+
+static void sockets_left_out(struct pw_writer *w, const struct pw_metric_target *t)
+{
+	write_known(w, t, NULL, t->record->holdings.numbers.sockets_left_out);
+}
+
 static void age(struct pw_writer *w, const struct pw_metric_target *t)
 {
 	uint64_t now_ns = pw_writer_boot_ns(w);
@@ -69,6 +99,14 @@ const struct pw_metric_family pw_metrics_holdings[] = {
 	{"parkwatch_thread_limit_used", G, NULL, "Tasks in the cgroup whose pids.max that is.", pids_used, NULL},
 	{"parkwatch_timers", G, NULL, "Timers that the scheduler keeps.", timers, NULL},
 	{"parkwatch_open_files_limit", G, NULL, "RLIMIT_NOFILE, the soft one.", files_max, NULL},
+	{"parkwatch_sockets", G, NULL, "Its sockets by state.", sockets, NULL},
+	{"parkwatch_sockets_abandoned", G, NULL,
+	 "Of them those that the other side has closed a minute ago or more, and this one has not.", sockets_abandoned,
+	 NULL},
+	{"parkwatch_sockets_quiet", G, NULL, "Established TCP on which nothing was received for 15 minutes.",
+	 sockets_quiet, NULL},
+	{"parkwatch_sockets_left_out", G, NULL, "Descriptors, or parts of the kernel's list, too many to look at.",
+	 sockets_left_out, NULL},
 	{"parkwatch_holdings_age_seconds", G, "seconds", "How old the look at threads and timers is.", age, NULL},
 };
 const size_t pw_metrics_holdings_count = ARRAY_SIZE(pw_metrics_holdings);

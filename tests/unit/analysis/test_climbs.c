@@ -16,7 +16,8 @@
 #include "model/builder.h"
 #include "model/record.h"
 
-/* PW-C01 and PW-T01 with the shipped windows: a look at what the process holds each minute. */
+/* PW-C01, PW-T01 and the descriptors of PW-G07 with the shipped windows: a look at what the process holds each minute.
+ */
 #define MINUTE (60 * PW_NS_PER_SEC)
 #define EPOCH  (1000000 * MINUTE)
 
@@ -257,6 +258,84 @@ static void from_go_1_23_on_they_must_survive_collections(void **state)
 	}
 }
 
+/* One more a minute that the other side has closed. */
+static void connections_that_nobody_closes_are_found(void **state)
+{
+	struct world *world = world_new(NULL);
+	const struct pw_alert *alert = &world->seen[0];
+	uint64_t minutes = 0;
+
+	(void)state;
+	world->holds.files_max = 1024;
+	world->holds.tcp_close_wait_long = world->holds.tcp_close_wait = world->holds.unix_closed_long = 0;
+	run(world, 10, 0, 0, 0);
+	for (; minutes < 100 && !world->count; minutes++) {
+		world->holds.tcp_close_wait_long++;
+		run(world, 1, 0, 0, 1);
+	}
+	print_message("one a minute: after %llu minutes\n%s\n", (unsigned long long)minutes, alert->text);
+	assert_int_equal(world->count, 1);
+	assert_int_equal(minutes, 20);
+	assert_string_equal(alert->rule, "PW-G07");
+	assert_int_equal(alert->level, PW_LEVEL_WARNING);
+	assert_string_equal(alert->unit, "connections");
+	assert_true(alert->growth_per_hour > 50 && alert->growth_per_hour < 70);
+	assert_non_null(strstr(alert->text, "20 connections were closed by the other side"));
+	assert_non_null(strstr(alert->text, "59 of 1,024 are open"));
+	assert_string_equal(alert->reproduce, "ss -tnp state close-wait | grep pid=4711");
+	world->holds.tcp_close_wait_long = 3;
+	run(world, 20, 0, 0, 0);
+	assert_int_equal(world->count, 2);
+	assert_int_equal(world->seen[1].state, PW_ALERT_RESOLVED);
+	world_free(world);
+}
+
+static void few_or_level_ones_are_silent(void **state)
+{
+	struct world *world = world_new(NULL);
+
+	(void)state;
+	world->holds.tcp_close_wait_long = 30; /* since before we looked, and no more */
+	run(world, 100, 0, 0, 0);
+	for (int i = 0; i < 100; i++) { /* they come and go */
+		world->holds.tcp_close_wait_long = i % 3 * 20;
+		run(world, 1, 0, 0, 0);
+	}
+	world->holds.tcp_close_wait_long = PW_UNKNOWN;
+	run(world, 10, 0, 0, 0);
+	assert_int_equal(world->count, 0);
+	world_free(world);
+}
+
+static void descriptors_that_run_out_within_a_day_are_found(void **state)
+{
+	struct world *world = world_new(NULL);
+	const struct pw_alert *alert = &world->seen[0];
+	uint64_t minutes;
+
+	(void)state;
+	world->holds.files_max = 1024;
+	run(world, 300, 0, 0, 0);
+	minutes = run_until(world, 200, 0, 0, 2);
+	print_message("2 a minute: after %llu minutes\n%s\n", (unsigned long long)minutes, alert->text);
+	assert_int_equal(world->count, 1);
+	assert_string_equal(alert->rule, "PW-G07");
+	assert_int_equal(alert->level, PW_LEVEL_WARNING);
+	assert_string_equal(alert->unit, "descriptors");
+	assert_string_equal(alert->limit_name, "RLIMIT_NOFILE");
+	assert_true(alert->eta_ns > 5 * 60 * MINUTE && alert->eta_ns < 24 * 60 * MINUTE);
+	assert_non_null(strstr(alert->text, "of 1,024 are open"));
+	run(world, 100, 0, 0, 0);
+	assert_int_equal(world->count, 2);
+	world_free(world);
+	world = world_new(NULL); /* a limit that is far away */
+	world->holds.files_max = 1048576;
+	run(world, 300, 0, 0, 0);
+	run(world, 300, 0, 0, 2);
+	assert_int_equal(world->count, 0);
+	world_free(world);
+}
+
 static void what_is_absent_is_said_and_what_is_off_is_silent(void **state)
 {
 	struct pw_rules_config rules;
@@ -297,6 +376,9 @@ int main(void)
 		cmocka_unit_test(timers_that_are_never_stopped_are_found),
 		cmocka_unit_test(deadlines_of_connections_and_few_timers_are_silent),
 		cmocka_unit_test(from_go_1_23_on_they_must_survive_collections),
+		cmocka_unit_test(connections_that_nobody_closes_are_found),
+		cmocka_unit_test(few_or_level_ones_are_silent),
+		cmocka_unit_test(descriptors_that_run_out_within_a_day_are_found),
 		cmocka_unit_test(what_is_absent_is_said_and_what_is_off_is_silent),
 	};
 

@@ -342,10 +342,64 @@ static void a_rule_that_is_off_says_nothing(void **state)
 	world_free(world);
 }
 
+/* PW-G07: goroutines in IO wait without a deadline. */
+static void waits_for_the_network_are_judged_by_their_sockets(void **state)
+{
+	static const struct pw_record_sockets
+		closed = {.deadline_known = 9, .no_deadline = 9, .known = 9, .established = 2, .closed = 7},
+		silent = {.deadline_known = 9,
+			  .no_deadline = 9,
+			  .known = 9,
+			  .established = 9,
+			  .heard = 9,
+			  .quiet_ns = 1024 * PW_NS_PER_SEC},
+		alive = {.deadline_known = 9,
+			 .no_deadline = 9,
+			 .known = 9,
+			 .established = 9,
+			 .heard = 9,
+			 .quiet_ns = 512 * PW_NS_PER_SEC},
+		elsewhere = {.deadline_known = 9, .no_deadline = 9, .known = 9, .established = 9},
+		deadlines = {.deadline_known = 9, .no_deadline = 4};
+	static const struct {
+		const struct pw_record_sockets *sockets;
+		bool baseline;
+		const char *rule, *hint; /* rule NULL: silent */
+	} cases[] = {
+		{&closed, false, "PW-G07",
+		 "Of 9 sockets 2 are established, when they last received is not known, 7 closed"},
+		{&silent, false, NULL, NULL}, /* keep-alive looks the same: never cold */
+		{&silent, true, "PW-G07", "9 are established, half of them without data for 17m"},
+		{&alive, true, NULL, NULL},
+		{&elsewhere, true, "PW-G07", "when they last received is not known"},
+		{&deadlines, false, "PW-G10", "peer"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *world = world_new("IO wait", NULL);
+		uint32_t start = cases[i].baseline ? 4 * HOUR : 0;
+
+		world->statement.caller = "internal/poll.(*FD).Read";
+		world->statement.sockets = *cases[i].sockets;
+		serve(world, 0, start, 1, 50, 0);
+		assert_int_equal(world->count, 0);
+		serve(world, start, start + HOUR, cases[i].baseline ? 1 : 0, 50, 1);
+		assert_int_equal(world->count, cases[i].rule ? 1 : 0);
+		if (cases[i].rule) {
+			print_message("%s: %s\n", world->seen[0].text, world->seen[0].hint);
+			assert_string_equal(world->seen[0].rule, cases[i].rule);
+			assert_non_null(strstr(world->seen[0].hint, cases[i].hint));
+		}
+		world_free(world);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_leak_fires_by_the_rule_of_its_wait),
+		cmocka_unit_test(waits_for_the_network_are_judged_by_their_sockets),
 		cmocka_unit_test(its_alert_has_the_evidence),
 		cmocka_unit_test(those_that_end_are_no_leak),
 		cmocka_unit_test(a_burst_that_stays_is_no_leak),

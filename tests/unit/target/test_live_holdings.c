@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 
 /*
- * Threads and timers as we read them, against what the program made and /proc says, on every Go version. Needs root, or
- * CAP_SYS_PTRACE, and scripts/targets --default.
+ * Threads, timers and sockets as we read them, against what the program made and /proc says, on every Go version. Needs
+ * root, or CAP_SYS_PTRACE, and scripts/targets --default.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,8 +10,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -23,6 +25,7 @@
 #include "model/record.h"
 #include "reader/reader.h"
 #include "support/go_target.h"
+#include "target/sockets.h"
 #include "target/target.h"
 #include "target/threads.h"
 #include "target/timers.h"
@@ -156,6 +159,81 @@ static void threads_in_c_are_told_apart(void **state)
 	for_each("cgo", "cgo-stripped", check_cgo);
 }
 
+#define CLOSED 15
+#define LOCAL  6
+#define SILENT 5
+
+static struct pw_holdings look_at_sockets(struct pw_sockets *sockets, int pid, uint64_t boot_ns)
+{
+	struct pw_holdings numbers;
+
+	pw_holdings_init(&numbers);
+	assert_int_equal(pw_sockets_look(sockets, &procfs, pid, boot_ns, &numbers), 0);
+	return numbers;
+}
+
+/* From another network namespace: only what /proc says. In a child, since nobody comes back from there. */
+static void look_from_elsewhere(int pid)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		struct pw_sockets sockets = {};
+		struct pw_holdings numbers;
+
+		if (unshare(CLONE_NEWNET))
+			_exit(2);
+		pw_holdings_init(&numbers);
+		if (pw_sockets_look(&sockets, &procfs, pid, pw_boot_ns(), &numbers) || sockets.same_namespace ||
+		    numbers.tcp_close_wait != CLOSED || numbers.tcp_established < 2 * SILENT ||
+		    numbers.tcp_quiet != PW_UNKNOWN || numbers.unix_closed != PW_UNKNOWN)
+			_exit(1);
+		_exit(0);
+	}
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+static void check_sockets(struct go_target *go, struct pw_target *target)
+{
+	struct pw_sockets sockets = {};
+	uint64_t now_ns = pw_boot_ns();
+	struct pw_holdings numbers;
+
+	(void)target;
+	go_target_ask(go, "make closed 15");
+	go_target_ask(go, "make unix 6");
+	go_target_ask(go, "make silent 5");
+	numbers = look_at_sockets(&sockets, go->pid, now_ns);
+	for (int i = 0; i < TRIES && (numbers.tcp_close_wait != CLOSED || numbers.unix_closed != LOCAL); i++) {
+		usleep(50000);
+		numbers = look_at_sockets(&sockets, go->pid, now_ns);
+	}
+	assert_true(sockets.same_namespace);
+	assert_int_equal(numbers.tcp_close_wait, CLOSED);
+	assert_int_equal(numbers.tcp_close_wait_long, 0);
+	assert_int_equal(numbers.tcp_established, 2 * SILENT); /* both ends are its own */
+	assert_int_equal(numbers.tcp_listen, 1);
+	assert_int_equal(numbers.tcp_quiet, 0);
+	assert_int_equal(numbers.unix_closed, LOCAL);
+	assert_int_equal(numbers.sockets, CLOSED + LOCAL + 2 * SILENT + 2);
+	assert_int_equal(numbers.sockets_left_out, 0);
+	numbers = look_at_sockets(&sockets, go->pid, now_ns + PW_SOCKET_LONG_NS); /* as if a minute had gone by */
+	assert_int_equal(numbers.tcp_close_wait_long, CLOSED);
+	assert_int_equal(numbers.unix_closed_long, LOCAL);
+	assert_null(pw_sockets_find(&sockets, 0));
+	look_from_elsewhere(go->pid);
+	pw_sockets_done(&sockets);
+}
+
+static void sockets_are_told_apart_from_inside_and_outside(void **state)
+{
+	(void)state;
+	for_each("drains", "stripped", check_sockets);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -176,6 +254,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_program_made_is_what_is_counted),
 		cmocka_unit_test(threads_in_c_are_told_apart),
+		cmocka_unit_test(sockets_are_told_apart_from_inside_and_outside),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
