@@ -295,6 +295,26 @@ static void random_memory(struct pw_record *draft, struct pw_record_builder *bui
 	draft->memory.high_path = word(builder, seed);
 }
 
+static void random_heap(struct pw_record *draft, struct pw_record_builder *builder, uint64_t *seed)
+{
+	draft->heap.section = some_section(seed);
+	draft->heap.rate = number(seed);
+	draft->heap.cycle = number(seed);
+	draft->heap.sites = number(seed);
+	draft->heap.inuse_bytes = number(seed);
+	draft->heap.alloc_bytes = number(seed);
+	draft->heap.cost_ns = number(seed);
+	draft->heap.site_count = rnd_below(seed, PW_RECORD_HEAP_SITES_MAX + 1);
+	for (uint64_t i = 0; i < draft->heap.site_count; i++)
+		draft->heap.site[i] = (struct pw_record_heap_site){.function = word(builder, seed),
+								   .file = word(builder, seed),
+								   .line = (uint32_t)number(seed),
+								   .inuse_bytes = number(seed),
+								   .inuse_objects = number(seed),
+								   .alloc_bytes = number(seed),
+								   .growth_bytes = (int64_t)number(seed)};
+}
+
 static void random_holdings(struct pw_record *draft, struct pw_record_builder *builder, uint64_t *seed)
 {
 	uint64_t *numbers = (uint64_t *)&draft->holdings.numbers;
@@ -454,6 +474,7 @@ struct pw_record *random_record(struct pw_record_builder *builder, uint64_t *see
 	random_runtime(draft, builder, seed, max);
 	random_gc(draft, builder, seed, max);
 	random_memory(draft, builder, seed);
+	random_heap(draft, builder, seed);
 	random_holdings(draft, builder, seed);
 	random_census(builder, seed, statements, max);
 	random_snapshot(draft, builder, seed, statements, stacks, max);

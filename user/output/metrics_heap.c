@@ -11,6 +11,13 @@
 
 enum what { INUSE, GROWTH };
 
+static const char *base_name(const struct pw_record *record, pw_string file)
+{
+	const char *path = pw_record_string(record, file), *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 static void write_sum(struct pw_writer *w, const struct pw_metric_target *t, uint64_t inuse_bytes)
 {
 	struct pw_buf labels = PW_BUF_INIT(256);
@@ -24,11 +31,10 @@ static void write_sum(struct pw_writer *w, const struct pw_metric_target *t, uin
 static void write_site(struct pw_writer *w, const struct pw_metric_target *t, const struct pw_record_heap_site *site,
 		       enum what what)
 {
-	const char *file = pw_record_string(t->record, site->file), *base = strrchr(file, '/');
 	struct pw_buf labels = PW_BUF_INIT(4096);
 	char place[256];
 
-	snprintf(place, sizeof(place), "%.230s:%u", base ? base + 1 : file, site->line);
+	snprintf(place, sizeof(place), "%.230s:%u", base_name(t->record, site->file), site->line);
 	pw_write_label(&labels, "function", pw_record_string(t->record, site->function));
 	pw_write_label(&labels, "site", place);
 	if (what == INUSE)
@@ -38,14 +44,19 @@ static void write_site(struct pw_writer *w, const struct pw_metric_target *t, co
 	pw_buf_done(&labels);
 }
 
-/* Two lines of one name (a file of the same base name in another directory) would be one series: the first is shown. */
+/* Two lines of one name (a file of the same base name in another directory) would be one series: the first is shown. A
+ * package's init may have the same line of several files. */
 static bool is_shown_before(const struct pw_record *record, size_t index)
 {
 	const struct pw_record_heap_site *site = &record->heap.site[index];
 
-	for (size_t i = 0; i < index; i++)
-		if (record->heap.site[i].function == site->function && record->heap.site[i].line == site->line)
+	for (size_t i = 0; i < index; i++) {
+		const struct pw_record_heap_site *before = &record->heap.site[i];
+
+		if (before->function == site->function && before->line == site->line &&
+		    !strcmp(base_name(record, before->file), base_name(record, site->file)))
 			return true;
+	}
 	return false;
 }
 
