@@ -10,7 +10,7 @@
  * running, in a system call), and what makes no sense, are looked at again: twice in one call, which is some hundred
  * nanoseconds apart, and that is it if both are of one goroutine. One that never holds still is left out and counted as
  * torn; a busy program has some of those and the rest of it is whole. Only where much makes no sense at any look is
- * nothing believed.
+ * nothing believed. Of a program that has used no CPU time since the last census nothing is read.
  */
 #include "target/goroutines.h"
 
@@ -59,6 +59,7 @@ struct pw_census {
 	PW_VEC(struct pw_goroutine) goroutines;
 	const struct pw_build_facts *facts; /* of the last census, to compare */
 	size_t slots_used;		    /* of goroutines, by the last census of the same process */
+	uint64_t ran_ns, whole_ran_ns; /* the target's CPU time at the begin of this census, of the last whole one; 0 */
 	struct again *again;
 	size_t again_count;
 	size_t removed;	   /* slots of goroutines since the last close_gaps that are empty (addr 0) */
@@ -124,6 +125,13 @@ void pw_census_set_max(struct pw_census *census, size_t max)
 	census->max = PW_MIN(max, (size_t)PW_GOROUTINES_MAX);
 }
 
+/* A program that has not run since the begin of the last census has the goroutines that it had. */
+static bool nothing_ran(const struct pw_census *census, const struct pw_census_result *now)
+{
+	return census->ran_ns && census->ran_ns == census->whole_ran_ns && census->plan.facts == census->facts &&
+	       now->allglen == census->result.allglen && now->capped == census->result.capped;
+}
+
 static int begin(struct pw_census *census, struct pw_target *target)
 {
 	_cleanup_free_ struct pw_runtime_ps *ps = NULL;
@@ -134,6 +142,7 @@ static int begin(struct pw_census *census, struct pw_target *target)
 	census->phase = PHASE_DONE;
 	if (!target->build || !target->bias_known)
 		return -ENOTSUP;
+	census->ran_ns = pw_mem_ran_ns(&target->mem);
 	r = pw_gread_init(&census->plan, &target->build->facts, target->bias);
 	if (!r)
 		r = pw_runtime_goroutine_list(target, &census->allgs);
@@ -152,6 +161,14 @@ static int begin(struct pw_census *census, struct pw_target *target)
 
 	census->wanted = (size_t)PW_MIN(result.allglen, (uint64_t)census->max);
 	result.skipped = result.capped = result.allglen - census->wanted;
+	if (nothing_ran(census, &result)) {
+		census->result.num_goroutine = result.num_goroutine;
+		census->result.started_ns = result.started_ns;
+		census->result.bytes_read = target->mem.bytes - bytes;
+		census->result.duration_ns = pw_now_ns() - start;
+		return 0;
+	}
+	census->whole_ran_ns = 0;
 	census->list_done = census->position = census->again_count = census->removed = 0;
 	census->nonsense = 0;
 	if (census->wanted < census->sorted_of)
@@ -512,6 +529,8 @@ static void finish(struct pw_census *census, int r)
 	pw_swapped_close(&census->swapped);
 	census->result.goroutines = census->goroutines.items;
 	census->result.count = r ? 0 : census->goroutines.count;
+	if (!r && !census->result.torn && census->result.skipped == census->result.capped)
+		census->whole_ran_ns = census->ran_ns;
 }
 
 int pw_census_step(struct pw_census *census, uint64_t budget_ns)

@@ -42,6 +42,47 @@ static const struct pw_goroutine *by_goid(const struct pw_census *census, uint64
 	return NULL;
 }
 
+/* CPU time that stands still is a program that stood still; once it moved, all is read again. */
+static void of_a_program_that_did_not_run_nothing_is_read(void **state)
+{
+	struct fake_go *go = fake_go_new(24, 5000, 2);
+	struct pw_census *census = new_census();
+	const struct pw_census_result *result = pw_census_result(census);
+	uint64_t whole, started;
+
+	(void)state;
+	go->mem.ran_ns = 1000;
+	assert_int_equal(walk(census, go), 0);
+	whole = result->bytes_read;
+	started = result->started_ns;
+	assert_true(whole > 5000 * 200);
+	fake_go_set(go, 9, PW_FIELD_G_WAITREASON, 7, 1); /* which it cannot have done: it shows that nobody looks */
+	assert_int_equal(walk(census, go), 0);
+	assert_true(result->bytes_read < whole / 20);
+	assert_true(result->started_ns > started);
+	assert_int_equal(result->count, 5000);
+	assert_int_equal(by_goid(census, 10)->wait_reason, 2);
+	go->mem.ran_ns++;
+	assert_int_equal(walk(census, go), 0);
+	assert_true(result->bytes_read > whole / 2);
+	assert_int_equal(by_goid(census, 10)->wait_reason, 7);
+	go->mem.ran_ns = 0; /* not known */
+	assert_int_equal(walk(census, go), 0);
+	assert_true(result->bytes_read > whole / 2);
+	assert_int_equal(walk(census, go), 0);
+	assert_true(result->bytes_read > whole / 2);
+	go->mem.ran_ns = 2000;
+	fake_go_set(go, 11, PW_FIELD_G_ATOMICSTATUS, 77, 4); /* no state that there is: torn */
+	assert_int_equal(walk(census, go), 0);
+	assert_int_equal(result->torn, 1);
+	fake_go_set(go, 11, PW_FIELD_G_ATOMICSTATUS, 4, 4);
+	assert_int_equal(walk(census, go), 0); /* of what was not seen whole all is looked at */
+	assert_int_equal(result->torn, 0);
+	assert_int_equal(result->count, 5000);
+	pw_census_free(census);
+	fake_go_free(go);
+}
+
 static void every_goroutine_of_every_version_is_found(void **state)
 {
 	(void)state;
@@ -383,6 +424,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_goroutine_of_every_version_is_found),
+		cmocka_unit_test(of_a_program_that_did_not_run_nothing_is_read),
 		cmocka_unit_test(each_status_has_its_class),
 		cmocka_unit_test(system_goroutines_are_those_the_runtime_started),
 		cmocka_unit_test(a_list_that_has_grown_is_walked_whole),
