@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# What gets stuck without growing, on live programs: locks that nobody unlocks, finalizers that do not end. Found after we attach and before; healthy
+# What gets stuck without growing, on live programs: locks that nobody unlocks, finalizers that do not end,
+# recursion. Found after we attach and before; healthy
 # twins, which look the same for a while, are not accused. Windows are shortened by configuration; replay says the same.
 . "$(dirname "$0")/lib.sh"
 begin stuck
@@ -15,6 +16,7 @@ rules:
   PW-G08: {enabled: no}
   PW-G04: {age: 3s, warn_age: 6s, critical_waiters: 3, critical_share: 0.3}
   PW-F01: {age: 3s, warn_age: 6s}
+  PW-C02: {min_mb: 4, window: 10s}
 YAML
 declare -A pid_of
 
@@ -34,6 +36,8 @@ for version in 1.19 1.24 1.27; do
 	start twin-mutex "$version" ok-mutex
 	start leak-finalizer "$version" finalizer
 	start twin-finalizer "$version" ok-finalizer
+	start leak-recursion "$version" recursion
+	start twin-recursion "$version" ok-recursion -after 7s
 done
 start leak-ends 1.27 mutex -end 11s
 start leak-queued 1.24 finalizer -after 8s
@@ -80,6 +84,17 @@ equal "Go 1.24 runs cleanups as it runs finalizers" finalizers "$(field "$(alert
 equal "Go 1.27 has a queue for them" cleanups "$(field "$(alert leak-cleanup-1.27 PW-F01)" .unit)"
 finalizer_level() { field "$(alert leak-finalizer-1.27 PW-F01)" .level; }
 check "it becomes a warning" wait_until 30 eval '[ "$(finalizer_level)" = warning ]'
+
+# ---- stacks ------------------------------------------------------------------------------------------------------------
+for version in 1.19 1.24 1.27; do
+	check "go$version: a stack that grows is found" wait_until 60 found "leak-recursion-$version" PW-C02
+	alert=$(alert "leak-recursion-$version" PW-C02)
+	equal "go$version: ... critical" "critical bytes" "$(field "$alert" '"\(.level) \(.unit)"')"
+	between "go$version: ... with its size" 3000000 "$(field "$alert" .value)" 200000000
+	between "go$version: ... and seconds until it is at its limit" 20 "$(field "$alert" '.eta_s | floor')" 2000
+	contains "go$version: ... in a sentence" "$(field "$alert" .text)" \
+		'^the stack of goroutine [0-9]+, started at main\.[a-z0-9.]+ \(main.go:[0-9]+\), grows by [0-9.]+ [kM]B a second: [0-9.]+ [kM]B of [0-9.]+ MB, recursing in main.dig \(main.go:[0-9]+\); the program dies at 1.0 GB, in [0-9hms.]+$'
+done
 
 # ---- levels, ends, twins -----------------------------------------------------------------------------------------------
 level() { field "$(alert leak-mutex-1.27 PW-G04)" .level; }

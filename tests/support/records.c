@@ -356,6 +356,13 @@ static void random_locks(struct pw_record *draft, struct pw_record_builder *buil
 {
 	draft->snapshot.locks_seen = (uint8_t)rnd_below(seed, _PW_LOCKS_MAX);
 	draft->snapshot.locks_left_out = number(seed);
+	draft->snapshot.stack_p99_bytes = number(seed);
+	draft->snapshot.large_count = parks ? (uint32_t)rnd_below(seed, PW_RECORD_LARGE_STACKS_MAX + 1) : 0;
+	for (uint32_t i = 0; i < draft->snapshot.large_count; i++)
+		draft->snapshot.large[i] = (struct pw_record_large_stack){.goid = number(seed),
+									  .bytes = number(seed),
+									  .used_bytes = number(seed),
+									  .park = (uint32_t)rnd_below(seed, parks)};
 	for (size_t i = parks ? rnd_below(seed, 10) : 0; i > 0; i--) {
 		struct pw_record_lock *lock = pw_record_builder_lock(builder, NULL);
 

@@ -37,6 +37,7 @@ static void process_free(void *value)
 	pw_growth_done(&process->growth);
 	pw_blocked_done(&process->blocked);
 	pw_stuck_done(&process->stuck);
+	pw_deep_done(&process->deep);
 	pw_record_unref(process->last);
 	pw_memory_growth_done(&process->memory);
 	free(process);
@@ -131,6 +132,7 @@ static struct pw_process *process_of(struct pw_analysis *analysis, uint64_t id)
 	pw_growth_init(&process->growth);
 	pw_blocked_init(&process->blocked);
 	pw_stuck_init(&process->stuck);
+	pw_deep_init(&process->deep);
 	if (pw_table_put_u64(&analysis->processes, id, process) < 0) {
 		process_free(process);
 		return NULL;
@@ -162,6 +164,9 @@ int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *recor
 	r = pw_pileups_judge(&judge, &process->pileups, record);
 	if (r >= 0)
 		r = pw_blocked_judge(&judge, &process->blocked, record);
+	pw_stack_total_judge(&judge, &process->stacks, record);
+	if (r >= 0)
+		r = pw_deep_judge(&judge, &process->deep, record);
 	pw_finalizers_judge(&judge, &process->finalizers, record);
 	if (r >= 0)
 		r = pw_stuck_judge(&judge, &process->stuck, record);

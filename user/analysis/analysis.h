@@ -114,6 +114,20 @@ struct pw_rules_config { /* every threshold is configurable */
 	uint64_t t01_baseline_ns;   /* 2 h of it make a baseline */
 	uint64_t t01_clear_ns;	    /* 1 h without a rise */
 
+	bool c02_enabled;	      /* stacks that grow */
+	uint32_t c02_min_mb;	      /* 64 MB of one goroutine */
+	uint32_t c02_doublings;	      /* or doubled 6 times */
+	uint64_t c02_window_ns;	      /* within 60 s */
+	uint32_t c02_reads;	      /* larger than ever before at 3 snapshots */
+	uint64_t c02_reads_within_ns; /* 1 h */
+	uint64_t c02_critical_eta_ns; /* 24 h to the limit */
+	uint64_t c02_clear_ns;	      /* 5 min without growth */
+	uint64_t c02_bucket_ns;	      /* all stacks: as H01, 1 min */
+	uint32_t c02_min_growth_mb;   /* 32 */
+	uint32_t c02_novel_mb;	      /* 16 */
+	uint32_t c02_confirm;	      /* 6 */
+	uint64_t c02_total_clear_ns;  /* 15 min */
+
 	bool h01_enabled;	    /* live heap, DETECTORS 7.3 */
 	uint64_t h01_bucket_ns;	    /* 1 min: windows are 60 and 360 of it */
 	uint32_t h01_min_growth_mb; /* 32 */

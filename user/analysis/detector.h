@@ -58,6 +58,7 @@ const struct pw_rule_parameter *pw_alert_parameters(size_t *ret_count);
 
 /* Each stands beside what judges by it. */
 extern const struct pw_rule pw_rule_c01;
+extern const struct pw_rule pw_rule_c02;
 extern const struct pw_rule pw_rule_f01;
 extern const struct pw_rule pw_rule_g01;
 extern const struct pw_rule pw_rule_g02;

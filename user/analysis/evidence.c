@@ -9,6 +9,8 @@
 #include "base/macros.h"
 #include "model/alert.h"
 
+#define RECURSION_LEAST 3U /* times that a function is on a stack of at most 64 frames */
+
 void pw_evidence_text(char *to, size_t size, const struct pw_record *record, pw_string string)
 {
 	snprintf(to, size, "%s", pw_record_string(record, string));
@@ -192,4 +194,23 @@ void pw_evidence_lock(struct pw_alert *alert, const struct pw_record *record, co
 	holder->parked_ns = lock->owner_since_ns ? taken_ns - PW_MIN(lock->owner_since_ns, taken_ns) : 0;
 	pw_evidence_text(holder->wait_reason, sizeof(holder->wait_reason), record, park->reason);
 	pw_evidence_own_frame(&holder->at, record, park);
+}
+
+void pw_evidence_recursion(struct pw_alert *alert, const struct pw_record *record, const struct pw_record_park *park)
+{
+	const struct pw_record_stack *stack = park->stack == UINT32_MAX ? NULL : &record->stacks[park->stack];
+	uint32_t most = RECURSION_LEAST - 1;
+
+	alert->recursion = (struct pw_alert_frame){};
+	for (uint32_t i = 0; stack && i < stack->count; i++) {
+		const struct pw_record_frame *frame = &record->frames[stack->first + i];
+		uint32_t count = 0;
+
+		for (uint32_t k = 0; k < stack->count; k++)
+			count += record->frames[stack->first + k].function == frame->function;
+		if (!frame->function || count <= most)
+			continue;
+		most = count;
+		copy_frame(&alert->recursion, record, frame);
+	}
 }

@@ -25,6 +25,8 @@ struct pw_alert_frame;
 void pw_evidence_own_frame(struct pw_alert_frame *to, const struct pw_record *record,
 			   const struct pw_record_park *park);
 
+/* The function that stands on a stack most often, if at least three times. */
+void pw_evidence_recursion(struct pw_alert *alert, const struct pw_record *record, const struct pw_record_park *park);
 /* A lock that goroutines of the record wait for, and who seems to hold it. */
 void pw_evidence_lock(struct pw_alert *alert, const struct pw_record *record, const struct pw_record_lock *lock);
 

@@ -9,12 +9,14 @@
 #include "analysis/analysis.h"
 #include "analysis/blocked.h"
 #include "analysis/condition.h"
+#include "analysis/deep.h"
 #include "analysis/descriptors.h"
 #include "analysis/finalizers.h"
 #include "analysis/growth.h"
 #include "analysis/memory_growth.h"
 #include "analysis/policy.h"
 #include "analysis/site.h"
+#include "analysis/stack_total.h"
 #include "analysis/storm.h"
 #include "analysis/stuck.h"
 #include "analysis/threads.h"
@@ -51,6 +53,8 @@ struct pw_process {
 	struct pw_growth growth;
 	struct pw_blocked blocked;
 	struct pw_stuck stuck;
+	struct pw_deep deep;
+	struct pw_stack_total stacks;
 	struct pw_finalizers finalizers;
 	struct pw_memory_growth memory;
 	struct pw_storm storm;

@@ -15,6 +15,7 @@
 /* clang-format off */
 static const struct pw_rule *const rules[] = { /* one a line: many hands add to it */
 	&pw_rule_c01,
+	&pw_rule_c02,
 	&pw_rule_f01,
 	&pw_rule_g01,
 	&pw_rule_g02,

@@ -129,6 +129,11 @@ struct pw_alert {
 	uint64_t locks;	   /* of such locks in that place; 0: it is not about locks, and the next two say nothing */
 	uint64_t still_ns; /* how long the oldest has not been unlocked, at least */
 	struct pw_alert_holder holder;
+	/* Of one goroutine's stack: */
+	uint64_t goid; /* 0: it is not about one goroutine */
+	uint64_t reserved_bytes;
+	double deepest_from, deepest_to; /* of all together: what 99 of 100 had at most, and have */
+	struct pw_alert_frame recursion; /* the function that is on it most; "" not known */
 	struct pw_alert_frame finalizer; /* the finalizer or cleanup that does not end; "" none */
 	/* The signal over its window: floors of buckets, oldest first; not seen: NAN. */
 	uint64_t floor_bucket_ns;

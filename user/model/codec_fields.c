@@ -235,7 +235,7 @@ _Static_assert(sizeof(struct pw_record_bucket) == 16, "walk_bucket");
 _Static_assert(sizeof(struct pw_record_frame) == 24, "walk_frame");
 _Static_assert(sizeof(struct pw_record_stack) == 8, "walk_stack");
 _Static_assert(sizeof(struct pw_record_identity) == 80, "walk_identity");
-_Static_assert(sizeof(struct pw_record) == 4152, "walk_record");
+_Static_assert(sizeof(struct pw_record) == 4424, "walk_record");
 
 static void walk_identity(struct pw_walk *walk, struct pw_record_identity *now, const struct pw_record_identity *old)
 {
@@ -524,6 +524,10 @@ static void walk_snapshot(struct pw_walk *walk, struct pw_record *now, const str
 	walk_rows(walk, now, old);
 	if (walk->version >= 7)
 		pw_walk_locks(walk, now, old);
+	if (walk->version >= 12)
+		pw_walk_large_stacks(walk, now, old);
+	else if (!walk->encoding)
+		now->snapshot.stack_p99_bytes = PW_UNKNOWN;
 }
 
 void pw_walk_record(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old)

@@ -27,6 +27,21 @@ static void walk_lock(struct pw_walk *walk, struct pw_record_lock *now, const st
 		U64(circle[i]);
 }
 
+_Static_assert(sizeof(struct pw_record_large_stack) == 32, "pw_walk_large_stacks");
+
+/* They come and go by size: each is held against the one in its place. */
+void pw_walk_large_stacks(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old)
+{
+	U64(snapshot.stack_p99_bytes);
+	WALK(snapshot.large_count, uint32_t, PW_RECORD_LARGE_STACKS_MAX);
+	for (uint32_t i = 0; i < now->snapshot.large_count && i < PW_RECORD_LARGE_STACKS_MAX && !walk->failed; i++) {
+		U64(snapshot.large[i].goid);
+		U64(snapshot.large[i].bytes);
+		U64(snapshot.large[i].used_bytes);
+		U32(snapshot.large[i].park);
+	}
+}
+
 /* Where the same lock was in the old record; there are few. */
 static size_t find_lock(const struct pw_record *old, uint64_t object)
 {

@@ -48,6 +48,8 @@ void pw_walk_section(struct pw_walk *walk, struct pw_section *now, const struct 
 void pw_walk_memory(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old);
 /* Locks of the snapshot (codec_locks.c). */
 void pw_walk_locks(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old);
+/* The largest stacks of the snapshot (codec_locks.c). */
+void pw_walk_large_stacks(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old);
 /* Allocation sites (codec_heap.c). */
 void pw_walk_heap(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old);
 /* What a process has only so many of (codec_holdings.c). */

@@ -379,6 +379,11 @@ static bool locks_ok(const struct pw_record *record)
 		    (lock->owner_park != UINT32_MAX && lock->owner_park >= record->snapshot.park_count))
 			return false;
 	}
+	if (record->snapshot.large_count > PW_RECORD_LARGE_STACKS_MAX)
+		return false;
+	for (uint32_t i = 0; i < record->snapshot.large_count; i++)
+		if (record->snapshot.large[i].park >= record->snapshot.park_count)
+			return false;
 	return record->snapshot.locks_seen < _PW_LOCKS_MAX;
 }
 

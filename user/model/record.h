@@ -210,6 +210,17 @@ struct pw_record_lock {
 	uint64_t circle[PW_LOCK_CIRCLE_MAX]; /* the first goids of it */
 };
 
+/* One of the goroutines with the largest stacks of the snapshot. */
+#define PW_RECORD_LARGE_STACKS_MAX 8
+#define PW_LARGE_STACK_BYTES	   65536 /* reserved, from here on */
+struct pw_record_large_stack {
+	uint64_t goid;
+	uint64_t bytes;	     /* reserved for it: a power of two */
+	uint64_t used_bytes; /* PW_UNKNOWN: it was running */
+	uint32_t park;	     /* its group, into record->snapshot.parks */
+	uint32_t unused;
+};
+
 enum pw_locks_seen {
 	PW_LOCKS_UNKNOWN, /* of a recording from before they were written */
 	PW_LOCKS_SEEN,
@@ -342,6 +353,9 @@ struct pw_record {
 		size_t lock_count;
 		uint64_t locks_left_out; /* groups with such locks beyond those */
 		uint8_t locks_seen;	 /* enum pw_locks_seen */
+		struct pw_record_large_stack large[PW_RECORD_LARGE_STACKS_MAX]; /* the largest first */
+		uint32_t large_count;
+		uint64_t stack_p99_bytes; /* 99 of 100 goroutines have no more reserved; PW_UNKNOWN */
 	} snapshot;
 
 	struct {			   /* events held against the census: what one of them has missed */

@@ -445,6 +445,7 @@ static void write_snapshot(struct pw_record *draft, const struct pw_observation 
 	draft->snapshot.locks_seen = look->locks_seen;
 	draft->snapshot.interval_ns = PW_MAX(observation->options.snapshot_interval_ns, observation->snapshot_rest_ns);
 	pw_parks_write(observation->parks, names->name, names->count, observation->builder);
+	pw_parks_write_sizes(observation->parks, draft);
 	draft->snapshot.locks_left_out = pw_parks_locks_left_out(observation->parks);
 }
 

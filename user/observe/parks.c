@@ -66,6 +66,7 @@ void pw_parks_begin(struct pw_parks *parks, const struct pw_snapshot_result *loo
 	pw_vec_reset(&parks->pcs);
 	parks->previous = previous && previous->complete ? previous : NULL;
 	parks->last_object = parks->previous ? previous->last_object : 0;
+	parks->sizes = (struct pw_stack_sizes){};
 	pw_locks_begin(&parks->locks, parks->previous ? &previous->locks : NULL);
 	parks->used = parks->with_stack = parks->next = parks->unnamed = 0;
 	parks->taken_ns = look->taken_ns;
@@ -280,6 +281,7 @@ static int add_goroutine(struct pw_parks *parks, struct pw_statements *statement
 		return -ENOMEM;
 	group->count++;
 	group->finalizes |= g->finalizes && !g->system;
+	pw_stack_sizes_add(&parks->sizes, g, group);
 	group->largest_stack_bytes = PW_MAX(group->largest_stack_bytes, g->stack_bytes);
 	add_runs(parks, group, g);
 	r = add_age(parks, group, g);
@@ -343,6 +345,8 @@ static void choose(struct pw_parks *parks)
 		group->shown = group->finalizes && group->key.pc_count;
 		finalizing += group->shown;
 	}
+	for (size_t i = 0; i < parks->sizes.large_count; i++)
+		parks->sizes.large[i].group->shown = parks->sizes.large[i].group->key.pc_count > 0;
 
 	qsort(parks->groups.items, parks->used, sizeof(*parks->groups.items), by_count);
 	for (size_t i = 0; i < parks->used && most < PW_PARKS_BY_COUNT; i++) {

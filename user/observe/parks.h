@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct pw_parks;
+struct pw_record;
 struct pw_record_builder;
 struct pw_snapshot_result;
 struct pw_statements;
@@ -38,6 +39,8 @@ int pw_parks_step(struct pw_parks *parks, const struct pw_snapshot_result *look,
 /* Asks for names that are not yet known, and takes those that are: true when all are. Cheap then. */
 bool pw_parks_name(struct pw_parks *parks, struct pw_symbolizer *symbolizer);
 
+/* What a record says of a complete one besides: into the draft's figures. */
+void pw_parks_write_sizes(const struct pw_parks *parks, struct pw_record *draft);
 /* Groups with locks that are still, beyond those that are written. */
 uint64_t pw_parks_locks_left_out(const struct pw_parks *parks);
 /* Writes the groups, locks, ages and rows of a complete one into the draft. names: of wait reasons, by the target's

@@ -11,6 +11,7 @@
 #include "observe/frames.h"
 #include "observe/locks.h"
 #include "observe/parks.h"
+#include "observe/stack_sizes.h"
 #include "observe/profile_wait.h"
 #include "observe/steps.h"
 #include "target/gather.h"
@@ -71,6 +72,7 @@ struct pw_parks {
 	struct pw_addr_map objects;	   /* address -> number, with rows */
 	uint32_t last_object;
 	struct pw_locks locks;
+	struct pw_stack_sizes sizes;
 	const struct pw_parks *previous;
 	const struct pw_sockets *sockets; /* borrowed while it is made; NULL: not known */
 	uint64_t taken_ns, monotonic_ns;  /* the same moment on the clock of the target's timers */

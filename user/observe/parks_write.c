@@ -142,6 +142,16 @@ static void write_group(const struct pw_parks *parks, const struct pw_park_group
 	pw_age_steps_write(&group->births, builder, pw_record_builder_park_age, &park->first_birth, &park->birth_count);
 }
 
+void pw_parks_write_sizes(const struct pw_parks *parks, struct pw_record *draft)
+{
+	draft->snapshot.stack_p99_bytes = pw_stack_sizes_p99(&parks->sizes);
+	draft->snapshot.large_count = parks->sizes.large_count;
+	for (uint32_t i = 0; i < parks->sizes.large_count; i++) {
+		draft->snapshot.large[i] = parks->sizes.large[i].shown;
+		draft->snapshot.large[i].park = parks->sizes.large[i].group->into->position;
+	}
+}
+
 uint64_t pw_parks_locks_left_out(const struct pw_parks *parks)
 {
 	return parks->locks.left_out;

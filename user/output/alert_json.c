@@ -196,6 +196,8 @@ static void put_lock(struct pw_json *json, const struct pw_alert *alert)
 	} else {
 		pw_json_key_null(json, "holder");
 	}
+	key_count(json, "goid", alert->goid ? alert->goid : UINT64_MAX);
+	key_count(json, "reserved_bytes", alert->goid ? alert->reserved_bytes : UINT64_MAX);
 	pw_json_key_array(json, "circle");
 	for (size_t i = 0; i < holder->circle_count && i < PW_ALERT_CIRCLE_MAX; i++)
 		pw_json_u64(json, holder->circle[i]);

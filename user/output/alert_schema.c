@@ -90,6 +90,8 @@ static const struct field {
 	{"locks", COUNT, "of those that are waited for there; null: it is not about locks"},
 	{"still_ns", COUNT, "how long nobody has unlocked the oldest of them, at least"},
 	{"holder", HOLDER, "the parked goroutine that seems to hold it"},
+	{"goid", COUNT, "of the goroutine that it is about; null: it is not about one"},
+	{"reserved_bytes", COUNT, "for the stack of that goroutine; value is what is in use"},
 	{"circle", FLOORS, "goids that seem to wait for each other's locks in a circle, the first of them"},
 	{"growing_read", TIME, "when it was looked for what grows in memory"},
 	{"growing_estimated", BOOLEAN, "by the runtime's heap profile, which samples"},

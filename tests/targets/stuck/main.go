@@ -151,7 +151,7 @@ var kinds = map[string]func(){
 	},
 	"recursion": func() { go dig(400000, 20*time.Millisecond, true) },
 	"ok-recursion": func() {
-		go dig(60000, 0, true)
+		go dig(20000, 0, true)
 	},
 }
 

@@ -94,6 +94,7 @@ static struct pw_record *write_record(struct world *world)
 	draft->snapshot.section = (struct pw_section){.present = true, .taken_ns = NOW};
 	pw_statements_write(&world->statements, world->builder);
 	pw_parks_write(world->parks, reasons, REASONS, world->builder);
+	pw_parks_write_sizes(world->parks, draft);
 	assert_int_equal(pw_record_builder_finish(world->builder, &record), 0);
 	return record;
 }
@@ -481,6 +482,39 @@ static void the_stack_of_a_finalizer_is_in_the_record(void **state)
 	world_done(&world);
 }
 
+/* 1,000 goroutines, 20 of which have large stacks. */
+static void the_largest_stacks_are_in_the_record(void **state)
+{
+	struct pw_record *record;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 1000, 500);
+	for (size_t i = 0; i < 1000; i++) {
+		park(&world, i, 0x401000, (uint32_t)i / 2);
+		if (i % 50 == 7)
+			world.goroutines[i].stack_bytes = PW_LARGE_STACK_BYTES << i / 250;
+		world.goroutines[i].depth = (uint32_t)world.goroutines[i].stack_bytes - 100;
+	}
+	world.goroutines[957].running = true;
+	for (int i = 0; i < 40; i++) /* so that none grows */
+		sum_up(&world);
+	record = write_record(&world);
+	assert_int_equal(record->snapshot.stack_p99_bytes, PW_LARGE_STACK_BYTES * 2); /* 10 have more */
+	assert_int_equal(record->snapshot.large_count, PW_RECORD_LARGE_STACKS_MAX);
+	for (uint32_t i = 0; i < record->snapshot.large_count; i++) {
+		const struct pw_record_large_stack *large = &record->snapshot.large[i];
+		uint64_t index = i < 5 ? 757 + 50 * i : 507 + 50 * (i - 5);
+
+		assert_int_equal(large->goid, 10 + index);
+		assert_int_equal(large->bytes, PW_LARGE_STACK_BYTES << index / 250);
+		assert_true(large->used_bytes == (index == 957 ? PW_UNKNOWN : large->bytes - 100));
+		assert_int_not_equal(record->snapshot.parks[large->park].stack, UINT32_MAX);
+	}
+	pw_record_unref(record);
+	world_done(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -493,6 +527,7 @@ int main(void)
 		cmocka_unit_test(a_lock_is_still_until_one_of_its_waiters_has_run_or_left),
 		cmocka_unit_test(the_stacks_of_locks_are_in_the_record_and_say_who_holds_them),
 		cmocka_unit_test(the_stack_of_a_finalizer_is_in_the_record),
+		cmocka_unit_test(the_largest_stacks_are_in_the_record),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
