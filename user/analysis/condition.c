@@ -143,6 +143,12 @@ static bool is_down(const struct pw_conditions *conditions, const struct pw_inci
 		(incident->baseline >= 0 && value < rules->alerts_clear_baseline * incident->baseline));
 }
 
+/* A process that may not run gets no better by that: what comes down meanwhile does not count. */
+static bool is_halted(const struct pw_record *record)
+{
+	return record->kernel.section.present && (record->kernel.stopped || record->kernel.frozen);
+}
+
 static enum pw_condition_change follow(struct pw_conditions *conditions, struct pw_condition *condition,
 				       const struct pw_record *record, const struct pw_tick *tick,
 				       const struct pw_claim *claim)
@@ -152,7 +158,7 @@ static enum pw_condition_change follow(struct pw_conditions *conditions, struct 
 					    .clear_ns = claim->clear_ns,
 					    .hold_ns = PW_MIN(conditions->rules->alerts_clear_hold_ns, claim->clear_ns),
 					    .now_ns = tick->taken_ns,
-					    .gap = !tick->before_ns};
+					    .gap = !tick->before_ns || is_halted(record)};
 	bool over;
 
 	incident->value = claim->value;
