@@ -25,7 +25,10 @@
 #include "output/webhook_body.h"
 
 /* A receiver of our own: a thread that answers each POST with the next of some statuses and keeps the bodies. */
-#define BODIES_MAX 16
+#define BODIES_MAX 1024
+#define GARBAGE	   (-1) /* instead of a status: bytes that are no HTTP */
+#define CUT_OFF	   (-2) /* an answer that ends before it said it would */
+#define SILENCE	   (-3) /* none at all */
 #define WAIT_NS	   (20 * PW_NS_PER_SEC)
 
 struct receiver {
@@ -85,7 +88,15 @@ static void answer(struct receiver *receiver, int fd)
 	receiver->bodies[receiver->count++] = strdup(body);
 	snprintf(receiver->head, sizeof(receiver->head), "%.*s", (int)(body - request), request);
 	pthread_mutex_unlock(&receiver->lock);
-	n = snprintf(text, sizeof(text), "HTTP/1.1 %d x\r\nContent-Length: 4\r\nConnection: close\r\n\r\nword", status);
+	if (status == GARBAGE)
+		n = snprintf(text, sizeof(text), "\x01\xff\xfe%%n%%s\r\n\r\n{]");
+	else if (status == CUT_OFF)
+		n = snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nhalf");
+	else if (status == SILENCE)
+		n = 0;
+	else
+		n = snprintf(text, sizeof(text), "HTTP/1.1 %d x\r\nContent-Length: 4\r\nConnection: close\r\n\r\nword",
+			     status);
 	(void)!send(fd, text, (size_t)n, MSG_NOSIGNAL);
 	free(request);
 }
@@ -246,6 +257,99 @@ static void an_outage_loses_nothing_and_keeps_the_order(void **state)
 	receiver_stop(&receiver);
 }
 
+/* What is no answer is no "taken": it is tried again until there is one. */
+static void garbage_for_an_answer_is_a_try_that_failed(void **state)
+{
+	struct receiver receiver = {.statuses = {GARBAGE, CUT_OFF}};
+	struct pw_alert one = sample("one"), two = sample("two");
+	struct pw_webhook *webhook;
+
+	(void)state;
+	receiver_start(&receiver, 0);
+	webhook = webhook_to(receiver.port, PW_WEBHOOK_JSON);
+	pw_webhook_tell(webhook, &one);
+	pw_webhook_tell(webhook, &two);
+	wait_done(webhook, 2, 0);
+	assert_true(receiver.count >= 3);
+	assert_true(stats_of(webhook).failed_tries >= 1);
+	assert_non_null(strstr(receiver.bodies[0], "\"id\":\"one\""));
+	assert_non_null(strstr(receiver.bodies[receiver.count - 1], "\"id\":\"two\""));
+	pw_webhook_free(webhook);
+	receiver_stop(&receiver);
+}
+
+static void silence_is_one_too(void **state)
+{
+	struct receiver receiver = {.statuses = {SILENCE}};
+	struct pw_alert one = sample("one");
+	struct pw_webhook *webhook;
+
+	(void)state;
+	receiver_start(&receiver, 0);
+	webhook = webhook_to(receiver.port, PW_WEBHOOK_JSON);
+	pw_webhook_tell(webhook, &one);
+	wait_done(webhook, 1, 0);
+	assert_int_equal(receiver.count, 2);
+	assert_int_equal(stats_of(webhook).failed_tries, 1);
+	pw_webhook_free(webhook);
+	receiver_stop(&receiver);
+}
+
+/* An hour in which the receiver is away: some sixty tries, and whatever was told meanwhile, here one alert in six
+ * seconds, is on disk and arrives in order when it is back, once each. */
+static void an_outage_of_an_hour_loses_nothing(void **state)
+{
+	enum { TOLD = 600 };
+	struct receiver *receiver = calloc(1, sizeof(*receiver));
+	struct pw_webhook_config config = {.format = PW_WEBHOOK_JSON, .timeout_ns = 5 * PW_NS_PER_SEC};
+	struct pw_webhook *webhook = NULL;
+	struct pw_why why = {0};
+	uint64_t waited_ns = 0, end_ns = pw_now_ns() + WAIT_NS;
+	unsigned int tries = 0;
+	char id[24];
+
+	(void)state;
+	while (waited_ns < 3600 * PW_NS_PER_SEC)
+		waited_ns += pw_webhook_backoff_ns(++tries);
+	assert_in_range(tries, 60, 70);
+
+	receiver_start(receiver, 0);
+	snprintf(config.url, sizeof(config.url), "http://127.0.0.1:%u/hook", receiver->port);
+	receiver_stop(receiver); /* nobody listens there */
+	assert_int_equal(pw_webhook_new(&webhook, &config, dir, 1000, &why), 0);
+	for (unsigned int i = 0; i < TOLD; i++) {
+		struct pw_alert alert;
+
+		snprintf(id, sizeof(id), "alert-%u", i);
+		alert = sample(id);
+		pw_webhook_tell(webhook, &alert);
+		while (stats_of(webhook).waiting < i + 1) { /* the inbox is small, the queue is not */
+			assert_true(pw_now_ns() < end_ns);
+			usleep(200);
+		}
+	}
+	while (stats_of(webhook).in_memory) {
+		assert_true(pw_now_ns() < end_ns);
+		usleep(1000);
+	}
+	assert_int_equal(stats_of(webhook).dropped, 0);
+	pw_webhook_free(webhook); /* and a restart of ours in the middle of it */
+
+	*receiver = (struct receiver){.port = receiver->port};
+	receiver_start(receiver, receiver->port);
+	webhook = NULL;
+	assert_int_equal(pw_webhook_new(&webhook, &config, dir, 1000, &why), 0);
+	wait_done(webhook, TOLD, 0);
+	assert_int_equal(receiver->count, TOLD);
+	for (unsigned int i = 0; i < TOLD; i++) {
+		snprintf(id, sizeof(id), "\"alert-%u\"", i);
+		assert_non_null(strstr(receiver->bodies[i], id));
+	}
+	pw_webhook_free(webhook);
+	receiver_stop(receiver);
+	free(receiver);
+}
+
 static void what_waits_is_delivered_after_a_restart(void **state)
 {
 	struct receiver receiver = {0};
@@ -389,6 +493,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_transition_arrives_with_its_evidence, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(an_outage_loses_nothing_and_keeps_the_order, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(garbage_for_an_answer_is_a_try_that_failed, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(silence_is_one_too, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(an_outage_of_an_hour_loses_nothing, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(what_waits_is_delivered_after_a_restart, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(what_is_refused_for_good_is_dropped_and_counted, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(alertmanager_is_told_again_what_fires, make_dir, remove_dir),
