@@ -55,6 +55,7 @@ int pw_analysis_new(struct pw_analysis **ret_analysis, const struct pw_rules_con
 	analysis->conditions.on_transition = on_transition;
 	analysis->conditions.context = context;
 	analysis->conditions.rules = &analysis->config;
+	pw_pages_init(&analysis->conditions.pages);
 	analysis->processes = (struct pw_table)PW_TABLE_INIT(TARGETS_MAX, process_free);
 	pw_deaths_init(&analysis->deaths);
 	*ret_analysis = analysis;
@@ -172,7 +173,9 @@ int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *recor
 		r = pw_stuck_judge(&judge, &process->stuck, record);
 	if (r >= 0)
 		r = pw_growth_judge(&judge, &process->growth, record);
-	pw_conditions_settle(&analysis->conditions);
+	if (!process->build_noted)
+		process->build_noted = pw_deploys_note(&analysis->conditions.pages.deploys, record);
+	pw_conditions_settle(&analysis->conditions, record->boot_ns, record->wall_ns);
 	return r;
 }
 
@@ -209,11 +212,11 @@ void pw_analysis_forget(struct pw_analysis *analysis, const struct pw_death *dea
 
 	analysis->conditions.standing = NULL;
 	pw_conditions_say_all(&analysis->conditions, death->target_id, death->boot_ns);
-	pw_conditions_settle(&analysis->conditions); /* of some nobody has heard yet */
+	pw_conditions_settle(&analysis->conditions, death->boot_ns, death->wall_ns); /* of some nobody has heard yet */
 	if (process && process->last && pw_death_is_end(death))
 		tell_end(analysis, process, death);
 	pw_conditions_gone(&analysis->conditions, death->target_id, death->boot_ns, death->wall_ns);
-	pw_conditions_settle(&analysis->conditions);
+	pw_conditions_settle(&analysis->conditions, death->boot_ns, death->wall_ns);
 	pw_table_remove_u64(&analysis->processes, death->target_id);
 }
 

@@ -23,6 +23,10 @@ struct pw_rules_config { /* every threshold is configurable */
 	double alerts_clear_share, alerts_clear_baseline; /* 0.5 of the peak, 1.1 of the baseline ... */
 	uint64_t alerts_clear_hold_ns;			  /* 10 min */
 	uint64_t alerts_reopen_ns;			  /* 24 h */
+	uint64_t alerts_budget_ns;			  /* 15 min */
+	uint64_t alerts_deploy_hold_ns;			  /* 10 min */
+	uint64_t alerts_fleet_window_ns;		  /* 5 min */
+	uint32_t alerts_fleet_services;			  /* 20 */
 
 	/* Rule PW-G08, DETECTORS 7.4 fast path. */
 	bool g08_enabled;

@@ -148,6 +148,10 @@ static void open_case(struct pw_cases *cases, struct pw_case *one, uint64_t now_
 
 	free(one->last);
 	one->last = NULL;
+	one->hold = PW_HOLD_NONE;
+	one->held_by[0] = '\0';
+	one->paged = one->covered = false;
+	one->grouped = 0;
 	one->recurrence = again ? one->recurrence + 1 : 0;
 	one->order = ++cases->order;
 	one->fired_ns = now_ns;
@@ -181,7 +185,7 @@ void pw_cases_join(struct pw_cases *cases, struct pw_incident *incident, uint64_
 	}
 	incident->next_member = one->members;
 	one->members = incident;
-	if (one->news != PW_CASE_FIRED && incident->alert.level > one->level)
+	if (one->news != PW_CASE_FIRED && one->news != PW_CASE_ENDED && incident->alert.level > one->level)
 		set_news(cases, one, PW_CASE_RAISED);
 	one->level = PW_MAX(one->level, incident->alert.level);
 }
@@ -259,9 +263,18 @@ void pw_cases_event(struct pw_cases *cases, const struct pw_alert *alert, uint64
 	one->order = ++cases->order;
 	one->fired_ns = one->ended_ns = now_ns;
 	one->level = alert->level;
+	one->paged = true; /* there is only this one transition: it goes to all */
 	cases->fired++;
 	set_news(cases, one, PW_CASE_ENDED);
 	trim(cases);
+}
+
+void pw_cases_page(struct pw_cases *cases, struct pw_case *one, enum pw_alert_page page)
+{
+	one->page = page;
+	one->paged = page == PW_PAGE_TELL;
+	if (!one->news)
+		set_news(cases, one, PW_CASE_PAGED);
 }
 
 struct pw_case *pw_cases_news(const struct pw_cases *cases)
@@ -335,6 +348,10 @@ bool pw_case_alert(const struct pw_case *one, struct pw_alert *ret_alert)
 	}
 	if (worst->alert.state == PW_ALERT_CLEARING && !clearing)
 		ret_alert->state = PW_ALERT_FIRING;
+	ret_alert->hold = one->hold;
+	snprintf(ret_alert->held_by, sizeof(ret_alert->held_by), "%s", one->held_by);
+	ret_alert->grouped = one->grouped;
+	ret_alert->paged = one->paged;
 	ret_alert->score = pw_rank(one->members, ret_alert);
 	return true;
 }

@@ -16,7 +16,13 @@ struct pw_incident;
  * part of its key, so that a replica, a restart and a deployment go on with it. When it comes again within a day it is
  * the same one, and counts how often it has. Internal to analysis.
  */
-enum pw_case_news { PW_CASE_OLD, PW_CASE_FIRED, PW_CASE_RAISED, PW_CASE_ENDED };
+enum pw_case_news {
+	PW_CASE_OLD,
+	PW_CASE_PAGED, /* only receivers that wake people have not heard of it, or heard of it in vain */
+	PW_CASE_FIRED,
+	PW_CASE_RAISED,
+	PW_CASE_ENDED
+};
 
 struct pw_case {
 	char id[48];
@@ -29,6 +35,13 @@ struct pw_case {
 	uint32_t recurrence;
 	uint64_t fired_wall_ns, first_fired_wall_ns;
 	uint64_t fired_ns, ended_ns; /* CLOCK_BOOTTIME */
+	/* Who is told (pages.c). */
+	enum pw_alert_hold hold;
+	char held_by[sizeof(((struct pw_alert *)0)->held_by)];
+	bool paged;		 /* receivers have been told, and not yet that it is over */
+	bool covered;		 /* the page of held_by stands for it */
+	uint32_t grouped;	 /* that its own page stands for */
+	enum pw_alert_page page; /* what its news is to them */
 	struct pw_case *next;
 };
 
@@ -59,6 +72,8 @@ void pw_cases_leave(struct pw_cases *cases, struct pw_incident *incident, uint64
 void pw_case_identify_event(struct pw_alert *alert);
 void pw_cases_event(struct pw_cases *cases, const struct pw_alert *alert, uint64_t now_ns);
 
+/* To be told once more, if nothing else is. */
+void pw_cases_page(struct pw_cases *cases, struct pw_case *one, enum pw_alert_page page);
 /* The oldest of those that have news; NULL: none. */
 struct pw_case *pw_cases_news(const struct pw_cases *cases);
 /* As it stands, or as it ended. False: it ended too long ago. */

@@ -24,6 +24,7 @@ void pw_conditions_done(struct pw_conditions *conditions)
 {
 	pw_incidents_done(&conditions->incidents);
 	pw_cases_done(&conditions->cases);
+	pw_pages_done(&conditions->pages);
 }
 
 static void identify(struct pw_alert *alert, const struct pw_record *record, const char *rule)

@@ -9,6 +9,7 @@
 #include "analysis/alert_state.h"
 #include "analysis/analysis.h"
 #include "analysis/cases.h"
+#include "analysis/pages.h"
 #include "analysis/tick.h"
 
 struct pw_record;
@@ -58,6 +59,7 @@ struct pw_claim {
 struct pw_conditions {
 	struct pw_incidents incidents;
 	struct pw_cases cases;
+	struct pw_pages pages;
 	const struct pw_rules_config *rules;
 	pw_alert_fn on_transition;
 	void *context;
@@ -84,7 +86,7 @@ void pw_conditions_event(struct pw_conditions *conditions, const struct pw_alert
 void pw_conditions_say_all(struct pw_conditions *conditions, uint64_t target_id, uint64_t now_ns);
 /* The target is gone: so are its alerts, none of which may wait for stacks. */
 void pw_conditions_gone(struct pw_conditions *conditions, uint64_t target_id, uint64_t now_ns, uint64_t wall_ns);
-/* Tells what is new to who is to be told. */
-void pw_conditions_settle(struct pw_conditions *conditions);
+/* Tells what is new to who is to be told; CLOCK_BOOTTIME and the time of people. */
+void pw_conditions_settle(struct pw_conditions *conditions, uint64_t now_ns, uint64_t wall_ns);
 
 #endif

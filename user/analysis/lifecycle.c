@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "analysis/condition.h"
 #include "analysis/detector.h"
 #include "base/macros.h"
 
-/* What is the same for the alerts of all rules, DETECTORS 9: its constants, and who is told what. */
+/* What is the same for the alerts of all rules, DETECTORS 9: its constants. */
 static const struct pw_rule_parameter parameters[] = {
 	{"clear_share", PW_PARAMETER_NUMBER, PW_RULE_FIELD(alerts_clear_share), 0.5, 0, 1,
 	 "growth is over when it stays below this share of its peak"},
@@ -13,23 +12,18 @@ static const struct pw_rule_parameter parameters[] = {
 	 24 * PW_RULE_HOUR, "... for so long, or for `clear` of its rule if that is less"},
 	{"reopen", PW_PARAMETER_DURATION, PW_RULE_FIELD(alerts_reopen_ns), 24 * PW_RULE_HOUR, 0, 30 * 24 * PW_RULE_HOUR,
 	 "what comes again so soon is the same incident, and counts how often it has"},
+	{"budget", PW_PARAMETER_DURATION, PW_RULE_FIELD(alerts_budget_ns), 15 * PW_RULE_MIN, 0, 24 * PW_RULE_HOUR,
+	 "of one service and level one page in so long; the others are grouped into the next one"},
+	{"deploy_hold", PW_PARAMETER_DURATION, PW_RULE_FIELD(alerts_deploy_hold_ns), 10 * PW_RULE_MIN, 0,
+	 24 * PW_RULE_HOUR, "for so long after a new build of a service its statistics are not told"},
+	{"fleet_services", PW_PARAMETER_COUNT, PW_RULE_FIELD(alerts_fleet_services), 20, 1, 1e6,
+	 "when more services than these have alerts at once, one incident stands for all"},
+	{"fleet_window", PW_PARAMETER_DURATION, PW_RULE_FIELD(alerts_fleet_window_ns), 5 * PW_RULE_MIN, PW_RULE_SEC,
+	 24 * PW_RULE_HOUR, "at once is within this time"},
 };
 
 const struct pw_rule_parameter *pw_alert_parameters(size_t *ret_count)
 {
 	*ret_count = ARRAY_SIZE(parameters);
 	return parameters;
-}
-
-void pw_conditions_settle(struct pw_conditions *conditions)
-{
-	struct pw_case *one;
-
-	while ((one = pw_cases_news(&conditions->cases))) {
-		struct pw_alert alert;
-
-		one->news = PW_CASE_OLD;
-		if (pw_case_alert(one, &alert) && conditions->on_transition)
-			conditions->on_transition(conditions->context, &alert);
-	}
 }

@@ -48,6 +48,7 @@ struct pw_process {
 	uint64_t id;
 	struct pw_standing standing;
 	const struct pw_rules_config *rules; /* in force for it */
+	bool build_noted;		     /* in deploys.h */
 	struct pw_record *last;		     /* a reference: what is known when it ends */
 	struct pw_pileups pileups;
 	struct pw_growth growth;

@@ -19,12 +19,14 @@
 
 struct values {
 	enum pw_format format;
-	bool schema;
+	bool schema, all;
 };
 
 static const struct pw_option options[] = {
 	{"json", 0, NULL, "as JSON", PW_OPTION_JSON, offsetof(struct values, format), NULL},
 	{"format", 0, "FORMAT", "text or json", PW_OPTION_FORMAT, offsetof(struct values, format), NULL},
+	{"all", 0, NULL, "with those that wake nobody: explained by others, grouped, or held", PW_OPTION_FLAG,
+	 offsetof(struct values, all), NULL},
 	{"json-schema", 0, NULL, "the JSON Schema of that, and nothing else", PW_OPTION_FLAG,
 	 offsetof(struct values, schema), NULL},
 	{"socket", 0, "PATH", "local socket of the daemon", PW_OPTION_SETTING, 0, "socket"},
@@ -52,7 +54,8 @@ static int path_of(const struct values *values, char **operands, int count, char
 		id = operands[1];
 	if (id && (!*id || strlen(id) > ID_MAX || id[strspn(id, ID_CHARACTERS)]))
 		return pw_log_usage(-EINVAL, "'%.64s' is no ID of an alert: 'parkwatch alerts' lists them", id);
-	snprintf(path, size, "/api/v1/alerts?%s%s%s", format, id ? "id=" : "", id ? id : "");
+	snprintf(path, size, "/api/v1/alerts?%s%s%s%s", format, values->all ? "all=1&" : "", id ? "id=" : "",
+		 id ? id : "");
 	return 0;
 }
 

@@ -9,12 +9,20 @@
 static const char *const state_names[] = {"pending", "firing", "clearing", "resolved", "gone"};
 static const char *const level_names[] = {"info", "warning", "critical"};
 
+static const char *const hold_names[] = {NULL, "inhibited", "grouped", "deploy", "fleet"};
+
+_Static_assert(ARRAY_SIZE(hold_names) == PW_HOLD_FLEET + 1, "a word for each hold");
 _Static_assert(ARRAY_SIZE(state_names) == PW_ALERT_GONE + 1, "a word for each state");
 _Static_assert(ARRAY_SIZE(level_names) == PW_LEVEL_CRITICAL + 1, "a word for each level");
 
 const char *pw_alert_state_name(enum pw_alert_state state)
 {
 	return (unsigned int)state < ARRAY_SIZE(state_names) ? state_names[state] : "unknown";
+}
+
+const char *pw_alert_hold_name(enum pw_alert_hold hold)
+{
+	return (unsigned int)hold < ARRAY_SIZE(hold_names) ? hold_names[hold] : NULL;
 }
 
 const char *pw_alert_level_name(enum pw_alert_level level)

@@ -11,7 +11,18 @@
 enum pw_alert_state { PW_ALERT_PENDING, PW_ALERT_FIRING, PW_ALERT_CLEARING, PW_ALERT_RESOLVED, PW_ALERT_GONE };
 enum pw_alert_level { PW_LEVEL_INFO, PW_LEVEL_WARNING, PW_LEVEL_CRITICAL };
 
-#define PW_ALERT_GROWING_MAX	5
+#define PW_ALERT_GROWING_MAX 5
+/* Why people are not told of one that fires; it is listed all the same. */
+enum pw_alert_hold {
+	PW_HOLD_NONE,
+	PW_HOLD_INHIBITED, /* another one explains it */
+	PW_HOLD_GROUPED,   /* its service has had a page lately: the next one, or that one, stands for it */
+	PW_HOLD_DEPLOY,	   /* a new build of its service has just come: statistics wait */
+	PW_HOLD_FLEET,	   /* too many services at once: one incident stands for all */
+};
+/* What a transition is to receivers that wake people (webhooks, the command); the log and the file are told of all. */
+enum pw_alert_page { PW_PAGE_NOT, PW_PAGE_TELL, PW_PAGE_WITHDRAW /* over, as far as they are concerned */ };
+
 #define PW_ALERT_FRAMES_MAX	16
 #define PW_ALERT_FLOORS_MAX	60
 #define PW_ALERT_THRESHOLDS_MAX 8
@@ -154,11 +165,17 @@ struct pw_alert {
 	double peak;		      /* highest value, as that of processes */
 	uint32_t process_count;	      /* of this host; the first ones of them, worst first: */
 	struct pw_alert_process processes[PW_ALERT_PROCESSES_MAX];
-	double gc_cpu_percent; /* of the process's CPU time, that its last GC cycle said; 0: not known */
-	double score;	       /* 0 to 100: by which alerts are ranked */
-	char text[384];	       /* one sentence for a person */
-	char hint[256];	       /* what to do next */
-	char reproduce[160];   /* command that shows it */
+	enum pw_alert_hold hold;
+	char held_by[48];	 /* id of the one that stands for it; "": none does */
+	uint32_t grouped;	 /* others of its service that the page of this one stands for */
+	bool paged;		 /* receivers have been told that it fires, and not yet that it is over */
+	enum pw_alert_page page; /* of a transition */
+	uint64_t told_wall_ns;	 /* of a transition */
+	double gc_cpu_percent;	 /* of the process's CPU time, that its last GC cycle said; 0: not known */
+	double score;		 /* 0 to 100: by which alerts are ranked */
+	char text[384];		 /* one sentence for a person */
+	char hint[256];		 /* what to do next */
+	char reproduce[160];	 /* command that shows it */
 	/* What the configuration says of it; "": nothing. */
 	char owner[PW_ALERT_OWNER_SIZE], runbook[PW_ALERT_RUNBOOK_SIZE];
 	bool lowered;			   /* to info: it is on the benign list */
@@ -169,6 +186,7 @@ struct pw_alert {
 void pw_alert_threshold(struct pw_alert *alert, const char *name, double value, double limit, bool below);
 
 const char *pw_alert_state_name(enum pw_alert_state state);
+const char *pw_alert_hold_name(enum pw_alert_hold hold); /* NULL: none */
 const char *pw_alert_level_name(enum pw_alert_level level);
 
 #endif

@@ -275,6 +275,10 @@ static void put_rest(struct pw_json *json, const struct pw_alert *alert)
 	pw_json_key_u64(json, "recurrence", alert->recurrence);
 	key_time(json, "first_fired", alert->first_fired_wall_ns);
 	key_number(json, "score", true, alert->score);
+	pw_json_key_str(json, "held", pw_alert_hold_name(alert->hold));
+	key_text(json, "inhibited_by", alert->held_by);
+	pw_json_key_bool(json, "paged", alert->paged);
+	pw_json_key_u64(json, "grouped", alert->grouped);
 	put_processes(json, alert);
 }
 

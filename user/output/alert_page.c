@@ -352,6 +352,24 @@ static void put_growing(struct pw_buf *out, const struct pw_alert *alert)
 	}
 }
 
+/* Why nobody was woken by it. */
+static void put_hold(struct pw_buf *out, const struct pw_alert *alert)
+{
+	static const char *const words[] = {[PW_HOLD_NONE] = "",
+					    [PW_HOLD_INHIBITED] = "explained by",
+					    [PW_HOLD_GROUPED] = "its service has had a page lately",
+					    [PW_HOLD_DEPLOY] = "a new build has just come: its statistics wait",
+					    [PW_HOLD_FLEET] = "part of an incident of many services"};
+
+	if (is_over(alert) || !*words[alert->hold])
+		return;
+	heading(out, "held");
+	pw_buf_puts(out, words[alert->hold]);
+	if (*alert->held_by)
+		pw_buf_printf(out, alert->hold == PW_HOLD_INHIBITED ? " %s" : ": %s", alert->held_by);
+	pw_buf_puts(out, "; webhooks and the command are not told\n");
+}
+
 static void put_incident(struct pw_buf *out, const struct pw_alert *alert)
 {
 	for (size_t i = 0; alert->process_count > 1 && i < alert->process_count && i < PW_ALERT_PROCESSES_MAX; i++) {
@@ -386,6 +404,7 @@ void pw_alert_page(struct pw_buf *out, const struct pw_alert *alert, uint64_t wa
 	put_since(out, alert, wall_ns);
 	put_pace(out, alert);
 	put_certainty(out, alert);
+	put_hold(out, alert);
 	line(out, "do", alert->hint);
 	line(out, "see", alert->reproduce);
 	line(out, "owner", alert->owner);

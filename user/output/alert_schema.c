@@ -100,6 +100,10 @@ static const struct field {
 	{"recurrence", INTEGER, "how often it has come again, each time within a day of its end"},
 	{"first_fired", TIME, "when it fired for the first time"},
 	{"score", NUMBER, "0 to 100: how sure, urgent and large it is; alerts are listed by it"},
+	{"held", TEXT, "why nobody is woken: inhibited (another explains it), grouped, deploy, fleet; null: it is not"},
+	{"inhibited_by", TEXT, "id of the alert that stands for it"},
+	{"paged", BOOLEAN, "webhooks and the command have been told that it fires, and not yet that it is over"},
+	{"grouped", INTEGER, "others of its service that its page stands for"},
 	{"process_count", INTEGER, "processes of this host that it is in"},
 	{"processes", PROCESSES, "which, the worst first; at most 16"},
 };

@@ -67,6 +67,7 @@ static const struct route texts[] = {
 	{"/api/v1/ps", PW_PAGE_PS_TEXT, "text/plain; charset=utf-8"},
 	{"/api/v1/ps", PW_PAGE_PS_TEXT_SITES, "text/plain; charset=utf-8"},
 	{"/api/v1/alerts", PW_PAGE_ALERTS_TEXT, "text/plain; charset=utf-8"},
+	{"/api/v1/alerts", PW_PAGE_ALERTS_TEXT_ALL, "text/plain; charset=utf-8"},
 };
 
 static enum MHD_Result send_response(struct MHD_Connection *connection, unsigned int status, const char *type,
@@ -236,17 +237,21 @@ static bool wants_openmetrics(struct MHD_Connection *connection)
 	return accept && strstr(accept, "application/openmetrics-text");
 }
 
-/* ?format=text gives the table that the subcommand prints; sites=1 with the probe sites. */
+/* ?format=text gives the table that the subcommand prints; sites=1 with the probe sites, all=1 with
+ * alerts that wake nobody. */
 static const struct route *text_route(struct MHD_Connection *connection, const struct route *route)
 {
 	const char *format = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "format");
 	const char *sites = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "sites");
+	const char *all = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "all");
 
 	if (!format || strcmp(format, "text"))
 		return route;
 	if (route->page == PW_PAGE_PS_JSON)
 		return &texts[sites && !strcmp(sites, "1")];
-	return route->page == PW_PAGE_ALERTS_JSON ? &texts[2] : route;
+	if (route->page == PW_PAGE_ALERTS_JSON)
+		return &texts[2 + (all && !strcmp(all, "1"))];
+	return route;
 }
 
 /* The library's one limit on silence, which is tightened again when an answer is out. */

@@ -16,6 +16,12 @@ static bool is_open(const struct pw_alert *alert)
 	return alert->state == PW_ALERT_FIRING || alert->state == PW_ALERT_CLEARING;
 }
 
+/* Another alert stands for it: to whoever alerts by these metrics it would be the same twice. */
+static bool is_explained(const struct pw_alert *alert)
+{
+	return alert->hold == PW_HOLD_INHIBITED || alert->hold == PW_HOLD_FLEET || alert->hold == PW_HOLD_DEPLOY;
+}
+
 static void alert_labels(struct pw_buf *out, const struct pw_alert *alert)
 {
 	_cleanup_buf_ struct pw_buf site = PW_BUF_INIT(4096);
@@ -45,7 +51,7 @@ static void each_alert(struct pw_writer *w, const struct pw_published *published
 	size_t count = 0, same;
 
 	for (size_t i = 0; seen && i < published->alert_count; i++) {
-		if (!is_open(&published->alerts[i]))
+		if (!is_open(&published->alerts[i]) || is_explained(&published->alerts[i]))
 			continue;
 		pw_buf_init(&seen[count], 8192);
 		alert_labels(&seen[count], &published->alerts[i]);
@@ -199,6 +205,19 @@ static void hit_cost(struct pw_writer *w, const struct pw_published *published)
 	pw_write_seconds(w, "", "part=\"further_process\"", NULL, health->further_hit_ns);
 }
 
+static void alerts_held(struct pw_writer *w, const struct pw_published *published)
+{
+	for (int hold = PW_HOLD_INHIBITED; hold <= PW_HOLD_FLEET; hold++) {
+		_cleanup_buf_ struct pw_buf labels = PW_BUF_INIT(64);
+		uint64_t count = 0;
+
+		for (size_t i = 0; i < published->alert_count; i++)
+			count += is_open(&published->alerts[i]) && (int)published->alerts[i].hold == hold;
+		pw_write_label(&labels, "reason", pw_alert_hold_name((enum pw_alert_hold)hold));
+		pw_write_u64(w, "", pw_buf_text(&labels), NULL, count);
+	}
+}
+
 static void alerts_total(struct pw_writer *w, const struct pw_published *published)
 {
 	pw_write_u64(w, "", "transition=\"fired\"", NULL, published->health.alerts_fired);
@@ -283,6 +302,7 @@ const struct pw_metric_family pw_metrics_self[] = {
 	{"parkwatch_alert_value", G, NULL, "What an alert about a process counts: unit says what.", NULL, alert_value},
 	{"parkwatch_alert_growth_per_hour", G, NULL, "Growth of an alert that fires, goroutines per hour.", NULL,
 	 alert_growth},
+	{"parkwatch_alerts_held", G, NULL, "Alerts that fire and wake nobody, by why.", NULL, alerts_held},
 	{"parkwatch_alert_transitions_total", C, NULL, "Alerts that fired and were resolved.", NULL, alerts_total},
 	{"parkwatch_alert_deliveries_total", C, NULL,
 	 "Transitions of alerts by where they were to go, and what became of them.", NULL, deliveries},

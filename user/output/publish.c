@@ -183,7 +183,9 @@ static void render(struct pw_published *published, enum pw_page page, struct pw_
 		pw_view_alerts(out, published->alerts, published->alert_count, published->wall_ns);
 		break;
 	case PW_PAGE_ALERTS_TEXT:
-		pw_report_alerts(out, published->alerts, published->alert_count, published->wall_ns);
+	case PW_PAGE_ALERTS_TEXT_ALL:
+		pw_report_alerts(out, published->alerts, published->alert_count, page == PW_PAGE_ALERTS_TEXT_ALL,
+				 published->wall_ns);
 		break;
 	case PW_PAGE_DEATHS_JSON:
 		pw_view_deaths(out, published->deaths, published->death_count);

@@ -472,14 +472,31 @@ static void alert_head(struct pw_buf *out, const struct pw_alert *alert)
 		pw_buf_printf(out, " and %" PRIu32 " more", alert->process_count - 1);
 }
 
-void pw_report_alerts(struct pw_buf *out, const struct pw_alert *alerts, size_t count, uint64_t wall_ns)
+static bool is_held(const struct pw_alert *alert)
 {
+	return !alert->resolved_wall_ns && alert->hold != PW_HOLD_NONE;
+}
+
+static void held_line(struct pw_buf *out, const struct pw_alert *alert)
+{
+	if (is_held(alert))
+		pw_buf_printf(out, "  held: %s%s%s\n", pw_alert_hold_name(alert->hold), *alert->held_by ? " by " : "",
+			      alert->held_by);
+}
+
+void pw_report_alerts(struct pw_buf *out, const struct pw_alert *alerts, size_t count, bool all, uint64_t wall_ns)
+{
+	size_t held = 0, shown = 0;
+
 	if (!count)
 		pw_buf_puts(out, "no alerts\n");
 	for (size_t i = 0; i < count; i++) {
 		const struct pw_alert *alert = &alerts[i];
 
-		if (i)
+		held += is_held(alert);
+		if (is_held(alert) && !all)
+			continue;
+		if (shown++)
 			pw_buf_putc(out, '\n');
 		alert_head(out, alert);
 		/* What it is about began before it fired. */
@@ -487,7 +504,13 @@ void pw_report_alerts(struct pw_buf *out, const struct pw_alert *alerts, size_t 
 			  alert->resolved_wall_ns ? alert->resolved_wall_ns : wall_ns);
 		pw_buf_putc(out, '\n');
 		alert_body(out, alert);
+		held_line(out, alert);
 	}
+	if (held && !all)
+		pw_buf_printf(out,
+			      "%sand %zu more that wake%s nobody (explained by others, grouped, or held): parkwatch "
+			      "alerts --all\n",
+			      shown ? "\n" : "", held, held == 1 ? "s" : "");
 }
 
 void pw_report_alert(struct pw_buf *out, const struct pw_alert *alert)

@@ -20,7 +20,8 @@ void pw_report_ps(struct pw_buf *out, const struct pw_record *const *records, si
 void pw_report_configuration(struct pw_buf *out, const struct pw_health *health);
 /* sites_max: go statements shown; the rest is counted. */
 void pw_report_trace(struct pw_buf *out, const struct pw_trace *trace, size_t sites_max);
-void pw_report_alerts(struct pw_buf *out, const struct pw_alert *alerts, size_t count, uint64_t wall_ns);
+/* all: those that wake nobody too. */
+void pw_report_alerts(struct pw_buf *out, const struct pw_alert *alerts, size_t count, bool all, uint64_t wall_ns);
 /* One transition: time, state, sentence, evidence (replay). */
 void pw_report_alert(struct pw_buf *out, const struct pw_alert *alert);
 

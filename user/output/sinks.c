@@ -144,6 +144,21 @@ static void count(struct pw_sink_stats *stats, int r)
 	stats->dropped += r < 0;
 }
 
+/* Those that wake people: what another alert stands for is over, as far as they are concerned. */
+static void wake(struct pw_sinks *sinks, const struct pw_alert *alert)
+{
+	struct pw_alert told = *alert;
+
+	if (alert->page == PW_PAGE_WITHDRAW) {
+		told.state = PW_ALERT_RESOLVED;
+		told.resolved_wall_ns = alert->told_wall_ns;
+	}
+	if (sinks->exec)
+		pw_alert_exec_tell(sinks->exec, &told);
+	for (size_t i = 0; i < sinks->webhook_count; i++)
+		pw_webhook_tell(sinks->webhooks[i], &told);
+}
+
 void pw_sinks_tell(struct pw_sinks *sinks, const struct pw_alert *alert)
 {
 	int r;
@@ -156,10 +171,13 @@ void pw_sinks_tell(struct pw_sinks *sinks, const struct pw_alert *alert)
 			pw_log_warn(r, "alert %s is not in '%s': %s", alert->id, pw_alert_file_path(sinks->file),
 				    strerror(-r));
 	}
-	if (sinks->exec)
-		pw_alert_exec_tell(sinks->exec, alert);
-	for (size_t i = 0; i < sinks->webhook_count; i++)
-		pw_webhook_tell(sinks->webhooks[i], alert);
+	if (alert->page != PW_PAGE_NOT)
+		wake(sinks, alert);
+}
+
+static bool is_paged(const struct pw_alert *alert)
+{
+	return alert->paged && (alert->state == PW_ALERT_FIRING || alert->state == PW_ALERT_CLEARING);
 }
 
 void pw_sinks_current(struct pw_sinks *sinks, const struct pw_alert *alerts, size_t alert_count)
@@ -168,7 +186,7 @@ void pw_sinks_current(struct pw_sinks *sinks, const struct pw_alert *alerts, siz
 	size_t open = 0;
 
 	for (size_t i = 0; i < alert_count; i++)
-		open += alerts[i].state == PW_ALERT_FIRING || alerts[i].state == PW_ALERT_CLEARING;
+		open += is_paged(&alerts[i]);
 	if (!sinks->webhook_count || (!open && !sinks->firing))
 		return;
 	firing = calloc(open + 1, sizeof(*firing));
@@ -177,7 +195,7 @@ void pw_sinks_current(struct pw_sinks *sinks, const struct pw_alert *alerts, siz
 	sinks->firing = open;
 	open = 0;
 	for (size_t i = 0; i < alert_count; i++)
-		if (alerts[i].state == PW_ALERT_FIRING || alerts[i].state == PW_ALERT_CLEARING)
+		if (is_paged(&alerts[i]))
 			firing[open++] = alerts[i];
 	for (size_t i = 0; i < sinks->webhook_count; i++)
 		pw_webhook_current(sinks->webhooks[i], firing, open);

@@ -62,7 +62,7 @@ void pw_sinks_free(struct pw_sinks *sinks);
 /* After a reload: file and webhooks as they are now said. False: a new command was named, which needs a restart. */
 bool pw_sinks_configure(struct pw_sinks *sinks, const struct pw_sinks_config *config);
 
-/* A transition to firing, resolved or gone. */
+/* A transition. Log and file get each; webhooks and the command those that are to wake people, or to let them sleep. */
 void pw_sinks_tell(struct pw_sinks *sinks, const struct pw_alert *alert);
 /* All alerts as they stand, each tick: receivers that forget what is not repeated (Alertmanager) are told again. */
 void pw_sinks_current(struct pw_sinks *sinks, const struct pw_alert *alerts, size_t count);

@@ -54,7 +54,10 @@ static void annotations(struct pw_json *json, const struct pw_alert *alert)
 {
 	_cleanup_buf_ struct pw_buf stack = PW_BUF_INIT(16384), parked = PW_BUF_INIT(16384), wait = PW_BUF_INIT(512),
 				    growing = PW_BUF_INIT(8192);
-	char pid[16];
+	char pid[16], grouped[96];
+
+	snprintf(grouped, sizeof(grouped), "%u more of this service, not told by themselves: parkwatch alerts --all",
+		 alert->grouped);
 
 	snprintf(pid, sizeof(pid), "%d", alert->pid);
 	put_stack(&stack, alert->creation, alert->creation_count);
@@ -64,6 +67,9 @@ static void annotations(struct pw_json *json, const struct pw_alert *alert)
 	pw_json_key_object(json, "annotations");
 	pw_json_key_str(json, "summary", alert->text);
 	key_text(json, "confidence", alert->confidence);
+	if (alert->grouped)
+		pw_json_key_str(json, "grouped", grouped);
+	key_text(json, "inhibited_by", alert->held_by);
 	key_text(json, "hint", alert->hint);
 	key_text(json, "reproduce", alert->reproduce);
 	key_text(json, "runbook_url", alert->runbook);

@@ -209,7 +209,7 @@ static void a_terminal_never_gets_what_a_target_wrote(void **state)
 	assert_int_equal(pw_trace_between(&trace, first, last, false), 0);
 	pw_report_trace(&out, &trace, 20);
 	pw_report_ps(&out, records, 1, true);
-	pw_report_alerts(&out, &alert, 1, 0);
+	pw_report_alerts(&out, &alert, 1, false, 0);
 	pw_report_alert(&out, &alert);
 	for (size_t i = 0; i < out.size; i++)
 		assert_true(out.data[i] == '\n' || (unsigned char)out.data[i] >= 0x20);

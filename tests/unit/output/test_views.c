@@ -169,7 +169,7 @@ static void an_unknown_baseline_is_null_and_not_a_number(void **state)
 	assert_non_null(strstr(pw_buf_text(&out), "\"baseline\":12"));
 	assert_ptr_equal(strchr(pw_buf_text(&out), '\n'), pw_buf_text(&out) + out.size - 1);
 	pw_buf_reset(&out);
-	pw_report_alerts(&out, NULL, 0, 0);
+	pw_report_alerts(&out, NULL, 0, false, 0);
 	assert_string_equal(pw_buf_text(&out), "no alerts\n");
 }
 
@@ -234,11 +234,11 @@ static void how_long_an_alert_lasts_counts_from_its_onset(void **state)
 
 	(void)state;
 	alert.fired_wall_ns = 1000 * PW_NS_PER_SEC;
-	pw_report_alerts(&out, &alert, 1, alert.fired_wall_ns + 215000);
+	pw_report_alerts(&out, &alert, 1, false, alert.fired_wall_ns + 215000);
 	assert_null(strstr(pw_buf_text(&out), " for ")); /* looked at as it fired: no "for 215us" */
 	pw_buf_reset(&out);
 	alert.onset_wall_ns = 940 * PW_NS_PER_SEC;
-	pw_report_alerts(&out, &alert, 1, alert.fired_wall_ns + 215000);
+	pw_report_alerts(&out, &alert, 1, false, alert.fired_wall_ns + 215000);
 	assert_non_null(strstr(pw_buf_text(&out), " for 1m00s\n"));
 }
 
