@@ -306,7 +306,7 @@ static void spend_budgets(struct pw_conditions *conditions, uint64_t now_ns)
 		tried[tried_count++] = one->order;
 		if (last_ns && now_ns - PW_MIN(last_ns, now_ns) < conditions->rules->alerts_budget_ns) {
 			conditions->pages.held += one->hold == PW_HOLD_NONE;
-			set_hold(one, PW_HOLD_GROUPED, budget->leader);
+			set_hold(one, PW_HOLD_GROUPED, strcmp(budget->leader, one->id) ? budget->leader : "");
 		} else {
 			wake(conditions, one, budget, now_ns);
 		}
