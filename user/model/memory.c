@@ -98,6 +98,17 @@ static uint64_t sum_of_kinds(const struct pw_memory_table *table)
 	return sum;
 }
 
+/* src/runtime/mgcpacer.go:heapLive counts whole spans of caches as used, so this is less than it may be. */
+uint64_t pw_memory_known_garbage(const struct pw_memory_table *table)
+{
+	uint64_t live = table->kind[PW_MEMORY_LIVE], since = table->kind[PW_MEMORY_UNCOLLECTED];
+
+	if (!table->gc_cycles || table->gc_cycles == PW_UNKNOWN || table->heap_live_bytes == PW_UNKNOWN ||
+	    live == PW_UNKNOWN || since == PW_UNKNOWN)
+		return PW_UNKNOWN;
+	return PW_MIN(minus(live + since, table->heap_live_bytes), since);
+}
+
 void pw_memory_balance(struct pw_memory_table *table, const struct pw_memory_mappings *mappings,
 		       const struct pw_runtime_numbers *numbers)
 {

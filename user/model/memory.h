@@ -73,6 +73,12 @@ struct pw_memory_table {
 void pw_memory_balance(struct pw_memory_table *table, const struct pw_memory_mappings *mappings,
 		       const struct pw_runtime_numbers *numbers);
 
+/*
+ * What of PW_MEMORY_UNCOLLECTED is garbage for sure, at least: the last GC has found it dead, and it is not swept yet.
+ * The rest was allocated since, and only the next GC will tell what of that is garbage. PW_UNKNOWN: no GC yet.
+ */
+uint64_t pw_memory_known_garbage(const struct pw_memory_table *table);
+
 /* The kind that takes most; the tightest limit that holds for the process: its bytes, PW_UNKNOWN none. */
 enum pw_memory_kind pw_memory_largest(const struct pw_memory_table *table);
 

@@ -100,7 +100,9 @@ static void put_runtime_head(const struct text *text)
 	if (heap->before_gc)
 		pw_buf_puts(text->out, ", before the first GC cycle");
 	else
-		pw_buf_printf(text->out, ", as of GC cycle %" PRIu64, heap->cycle);
+		pw_buf_printf(text->out,
+			      ", as of GC cycle %" PRIu64 " (what is new since the one before may be missing)",
+			      heap->cycle);
 	if (heap->rate > 1)
 		pw_buf_printf(text->out, "; estimated from 1 sample per %s", pw_size_text(heap->rate, size));
 	pw_buf_putc(text->out, '\n');

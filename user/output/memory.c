@@ -163,6 +163,7 @@ static void note_kind(const struct pw_memory_view *view, enum pw_memory_kind kin
 {
 	const struct pw_memory_table *table = view->table;
 	char age[PW_DURATION_SIZE], size[PW_SIZE_TEXT_SIZE];
+	uint64_t garbage = pw_memory_known_garbage(table);
 	uint64_t ago = view->wall_ns > table->gc_last_unix_ns ? view->wall_ns - table->gc_last_unix_ns : 0;
 
 	ago -= ago >= 10 * PW_NS_PER_SEC ? ago % PW_NS_PER_SEC : ago % (100 * PW_NS_PER_MS);
@@ -171,6 +172,8 @@ static void note_kind(const struct pw_memory_view *view, enum pw_memory_kind kin
 	else if (kind == PW_MEMORY_LIVE && !table->gc_cycles)
 		pw_buf_puts(out, "no GC yet: nothing is known to be live");
 	else if (kind == PW_MEMORY_UNCOLLECTED && is_known(table->gc_cycles)) {
+		if (garbage && is_known(garbage))
+			pw_buf_printf(out, "%s of it garbage, not swept yet; the rest ", pw_size_text(garbage, size));
 		pw_buf_puts(out, table->gc_cycles ? "allocated since, " : "");
 		put_when_collected(out, table);
 	} else if (kind == PW_MEMORY_FREE && is_known(table->released_bytes))
@@ -358,6 +361,7 @@ static void write_heap(struct pw_json *json, const struct pw_memory_view *view)
 	key_number(json, "lazy_free_bytes", table->heap_lazy_free_bytes);
 	key_number(json, "huge_pages_bytes", table->heap_huge_bytes);
 	key_number(json, "released_bytes", table->released_bytes);
+	key_number(json, "garbage_unswept_bytes", pw_memory_known_garbage(table));
 	key_number(json, "gc_cycles", table->gc_cycles);
 	pw_json_key_str(json, "last_gc_at",
 			table->gc_last_unix_ns && is_known(table->gc_last_unix_ns)

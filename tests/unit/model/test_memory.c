@@ -178,9 +178,29 @@ static void numbers_that_lie_or_are_missing_wrap_nowhere(void **state)
 	assert_int_equal(sum(&table), 500 * MB);
 }
 
+static void garbage_that_is_not_swept_yet_is_known_to_be_garbage(void **state)
+{
+	struct pw_memory_table table = {.gc_cycles = 3, .heap_live_bytes = 150 * MB};
+
+	(void)state;
+	table.kind[PW_MEMORY_LIVE] = 100 * MB;
+	table.kind[PW_MEMORY_UNCOLLECTED] = 80 * MB; /* of which 50 were allocated since */
+	assert_int_equal(pw_memory_known_garbage(&table), 30 * MB);
+	table.heap_live_bytes = 185 * MB; /* whole spans that caches hold */
+	assert_int_equal(pw_memory_known_garbage(&table), 0);
+	table.heap_live_bytes = 0;
+	assert_int_equal(pw_memory_known_garbage(&table), 80 * MB); /* never more than there is */
+	table.gc_cycles = 0;
+	assert_true(pw_memory_known_garbage(&table) == PW_UNKNOWN);
+	table.gc_cycles = 3;
+	table.heap_live_bytes = PW_UNKNOWN;
+	assert_true(pw_memory_known_garbage(&table) == PW_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(garbage_that_is_not_swept_yet_is_known_to_be_garbage),
 		cmocka_unit_test(rows_and_rest_add_up_to_the_rss),
 		cmocka_unit_test(pages_never_written_make_the_rest_negative_and_are_named),
 		cmocka_unit_test(buffers_of_the_collector_in_the_arenas_are_the_runtimes),
