@@ -10,8 +10,10 @@ include: ["$tmp/*"]
 snapshot_interval: 1s
 memory_interval: 2s
 services:
-  "leak-*": leak
+  "leak-*": {name: leak, owner: team-leak, rules: {PW-G06: {level: critical}}}
   "twin-*": twin
+benign:
+- {created: '^main\.start$', blocked: '[cC]ond', reason: by design, max: 100000, expires: 2099-01-01}
 rules:
   PW-G02: {age: 2s}
   PW-G04: {enabled: no}
@@ -65,7 +67,7 @@ for budget in 0 0.0002; do
 	mv "$tmp/daemon.log" "$tmp/$budget.log"
 	governed+=("$budget $daemon_url $daemon_pid")
 done
-start_daemon -c "$tmp/fast.yaml" --record "$tmp/recording"
+PARKWATCH_ALERTS_FILE=$tmp/alerts.jsonl start_daemon -c "$tmp/fast.yaml" --record "$tmp/recording"
 
 fired() { # PID: the rules that have fired for it
 	"$parkwatch" alerts --json --socket "$daemon_socket" | jq -r ".alerts[] | select(any(.processes[]; .pid == $1)) | .rule" | sort -u | tr '\n' ' '
@@ -119,6 +121,15 @@ for each in "${governed[@]}"; do
 	stop_daemon
 done
 read -r daemon_url daemon_pid daemon_socket <<<"$main_daemon"
+of_kind() { # KIND FILTER
+	"$parkwatch" alerts --json --socket "$daemon_socket" | jq -r ".alerts[] | select(any(.processes[]; .pid == ${pid_of[leak-$1-1.27]})) | $2"
+}
+equal "a service has levels and an owner of its own" "critical team-leak" "$(of_kind ticker '"\(.level) \(.owner)"' | sort -u)"
+contains "what is there by design says so" "$(of_kind cond '"\(.level) \(.lowered) \(.benign)"')" \
+	'^info true by design, [0-9]+ of at most 100000, until 2099-01-01$'
+sed -i 's/owner: team-leak/owner: team-two/' "$tmp/fast.yaml" # the recording holds this reload
+handed_over() { [ "$(of_kind ticker .owner | sort -u)" = team-two ]; }
+check "a new owner is taken over" wait_until 10 handed_over
 
 # ---- the end, and the recording ---------------------------------------------------------------------------------------
 # Go 1.19 has another name for a function literal in a package variable.
@@ -133,4 +144,5 @@ stop_daemon
 transitions() { jq -r '.transitions[] | "\(.state) \(.pid) \(.rule) \(.n // 0)"'; }
 said=$(grep -oE 'parkwatch_(rule|state|pid|count)=[^ ]+' "$tmp/daemon.log" | cut -d= -f2 | paste -d' ' - - - - | awk '{ print $2, $3, $1, $4 }')
 equal "replay says what the daemon said, number for number" "$said" "$("$parkwatch" replay --json "$tmp/recording" | transitions)"
+equal "and to the last byte" "$(sort "$tmp/alerts.jsonl")" "$("$parkwatch" replay --json "$tmp/recording" | jq -c '.transitions[]' | sort)"
 pass

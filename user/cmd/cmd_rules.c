@@ -10,6 +10,7 @@
 #include "base/parse.h"
 #include "cmd/cmd.h"
 #include "cmd/oneshot.h"
+#include "cmd/rules_test.h"
 
 /* Both kinds of rules: those that raise alerts over time, and those that read one look at the goroutines. */
 #define RULES_MAX 64
@@ -92,14 +93,24 @@ static int run(const struct pw_command *command, int argc, char **argv)
 		return list();
 	if (parsed.operands == 2 && !strcmp(what, "explain"))
 		return explain(argv[parsed.first + 1]);
-	pw_log_usage(-EINVAL, "usage: parkwatch rules list | explain ID");
+	if (parsed.operands >= 2 && !strcmp(what, "test"))
+		return pw_rules_test_run(&argv[parsed.first + 1], (size_t)parsed.operands - 1);
+	pw_log_usage(-EINVAL, "usage: parkwatch rules list | explain ID | test FILE...");
 	return PW_EXIT_USAGE;
 }
 
 const struct pw_command pw_cmd_rules = {
 	.name = "rules",
-	.operands = "list | explain ID",
+	.operands = "list | explain ID | test FILE...",
 	.summary = "The rules that judge goroutines, in words",
-	.details = "list: all of them. explain ID: when one speaks, how sure it is, and what to look for in the code.",
+	.details = "list: all of them. explain ID: when one speaks, how sure it is, and what to look for in the code.\n"
+		   "test FILE: judges a recording and holds the alerts against those that FILE expects; prints ok and "
+		   "not ok,\n"
+		   "ends with 1 if one is not. FILE is YAML:\n"
+		   "  recording: leak.pwrec           # beside FILE; may be gzipped\n"
+		   "  rules: {PW-G10: {life: 20s}}    # and services, benign; without them as recorded\n"
+		   "  expect:\n"
+		   "  - {rule: PW-G01, function: '^main\\.start', level: warning, state: gone, between: [10s, 1m]}\n"
+		   "  others: none                    # or any",
 	.run = run,
 };

@@ -347,25 +347,48 @@ static int read_mapping(struct pw_config_reading *reading, const char *prefix, c
 PW_DEFINE_CLEANUP(struct pw_yaml *, pw_yaml_free);
 PW_DEFINE_CLEANUP(struct pw_policy *, pw_policy_unref);
 
-int pw_config_read_text(struct pw_config *config, const char *name, const char *text, size_t size,
-			struct pw_why *reterr_why)
+/* Only of the keys that are named, unless there are none; *ret_read: how many there were. */
+static int read_root(struct pw_config_reading *reading, const struct pw_yaml_node *root, const char *const *keys,
+		     size_t key_count, size_t *ret_read)
 {
-	_cleanup_(pw_yaml_freep) struct pw_yaml *yaml = NULL;
+	const struct pw_yaml_node *key, *value;
+	int r = 0;
+
+	*ret_read = 0;
+	if (!root)
+		return 0;
+	if (!key_count || pw_yaml_kind(root) != PW_YAML_MAPPING)
+		return read_mapping(reading, "", root, 0);
+	for (size_t i = 0; !r && pw_yaml_pair(reading->yaml, root, i, &key, &value); i++) {
+		const char *word = pw_yaml_text(reading->yaml, key, "a key");
+
+		if (!word)
+			return -EINVAL;
+		for (size_t j = 0; j < key_count && !r; j++) {
+			if (strcmp(keys[j], word) != 0)
+				continue;
+			r = read_pair(reading, "", key, value, 0);
+			++*ret_read;
+		}
+	}
+	return r;
+}
+
+int pw_config_read_tree(struct pw_config *config, struct pw_yaml *yaml, const char *name, const char *const *keys,
+			size_t key_count, struct pw_why *reterr_why)
+{
 	_cleanup_(pw_policy_unrefp) struct pw_policy *policy = NULL;
 	struct pw_config copy;
-	struct pw_config_reading reading = {.config = &copy};
-	int r = pw_yaml_new(&yaml, name, text, size, reterr_why);
+	struct pw_config_reading reading = {.config = &copy, .yaml = yaml};
+	size_t read = 0;
+	int r = pw_policy_new(&policy);
 
-	if (!r)
-		r = pw_policy_new(&policy);
 	if (!r)
 		r = pw_config_copy(&copy, config);
 	if (r < 0)
 		return r;
-	reading.yaml = yaml;
 	reading.policy = policy;
-	if (pw_yaml_root(yaml))
-		r = read_mapping(&reading, "", pw_yaml_root(yaml), 0);
+	r = read_root(&reading, pw_yaml_root(yaml), keys, key_count, &read);
 	if (r >= 0 && !reading.without_shipped)
 		r = pw_policy_add_shipped(policy);
 	if (r == -E2BIG)
@@ -379,7 +402,16 @@ int pw_config_read_text(struct pw_config *config, const char *name, const char *
 	copy.policy = TAKE_PTR(policy);
 	pw_config_done(config);
 	*config = copy;
-	return 0;
+	return (int)PW_MIN(read, (size_t)INT32_MAX);
+}
+
+int pw_config_read_text(struct pw_config *config, const char *name, const char *text, size_t size,
+			struct pw_why *reterr_why)
+{
+	_cleanup_(pw_yaml_freep) struct pw_yaml *yaml = NULL;
+	int r = pw_yaml_new(&yaml, name, text, size, reterr_why);
+
+	return r < 0 ? r : pw_config_read_tree(config, yaml, name, NULL, 0, reterr_why);
 }
 
 int pw_config_read_file(struct pw_config *config, const char *path, struct pw_why *reterr_why)

@@ -11,6 +11,13 @@ struct pw_rule_notes;
 struct pw_yaml;
 struct pw_yaml_node;
 
+/*
+ * Reads the keys that are named (none: all) of the root of a YAML tree, whose mistakes go to reterr_why; config is
+ * changed only if all of it is right. How many of those keys there were, or -EINVAL, -ENOMEM.
+ */
+int pw_config_read_tree(struct pw_config *config, struct pw_yaml *yaml, const char *name, const char *const *keys,
+			size_t key_count, struct pw_why *reterr_why) __attribute__((warn_unused_result));
+
 /* A configuration file being read, as config_file.c and config_policy.c see it. */
 struct pw_config_reading {
 	struct pw_yaml *yaml;

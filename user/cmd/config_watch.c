@@ -17,7 +17,7 @@
 #define LOOK_NS	   (500 * PW_NS_PER_MS)
 #define SETTLE_NS  (100 * PW_NS_PER_MS)
 #define SETTLE_MAX (300 * PW_NS_PER_MS) /* for one that never stands still */
-#define LAG_NS	   (20 * PW_NS_PER_MS)
+#define LAG_NS	   (10 * PW_NS_PER_MS)
 #define EVENTS                                                                                               \
 	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_ATTRIB | IN_DELETE_SELF | \
 	 IN_MOVE_SELF | IN_ONLYDIR)

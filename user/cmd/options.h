@@ -12,6 +12,7 @@ struct pw_config;
 /* What a process of ours ends with; the meaning is the same for every subcommand. */
 enum pw_exit {
 	PW_EXIT_OK = 0,
+	PW_EXIT_NO = 1,	     /* the answer is no: rules test */
 	PW_EXIT_UNKNOWN = 2, /* could not tell: target gone, not Go, opted out, closed to us, no data */
 	PW_EXIT_USAGE = 3,   /* usage or environment */
 };
