@@ -18,8 +18,8 @@ struct pw_why;
 /* Of the format. 2: snapshot, drift by go statement; 3: all numbers of the runtime, and its histograms;
  * 4: GC cycles, and where the RSS goes; 5: sampling of events, cost of snapshots; 6: allocation sites; 7: locks, and
  * whether the process may run; 8: how a target ended (stream.h); 9: what a group waits on in full, time between two
- * snapshots; 10: holdings; 11: sockets of groups; 12: the largest stacks. */
-#define PW_CODEC_VERSION 12U
+ * snapshots; 10: holdings; 11: sockets of groups; 12: the largest stacks; 13: how many holdings there are. */
+#define PW_CODEC_VERSION 13U
 
 /* Appends the difference of record to before (NULL: to nothing). 0 or the error of out. */
 int pw_codec_encode(struct pw_buf *out, const struct pw_record *record, const struct pw_record *before);

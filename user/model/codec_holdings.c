@@ -5,6 +5,14 @@
 /* A recording of before has fewer of the numbers: the others are unknown. One of later has more: they are passed over.
  */
 #define NUMBERS_MAX 256U
+#define NUMBERS_10  17U
+#define NUMBERS_11  28U
+
+/* How many there are was not written before format 13: then there were as many as the format had. */
+static uint64_t implied_count(unsigned int version)
+{
+	return version >= 13 ? 0 : version >= 11 ? NUMBERS_11 : NUMBERS_10;
+}
 
 void pw_walk_holdings(struct pw_walk *walk, struct pw_record *now, const struct pw_record *old)
 {
@@ -16,7 +24,7 @@ void pw_walk_holdings(struct pw_walk *walk, struct pw_record *now, const struct 
 	pw_walk_section(walk, &now->holdings.section, &old->holdings.section);
 	if (!now->holdings.section.present)
 		return;
-	count = pw_walk_value(walk, PW_HOLDING_COUNT, PW_HOLDING_COUNT, NUMBERS_MAX);
+	count = pw_walk_value(walk, PW_HOLDING_COUNT, implied_count(walk->version), NUMBERS_MAX);
 	if (!walk->encoding)
 		pw_holdings_init(&now->holdings.numbers);
 	for (uint64_t i = 0; i < count && !walk->failed; i++) {
