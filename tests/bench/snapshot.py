@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 
 from paired import Target, median, spread
@@ -44,8 +45,23 @@ def command(pid):
     return run([PARKWATCH, "goroutines", "-p", str(pid), "--once", "--socket", "none"])
 
 
-def looks(target, rounds, name, *args):
-    values = bench(target.pid, rounds, *args)
+def looks(target, rounds, name, *args, runs=False):
+    """runs: the program has a goroutine that runs and parks again, all the time; else it uses no CPU time at all."""
+    done = threading.Event()
+
+    def keep_running():
+        while not done.wait(0.002):
+            target.tell("wake 1")
+
+    worker = threading.Thread(target=keep_running)
+    if runs:
+        worker.start()
+    try:
+        values = bench(target.pid, rounds, *args)
+    finally:
+        done.set()
+        if runs:
+            worker.join()
     print(f"snapshot: {values['goroutines']} goroutines, {name}: first {values['first_ms']:.0f} ms, next "
           f"{values['second_ms']:.0f} ms; {values['bytes'] >> 20} MB copied in 1 MB ranges {values['copy_ms']:.0f} ms: "
           f"{values['over_copy']:.2f} times, next {values['of_first']:.2f} of the first; "
@@ -65,12 +81,15 @@ def against_pprof(target, rounds):
         results["look"].append((values["first_wall_ms"] / 1e3, values["first_ms"] / 1e3))
         results["command"].append(command(target.pid)[:2])
     middle = {name: [median(values) for values in zip(*rows)] for name, rows in results.items()}
+    pairs = {name: [median([ours[i] / theirs[i] for ours, theirs in zip(results[name], results["debug=1"])]) for i in (0, 1)]
+             for name in ("look", "command")}
     print("snapshot: against the program's own pprof, in turn, wall and CPU ms: "
           + ", ".join(f"{name} {wall * 1e3:.0f} and {cpu * 1e3:.0f}" for name, (wall, cpu) in middle.items()))
-    for level in ("debug=1", "debug=2"):
-        print(f"  of {level}: " + ", ".join(
-            f"{name} {middle[name][0] / middle[level][0]:.2f} wall, {middle[name][1] / middle[level][1]:.2f} CPU"
-            for name in ("look", "command")))
+    print("  of debug=1, medians of the pairs: " + ", ".join(
+        f"{name} {wall:.2f} wall, {cpu:.2f} CPU" for name, (wall, cpu) in pairs.items()))
+    print("  of debug=2: " + ", ".join(
+        f"{name} {middle[name][0] / middle['debug=2'][0]:.2f} wall, {middle[name][1] / middle['debug=2'][1]:.2f} CPU"
+        for name in ("look", "command")))
     return results
 
 
@@ -138,6 +157,7 @@ def bench_snapshot(rounds):
     target.tell("start 100000 8")
     results["stacks"] = looks(target, rounds, "stacks")
     small = results["stacks and waits"] = looks(target, rounds, "stacks and waits", "waits")
+    results["of one that runs"] = looks(target, rounds, "stacks and waits of a program that runs", "waits", runs=True)
     results["pprof"] = against_pprof(target, min(rounds, 5))
     results["command"] = command(target.pid)
     print(f"snapshot: parkwatch goroutines --once of 100,000: peak RSS {results['command'][2] / 1e6:.0f} MB")

@@ -29,6 +29,7 @@ observe() {
 	equal "$name: each frame has a name, and nothing was left out" "0 0" \
 		"$(jq -r '"\([.groups[].stack[] | select(.function | startswith("0x"))] | length) \(.skipped)"' "$tmp/daemon.json")"
 	equal "$name: parked ones have a stack" 0 "$(jq '[.groups[] | select(.status == "waiting" and .stack == [])] | length' "$tmp/daemon.json")"
+	equal "$name: and says what they are" true "$(jq 'any(.groups[]; .diagnosis.rule == "PW-D01")' "$tmp/daemon.json")"
 	start_trace trace "$pid" 30 || return 0
 	for _ in $(seq 20); do "$@" >/dev/null 2>&1 || true; done
 	sleep 0.3

@@ -23,6 +23,7 @@
  */
 #define APART_NS      PW_NS_PER_SEC
 #define MEMORY_BUDGET (4ULL << 30)
+#define TIME_BUDGET   (60 * PW_NS_PER_SEC) /* of one look at a live process; 1,000,000 goroutines take 2 s */
 #define NAMING_ROUNDS 4
 #define BIRTHS_TRIES  50
 
@@ -121,6 +122,7 @@ static int take(struct looking *looking, const struct pw_goroutines_values *valu
 {
 	const struct pw_build_facts *facts = &looking->target->build->facts;
 	struct pw_snapshot_options look = {.memory_budget_bytes = MEMORY_BUDGET,
+					   .time_budget_ns = looking->target->frozen ? 0 : TIME_BUDGET,
 					   .labels = !values->over_ns,
 					   .waits = !values->over_ns,
 					   .cases_of = values->goid};
