@@ -67,16 +67,17 @@ class Worker(threading.Thread):
 
 
 def tell(alerts, whose, start):
-    """A line for each alert; how many were wrong."""
+    """A line for each alert about the servers; how many were wrong. Other programs of this host may have their names."""
+    alerts = [alert for alert in alerts if alert["pid"] in whose]
     rows, wrong = [["after", "server", "clients abandon", "rule", "level", "state", "verdict"]], 0
     for alert in alerts:
-        name, leaks = whose.get(alert["pid"], ("?", False))
+        name, leaks = whose[alert["pid"]]
         wrong += not leaks
         rows.append([f"{(time_of(alert) - start) / 60:.1f} min", name, "yes" if leaks else "no", alert["rule"], alert["level"],
                      alert["state"], "right" if leaks else "WRONG"])
     print_table(rows)
     for alert in alerts:
-        print(f"    {whose.get(alert['pid'], ('?',))[0]}: {alert['text']}")
+        print(f"    {whose[alert['pid']][0]}: {alert['text']}")
     return wrong
 
 
