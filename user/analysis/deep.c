@@ -260,7 +260,7 @@ static bool runs_away(const struct pw_rules_config *rules, const struct goroutin
 
 	if (goroutine->rise_count < needed ||
 	    goroutine->rises[needed - 1].taken_ns + rules->c02_reads_within_ns < now->taken_ns ||
-	    !is_steady(goroutine, needed))
+	    goroutine->rises[0].taken_ns + rules->c02_clear_ns <= now->taken_ns || !is_steady(goroutine, needed))
 		return false;
 	return (double)now->bytes >= rules->c02_min_mb * MB ||
 	       doublings(goroutine, rules->c02_window_ns) >= rules->c02_doublings;

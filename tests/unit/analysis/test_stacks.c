@@ -165,6 +165,18 @@ static void a_recursion_that_does_not_end_is_critical_and_says_when_the_program_
 	world_free(world);
 }
 
+static void one_that_stops_growing_is_resolved_and_stays_so(void **state)
+{
+	struct world *world = world_new();
+
+	(void)state;
+	assert_int_equal(grow(world, 0, 60, MB, MB), 40);
+	assert_int_equal(grow(world, 50, 3600, 51 * MB, 0), 350);
+	assert_int_equal(world->seen[1].state, PW_ALERT_RESOLVED);
+	assert_int_equal(grow(world, 360, 7200, 51 * MB, 0), 7200);
+	world_free(world);
+}
+
 static void one_that_runs_all_the_time_is_found_by_its_doublings(void **state)
 {
 	struct world *world = world_new();
@@ -270,6 +282,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_recursion_that_does_not_end_is_critical_and_says_when_the_program_dies),
+		cmocka_unit_test(one_that_stops_growing_is_resolved_and_stays_so),
 		cmocka_unit_test(one_that_runs_all_the_time_is_found_by_its_doublings),
 		cmocka_unit_test(deep_recursion_once_is_silent),
 		cmocka_unit_test(recursion_that_comes_and_goes_is_silent),
