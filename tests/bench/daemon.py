@@ -8,7 +8,7 @@ import tempfile
 import time
 
 from paired import median, print_table, pss_bytes, show, spread
-from subjects import ROOT, Daemon, built, output, server
+from subjects import ROOT, Daemon, Private, built, output, server
 
 
 def start(rounds):
@@ -54,9 +54,8 @@ class Herd:
     """So many processes of one program."""
 
     def __init__(self, behaviour, count):
-        path = built(behaviour, "1.24", "stripped")
-        self.name = os.path.basename(path)[:15] + "*"
-        self.processes = [subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) for _ in range(count)]
+        self.program = Private(built(behaviour, "1.24", "stripped"))
+        self.processes = [subprocess.Popen([self.program.path], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) for _ in range(count)]
 
     def close(self):
         for one in self.processes:
@@ -67,7 +66,7 @@ class Herd:
 def observed(behaviour, count, action, *args, settings="", rest=5):
     herd = Herd(behaviour, count)
     try:
-        daemon = Daemon([herd.name], *args, settings=settings)
+        daemon = Daemon([herd.program.pattern], *args, settings=settings)
         try:
             daemon.wait_attached(count)
             time.sleep(rest) # the rest of the calibration and the first snapshots are over
@@ -115,6 +114,22 @@ def scrapes(daemon, count):
     return took, sizes
 
 
+def scrape_cpu_seconds(daemon, count):
+    """CPU time of whole scrapes, that of the threads that serve them: each of another tick."""
+    pid, took = daemon.process.pid, []
+    threads = [task for task in os.listdir(f"/proc/{pid}/task") if open(f"/proc/{pid}/task/{task}/comm").read().startswith("MHD")]
+
+    def spent():
+        return sum(int(open(f"/proc/{pid}/task/{task}/schedstat").read().split()[0]) for task in threads) / 1e9
+    daemon.get()
+    for _ in range(count):
+        time.sleep(1.05)
+        before = spent()
+        daemon.get()
+        took.append(spent() - before)
+    return took
+
+
 def reads_while_scraped(daemon, count=50):
     """System calls that read a target's memory, while it is scraped as fast as can be and while it is not: over 3 s each."""
     def reads(scraping):
@@ -137,13 +152,14 @@ def scrape(_):
     def action(daemon):
         took, sizes = scrapes(daemon, 15)
         again = [daemon.get()[1] for _ in range(15)]
-        return {"first_ms": [1e3 * value for value in took], "again_ms": [1e3 * value for value in again], "bytes": sizes}
+        cpu = [1e3 * value for value in scrape_cpu_seconds(daemon, 10)]
+        return {"cpu_ms": cpu, "first_ms": [1e3 * value for value in took], "again_ms": [1e3 * value for value in again], "bytes": sizes}
     values = observed("many_sites", 50, action, settings="metrics_sites: 200\n")
     alone = values["rendering"] = json.loads(output(os.path.join(ROOT, "build", "tests", "bench", "bench_metrics")))
     print(f"scrape: rendering {alone['bytes'] / 1e6:.1f} MB of {alone['processes']} processes with {alone['statements']} go statements, "
           f"alone: {alone['cpu_ns'] / 1e6:.1f} ms of CPU")
     print(f"scrape: 50 targets with 200 go statements each: {median(values['bytes']) / 1e6:.2f} MB in {show(values['first_ms'], '{:.1f}')} ms "
-          f"(the first of each tick), again within it {show(values['again_ms'], '{:.1f}')} ms; medians [95%]")
+          f"(the first of each tick; {median(values['cpu_ms']):.1f} ms of our CPU), again within it {show(values['again_ms'], '{:.1f}')} ms; medians [95%]")
     return values
 
 

@@ -4,10 +4,10 @@ import math
 import os
 import time
 
-from daemon import Herd, cpu_percent, memory_of, observed, scrapes
+from daemon import Herd, cpu_percent, memory_of, observed, scrape_cpu_seconds
 from micro import further
 from paired import Target, median, print_table
-from subjects import ROOT, Daemon, built
+from subjects import ROOT, Daemon, Private, built, wait_for
 
 LIMIT = 1.1 # of the exponent: linear, and what noise does to it
 SVG = os.path.join(ROOT, "tests", "bench", "growth.svg") # README shows it
@@ -35,33 +35,31 @@ def fit(sizes, costs):
     return (*fit_of(sizes, costs, power)[:2], power)
 
 
-def census_cost(rounds):
-    """CPU of a walk of all goroutines, by the daemon's own account."""
-    costs, sizes = [], (1000, 10000, 100000, 1000000)
+def by_goroutines():
+    """CPU time of reading all stacks, by the daemon's own account; what it holds of them; what it takes all in all."""
+    sizes, looks, memory, cpu = (1000, 10000, 100000, 1000000), [], [], []
     for count in sizes:
-        target = Target(built("many_stacks", "1.24", "plain"))
+        program = Private(built("many_stacks", "1.24", "plain"))
+        target = Target(program.path)
         target.tell(f"start {count} 8")
-        daemon = Daemon(["many_stacks-1.2*"], "--budget", "0")
-        deadline, value = time.monotonic() + 90, None
-        while time.monotonic() < deadline and not value:
-            time.sleep(1)
-            if (daemon.metric(r"parkwatch_goroutines\b.*many_stacks") or 0) >= 0:
-                value = daemon.metric("parkwatch_census_duration_seconds")
-        if not value:
-            raise RuntimeError(f"no walk of {count} goroutines within a minute")
-        costs.append(value)
+        daemon = Daemon([program.pattern], "--budget", "0")
+        wait_for(f"the stacks of {count} goroutines", lambda: daemon.metric("parkwatch_snapshot_cpu_seconds"), 120, 1)
+        looks.append(daemon.metric("parkwatch_snapshot_cpu_seconds"))
+        time.sleep(5)
+        cpu.append(cpu_percent(daemon, 20))
+        memory.append(memory_of(daemon)["total_bytes"])
         daemon.close()
         target.close()
-    return sizes, costs, "goroutines", "s for a walk of all"
+    return sizes, looks, memory, cpu
 
 
 def by_targets(_):
     sizes, cpu, memory, scrape_s, scrape_bytes = (1, 10, 25, 50, 100), [], [], [], []
     for count in sizes:
         def action(daemon):
-            took, size = scrapes(daemon, 4)
-            return cpu_percent(daemon, 8), memory_of(daemon)["total_bytes"], median(took), median(size)
-        values = observed("many_sites", count, action, settings="metrics_sites: 200\n", rest=8)
+            size = len(daemon.metrics())
+            return cpu_percent(daemon, 20), memory_of(daemon)["total_bytes"], median(scrape_cpu_seconds(daemon, 5)), size
+        values = observed("many_sites", count, action, settings="metrics_sites: 200\n", rest=15)
         for to, value in zip((cpu, memory, scrape_s, scrape_bytes), values):
             to.append(value)
     return sizes, cpu, memory, scrape_s, scrape_bytes
@@ -109,12 +107,13 @@ def svg(curves):
 
 def growth(rounds):
     sizes, cpu, memory, scrape_s, scrape_bytes = by_targets(rounds)
-    goroutines, walk, *_ = census_cost(rounds)
+    goroutines, looks, held, share = by_goroutines()
     hits = further(max(rounds // 2, 3))
     counts = list(hits["added_ns"])
     curves = [("daemon, % of a CPU, by processes", sizes, cpu), ("daemon, bytes, by processes", sizes, memory),
-              ("scrape, s, by processes", sizes, scrape_s), ("scrape, bytes, by processes", sizes, scrape_bytes),
-              ("walk, s, by goroutines", goroutines, walk),
+              ("scrape, s of CPU, by processes", sizes, scrape_s), ("scrape, bytes, by processes", sizes, scrape_bytes),
+              ("first look, s of CPU, by goroutines", goroutines, looks), ("daemon, bytes, by goroutines", goroutines, held),
+              ("daemon, % of a CPU, by goroutines", goroutines, share),
               ("hit, ns, by processes of a file", counts, [max(hits["added_ns"][count], 1) for count in counts])]
     curves = [(title, x, y, fit(x, y)) for title, x, y in curves]
     print(f"growth: cost = fixed + slope * n^b; nothing may be worse than linear (b at most {LIMIT})")

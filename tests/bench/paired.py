@@ -90,11 +90,20 @@ class Target:
         self.process.wait()
 
 
-def cpu_seconds(pid):
-    """User and system time of a process, all threads."""
+def cpu_seconds(pid, ended=False):
+    """User and system time of a process, all threads; ended: and of children of it that have ended."""
     with open(f"/proc/{pid}/stat") as stat:
         fields = stat.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11:15 if ended else 13])) / os.sysconf("SC_CLK_TCK")
+
+
+def task_seconds(pid):
+    """CPU time of the threads that a process has now, to the nanosecond."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat") as schedstat:
+            total += int(schedstat.read().split()[0])
+    return total / 1e9
 
 
 def pss_bytes(pid):

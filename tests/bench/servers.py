@@ -15,8 +15,8 @@ ACCOUNT = ("parkwatch_probe_cost_seconds_total", "parkwatch_probe_windows_total"
 def observers(subject, which):
     every = {
         "unobserved": Nobody,
-        "parkwatch": lambda: Daemon([subject.name + "*"]).wait_attached(1),
-        "parkwatch --budget none": lambda: Daemon([subject.name + "*"], "--budget", "none").wait_attached(1),
+        "parkwatch": lambda: Daemon([subject.pattern]).wait_attached(1),
+        "parkwatch --budget none": lambda: Daemon([subject.pattern], "--budget", "none").wait_attached(1),
         "bpftrace at entry": lambda: bpftrace(subject.pid),
         "pprof every 10 s": lambda: PprofPoller(subject.address, random.uniform(0, 10)),
     }

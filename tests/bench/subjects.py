@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,6 +28,15 @@ def output(*command):
 
 def built(behaviour, version, flavour):
     return output(os.path.join(ROOT, "scripts", "targets"), behaviour, version, flavour)
+
+
+class Private:
+    """A copy of a program in a directory of its own: a daemon that looks there sees nobody else's processes of it."""
+
+    def __init__(self, path):
+        self.directory = tempfile.TemporaryDirectory()
+        self.path = shutil.copy2(path, self.directory.name)
+        self.pattern = self.directory.name + "/*"
 
 
 def server(name):
@@ -70,8 +80,16 @@ class Observer:
         return open(self.log.name).read()
 
     def close(self):
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait()
+        for _ in range(3):
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(20)
+                break
+            except subprocess.TimeoutExpired:
+                print(f"  {self.process.args[0]} did not end on SIGINT within 20 s", flush=True)
+        else:
+            self.process.kill()
+            self.process.wait()
         return self.text()
 
 
@@ -157,7 +175,7 @@ class Daemon:
         return descendants(self.process.pid)
 
     def cpu_seconds(self):
-        return sum(cpu_seconds(pid) for pid in self.processes())
+        return sum(cpu_seconds(pid, ended=True) for pid in self.processes())
 
     def close(self):
         self.process.terminate()
@@ -169,7 +187,9 @@ class HttpServer:
     name = "httpserver"
 
     def __init__(self):
-        self.process = subprocess.Popen([built("httpserver", "1.24", "plain")], stdout=subprocess.PIPE, text=True)
+        self.program = Private(built("httpserver", "1.24", "plain"))
+        self.pattern = self.program.pattern
+        self.process = subprocess.Popen([self.program.path], stdout=subprocess.PIPE, text=True)
         self.pid = self.process.pid
         self.address = json.loads(self.process.stdout.readline())["address"]
         self.url = f"http://{self.address}/"
@@ -180,7 +200,7 @@ class HttpServer:
 
 
 class Etcd:
-    name = "etcd"
+    name, pattern = "etcd", "etcd*"
 
     def __init__(self):
         self.directory = tempfile.TemporaryDirectory()
@@ -254,7 +274,7 @@ class Nats:
 
 class Prometheus:
     """Scrapes itself, and answers a range query over what it has."""
-    name = "prometheus"
+    name, pattern = "prometheus", "prometheus*"
 
     def __init__(self):
         self.directory = tempfile.TemporaryDirectory()

@@ -178,7 +178,7 @@ static int drafts_merge(struct draft *drafts, size_t count, struct pw_site_table
 {
 	_cleanup_free_ struct draft **order = calloc(count + 1, sizeof(*order));
 
-	if (!order)
+	if (!order || !table->rows)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		order[i] = &drafts[i];
