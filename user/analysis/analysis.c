@@ -152,6 +152,8 @@ int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *recor
 		return -ENOMEM;
 	find_standing(analysis, process, record);
 	analysis->conditions.standing = &process->standing;
+	analysis->conditions.process = process;
+	pw_facts_take(&process->facts, record);
 	judge.rules = process->rules;
 	pw_record_unref(process->last);
 	process->last = pw_record_ref(record);
@@ -175,6 +177,7 @@ int pw_analysis_step(struct pw_analysis *analysis, const struct pw_record *recor
 		r = pw_growth_judge(&judge, &process->growth, record);
 	if (!process->build_noted)
 		process->build_noted = pw_deploys_note(&analysis->conditions.pages.deploys, record);
+	analysis->conditions.process = NULL;
 	pw_conditions_settle(&analysis->conditions, record->boot_ns, record->wall_ns);
 	return r;
 }
@@ -203,6 +206,7 @@ static void tell_end(struct pw_analysis *analysis, struct pw_process *process, c
 	if (report && pw_deaths_tell(&analysis->deaths, &judge, process->last, report) && analysis->on_death)
 		analysis->on_death(analysis->conditions.context, report);
 	analysis->conditions.standing = NULL;
+	analysis->conditions.process = NULL;
 	pw_death_report_unref(report);
 }
 
@@ -211,6 +215,7 @@ void pw_analysis_forget(struct pw_analysis *analysis, const struct pw_death *dea
 	struct pw_process *process = pw_table_get_u64(&analysis->processes, death->target_id);
 
 	analysis->conditions.standing = NULL;
+	analysis->conditions.process = NULL;
 	pw_conditions_say_all(&analysis->conditions, death->target_id, death->boot_ns);
 	pw_conditions_settle(&analysis->conditions, death->boot_ns, death->wall_ns); /* of some nobody has heard yet */
 	if (process && process->last && pw_death_is_end(death))

@@ -27,6 +27,10 @@ struct pw_rules_config { /* every threshold is configurable */
 	uint64_t alerts_deploy_hold_ns;			  /* 10 min */
 	uint64_t alerts_fleet_window_ns;		  /* 5 min */
 	uint32_t alerts_fleet_services;			  /* 20 */
+	uint64_t alerts_critical_eta_ns;		  /* 6 h */
+	uint32_t alerts_critical_count;			  /* 10,000 goroutines */
+	double alerts_minor_per_hour;			  /* 10 goroutines, and fewer than: */
+	uint32_t alerts_minor_count;			  /* 100 */
 
 	/* Rule PW-G08, DETECTORS 7.4 fast path. */
 	bool g08_enabled;

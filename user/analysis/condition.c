@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "analysis/evidence.h"
+#include "analysis/process.h"
+#include "analysis/severity.h"
 #include "analysis/policy.h"
 #include "analysis/explain.h"
 #include "analysis/heap_lines.h"
@@ -85,6 +87,20 @@ static bool has_evidence(const struct pw_incident *incident, const struct pw_rec
 	return !incident->stacks || has_stacks_of(record, &incident->condition->fired);
 }
 
+/* What is told with the alerts of all rules: what else rose, what was not seen, how near the limit is, how bad it is.
+ */
+static void assess(const struct pw_conditions *conditions, struct pw_incident *incident, const struct pw_record *record)
+{
+	const struct pw_process *process = conditions->process;
+
+	if (process) {
+		pw_facts_note(&process->facts, record->wall_ns, &incident->alert);
+		pw_growth_moving(&process->growth, record, incident->gopc, &incident->alert);
+		pw_facts_eta(&process->facts, &incident->alert);
+	}
+	pw_severity_note(conditions->rules, &incident->alert);
+}
+
 static enum pw_condition_change fire(struct pw_conditions *conditions, struct pw_condition *condition,
 				     const struct pw_record *record, const struct pw_tick *tick,
 				     const struct pw_claim *claim)
@@ -112,6 +128,7 @@ static enum pw_condition_change fire(struct pw_conditions *conditions, struct pw
 	incident->baseline = claim->baseline;
 	incident->value = incident->peak = claim->value;
 	claim->words->update(&incident->alert, record, claim->context, incident->peak);
+	assess(conditions, incident, record);
 	incident->found = incident->alert.level;
 	note(conditions, incident, tick->wall_ns);
 	incident->alert.state = PW_ALERT_PENDING;
@@ -168,6 +185,7 @@ static enum pw_condition_change follow(struct pw_conditions *conditions, struct 
 	over = pw_incident_step(incident, &signal);
 	incident->alert.level = incident->found;
 	claim->words->update(&incident->alert, record, claim->context, incident->peak);
+	assess(conditions, incident, record);
 	incident->found = PW_MAX(incident->found, incident->alert.level);
 	note(conditions, incident, tick->wall_ns);
 	if (over) {

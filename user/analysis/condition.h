@@ -12,6 +12,7 @@
 #include "analysis/pages.h"
 #include "analysis/tick.h"
 
+struct pw_process;
 struct pw_record;
 struct pw_standing;
 
@@ -60,6 +61,7 @@ struct pw_conditions {
 	struct pw_incidents incidents;
 	struct pw_cases cases;
 	struct pw_pages pages;
+	const struct pw_process *process; /* that is being judged */
 	const struct pw_rules_config *rules;
 	pw_alert_fn on_transition;
 	void *context;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "analysis/growth.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "analysis/descriptors.h"
 #include "analysis/evidence.h"
 #include "analysis/explain.h"
+#include "analysis/facts.h"
 #include "analysis/park.h"
 #include "analysis/process.h"
 #include "analysis/survivors.h"
@@ -405,4 +407,40 @@ int pw_growth_judge(const struct pw_judge *judge, struct pw_growth *growth, cons
 			pw_table_remove_u64(&growth->sites, site->key);
 	}
 	return 0;
+}
+
+/* "main.handle server.go:42", by the record; a statement without a name there is its address. */
+static void name_statement(const struct pw_record *record, uint64_t gopc, char *text, size_t size)
+{
+	const struct pw_record_statement *statement = NULL;
+	const char *file, *slash;
+
+	for (uint32_t i = 0; i < record->statement_count && !statement; i++)
+		if (record->statements[i].gopc == gopc)
+			statement = &record->statements[i];
+	if (!statement || !statement->function) {
+		snprintf(text, size, "go statement 0x%" PRIx64, gopc);
+		return;
+	}
+	file = pw_record_string(record, statement->file);
+	slash = strrchr(file, '/');
+	snprintf(text, size, "%s %s:%" PRIu32, pw_record_string(record, statement->function), slash ? slash + 1 : file,
+		 statement->line);
+}
+
+void pw_growth_moving(const struct pw_growth *growth, const struct pw_record *record, uint64_t gopc,
+		      struct pw_alert *alert)
+{
+	char text[sizeof(alert->moving[0].what)];
+
+	pw_table_foreach(&growth->sites, entry)
+	{
+		const struct site *site = entry->value;
+
+		if (!site->grows || site->gopc == gopc || alert->moving_count == PW_ALERT_MOVING_MAX)
+			continue;
+		name_statement(record, site->gopc, text, sizeof(text));
+		pw_alert_add_moving(alert, text, "goroutines", PW_MAX(0.0, site->verdict.old - site->verdict.added),
+				    site->verdict.old);
+	}
 }

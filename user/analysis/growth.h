@@ -8,6 +8,7 @@
 #include "base/table.h"
 
 struct pw_judge;
+struct pw_alert;
 struct pw_record;
 
 /*
@@ -25,5 +26,8 @@ void pw_growth_init(struct pw_growth *growth);
 void pw_growth_done(struct pw_growth *growth);
 /* 0 or -ENOMEM (then what has no room is not judged). */
 int pw_growth_judge(const struct pw_judge *judge, struct pw_growth *growth, const struct pw_record *record);
+/* Other go statements than gopc whose goroutines pile up too, added to what rose with the alert. */
+void pw_growth_moving(const struct pw_growth *growth, const struct pw_record *record, uint64_t gopc,
+		      struct pw_alert *alert);
 
 #endif

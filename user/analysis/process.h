@@ -12,6 +12,7 @@
 #include "analysis/deep.h"
 #include "analysis/descriptors.h"
 #include "analysis/finalizers.h"
+#include "analysis/facts.h"
 #include "analysis/growth.h"
 #include "analysis/memory_growth.h"
 #include "analysis/policy.h"
@@ -48,8 +49,9 @@ struct pw_process {
 	uint64_t id;
 	struct pw_standing standing;
 	const struct pw_rules_config *rules; /* in force for it */
-	bool build_noted;		     /* in deploys.h */
-	struct pw_record *last;		     /* a reference: what is known when it ends */
+	struct pw_facts facts;
+	bool build_noted;	/* in deploys.h */
+	struct pw_record *last; /* a reference: what is known when it ends */
 	struct pw_pileups pileups;
 	struct pw_growth growth;
 	struct pw_blocked blocked;
