@@ -172,9 +172,10 @@ static enum pw_condition_change follow(struct pw_conditions *conditions, struct 
 				       const struct pw_claim *claim)
 {
 	struct pw_incident *incident = condition->incident;
+	uint64_t hold_ns = PW_MIN(conditions->rules->alerts_clear_hold_ns, claim->clear_ns);
 	struct pw_incident_signal signal = {.low = claim->low,
 					    .clear_ns = claim->clear_ns,
-					    .hold_ns = PW_MIN(conditions->rules->alerts_clear_hold_ns, claim->clear_ns),
+					    .hold_ns = hold_ns,
 					    .now_ns = tick->taken_ns,
 					    .gap = !tick->before_ns || is_halted(record)};
 	bool over;

@@ -158,10 +158,11 @@ static double share_of(double part, double whole)
 static void note_loss(const struct pw_facts *facts, const struct pw_moment *then, struct pw_alert_loss *loss)
 {
 	const struct pw_moment *now = &facts->now;
+	uint64_t dropped = now->dropped - PW_MIN(then->dropped, now->dropped);
 
 	*loss = (struct pw_alert_loss){.known = true,
 				       .sampled = facts->sampled,
-				       .dropped_events = now->dropped - PW_MIN(then->dropped, now->dropped),
+				       .dropped_events = dropped,
 				       .skipped = facts->skipped,
 				       .gaps = now->gaps - then->gaps,
 				       .gap_ns = now->gap_ns - then->gap_ns};
