@@ -92,6 +92,9 @@ if [ -n "$oom_group" ]; then
 		jq -r '.alerts[] | select(.process == "eats" and .rule == "PW-X01") | .text')" \
 		'exit 137 \(killed by SIGKILL\), OOM kill in its cgroup; 3[0-9][0-9] goroutines, 300 at main\.block'
 fi
+shown=$("$parkwatch" alerts show "$(death panics | jq -r .alert_id)" --socket "$daemon_socket")
+contains "alerts show says how it ended" "$shown" '\(panics, pid [0-9]+\) ended: exit'
+contains "and what it was doing" "$shown" '^  300 chan send, .*started at main\.block main\.go:[0-9]+$'
 equal "the others were not OOM-killed" 0 "$(deaths | jq '[.deaths[] | select(.process != "eats" and .oom_killed)] | length')"
 
 for kind in "${kinds[@]}"; do

@@ -189,10 +189,10 @@ static void tell(const struct pw_deaths_judge *judge, const struct pw_record *re
 
 	pw_condition_identify(&alert, record, "PW-X01");
 	alert.level = PW_LEVEL_INFO;
-	snprintf(alert.confidence, sizeof(alert.confidence), "known");
+	snprintf(alert.confidence, sizeof(alert.confidence), "certain");
 	snprintf(alert.unit, sizeof(alert.unit), "goroutines");
 	alert.fired_wall_ns = alert.onset_wall_ns = wall_ns;
-	alert.value = report->goroutines == PW_UNKNOWN ? 0 : (double)report->goroutines;
+	alert.value = alert.value_onset = report->goroutines == PW_UNKNOWN ? 0 : (double)report->goroutines;
 	if (largest) {
 		alert.parked = largest->count;
 		pw_evidence_text(alert.wait_reason, sizeof(alert.wait_reason), record, largest->reason);
