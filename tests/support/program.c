@@ -15,6 +15,7 @@
 void program_spawn(struct program_statement *statement, uint32_t second, uint32_t count)
 {
 	statement->born[second] += count;
+	statement->newest = PW_MAX(statement->newest, second);
 	statement->spawned += count;
 }
 
@@ -53,7 +54,7 @@ uint64_t program_live(const struct program_statement *statement)
 {
 	uint64_t live = statement->initial;
 
-	for (uint32_t i = statement->oldest; i < PROGRAM_SECONDS; i++)
+	for (uint32_t i = statement->oldest; i <= statement->newest; i++)
 		live += statement->born[i];
 	return live;
 }
@@ -121,11 +122,12 @@ static void program_births(const struct program *program, struct pw_record_build
 	uint64_t step_ns = 0;
 	uint32_t count = 0;
 
-	for (uint32_t i = from->oldest; i < PROGRAM_SECONDS; i++) {
-		uint64_t born_ns = pw_age_step(program->epoch_ns + i * PW_NS_PER_SEC, taken_ns);
+	for (uint32_t i = from->oldest; i <= from->newest; i++) {
+		uint64_t born_ns;
 
 		if (!from->born[i])
 			continue;
+		born_ns = pw_age_step(program->epoch_ns + i * PW_NS_PER_SEC, taken_ns);
 		if (born_ns != step_ns) {
 			add_birth(builder, park, step_ns, count);
 			count = 0;

@@ -45,6 +45,7 @@ struct program_statement {
 	struct pw_record_sockets sockets; /* that they wait for, if for the network */
 	uint32_t born[PROGRAM_SECONDS];
 	uint32_t oldest; /* first second with a living one */
+	uint32_t newest; /* last second in which any was started */
 };
 
 struct program {
