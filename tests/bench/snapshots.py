@@ -2,11 +2,10 @@
 """Reading a process's memory: whole snapshots (snapshot.py), and the runtime's own numbers."""
 import json
 import os
-import statistics
 import subprocess
 import urllib.request
 
-from paired import Target, cpu_seconds
+from paired import Target, cpu_seconds, median, show
 from snapshot import bench_snapshot
 from subjects import ROOT, built
 
@@ -30,19 +29,24 @@ def heap(rounds):
     target.tell("buckets 50000")
     target.tell("gc 2")
     url = f"http://{target.tell('serve')['address']}/debug/pprof/heap"
-    theirs = []
+    program = os.path.join(ROOT, "build", "tests", "bench", "bench_heap")
+    pairs = []
     for _ in range(rounds + 1):
         before = cpu_seconds(target.pid)
-        urllib.request.urlopen(url).read()
-        theirs.append((cpu_seconds(target.pid) - before) * 1000)
-    program = os.path.join(ROOT, "build", "tests", "bench", "bench_heap")
-    values = json.loads(subprocess.run([program, str(target.pid), str(rounds)], check=True, stdout=subprocess.PIPE, text=True).stdout)
+        for _ in range(4):
+            urllib.request.urlopen(url).read()
+        own = (cpu_seconds(target.pid) - before) * 1000 / 4
+        values = json.loads(subprocess.run([program, str(target.pid), "5"], check=True, stdout=subprocess.PIPE, text=True).stdout)
+        pairs.append({**values, "own_ms": own})
     target.close()
-    own = statistics.mean(theirs[1:])
-    print(f"heap: {values['buckets']} buckets, {values['addresses']} addresses: read in {values['look_ms']:.1f} ms of CPU, {values['reads']} system"
-          f" calls; with names {values['sites_ms']:.1f} ms, as a pprof file {values['pprof_ms']:.1f} ms; its own /debug/pprof/heap {own:.0f} ms of"
-          f" its CPU: {values['look_ms'] / own:.2f}, {values['sites_ms'] / own:.2f} and {values['pprof_ms'] / own:.2f} of it")
-    return {**values, "own_ms": own}
+    del pairs[0]
+    shares = {key: [pair[key] / pair["own_ms"] for pair in pairs] for key in ("look_ms", "sites_ms", "pprof_ms")}
+    values = {key: median([pair[key] for pair in pairs]) for key in pairs[0]}
+    print(f"heap: {values['buckets']:.0f} buckets, {values['addresses']:.0f} addresses: read in {values['look_ms']:.1f} ms of CPU, {values['reads']:.0f}"
+          f" system calls; with names {values['sites_ms']:.1f} ms, as a pprof file {values['pprof_ms']:.1f} ms; its own /debug/pprof/heap"
+          f" {values['own_ms']:.0f} ms of its CPU: {show(shares['look_ms'], '{:.2f}')}, {show(shares['sites_ms'], '{:.2f}')} and"
+          f" {show(shares['pprof_ms'], '{:.2f}')} of it")
+    return {**values, "shares": shares}
 
 
 BENCHES = {"snapshot": bench_snapshot, "runtime": runtime, "heap": heap}

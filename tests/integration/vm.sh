@@ -19,6 +19,6 @@ if ! command -v qemu-system-x86_64 >/dev/null || ! command -v busybox >/dev/null
 	pass
 fi
 guest bullseye doctor counts:auto:1.19 counts:auto:1.24 counts:auto:1.27 gc:auto:1.24 heap:auto:1.24
-guest bookworm doctor counts:auto:1.19 counts:auto:1.24 counts:auto:1.27 gc:auto:1.27 heap:auto:1.19
+guest bookworm doctor counts:auto:1.19 counts:auto:1.24 counts:auto:1.27 gc:auto:1.27 heap:auto:1.19 memory:1.27
 guest trixie doctor counts:uprobe_multi:1.19 counts:uprobe_multi:1.24 counts:uprobe_multi:1.27 counts:perf:1.24 gc:auto:1.19 heap:uprobe_multi:1.27
 pass

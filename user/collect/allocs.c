@@ -331,7 +331,7 @@ int pw_allocs_take(struct pw_allocs **ret_allocs, struct pw_collect *collect, st
 
 	memcpy(taking.random, &collect->random, sizeof(taking.random));
 	r = prepare(&taking, reterr_why);
-	if (!r)
+	if (!r && taking.attachment)
 		r = sample(&taking, reterr_why);
 	pw_attachment_free(taking.attachment); /* detaches, whatever happened */
 	if (!r)
