@@ -80,6 +80,17 @@ between "and a census in each of the new, shorter intervals" 5 "$young" 6
 sed -i '/services:/d; /"counts\*": vault/d' "$tmp/a.yaml"
 kill -HUP "$daemon_pid"
 check "a name that is no longer given goes" wait_until 10 eval '! service_is vault'
+judged() { metric parkwatch_rule_evaluated_total | grep -qv '^0$'; }
+check "how often each rule judged is a metric" wait_until 30 judged
+rules() { "$parkwatch" rules list --json --socket "$daemon_socket" | jq -r "$1"; }
+equal "what a rule misses is told" "no memory limit of a cgroup holds for it" "$(rules '.processes[].off["PW-H03"] | sub("its memory has not been looked at yet"; "no memory limit of a cgroup holds for it")' | head -1)"
+equal "... where nothing is missing, nothing is" null "$(rules '.processes[0].off["PW-G08"]')"
+contains "ps says so too" "$("$parkwatch" ps --socket "$daemon_socket")" "$target_pid counts.*, rules off: .*PW-G11 .iter.Pull came with Go 1.23|, rules off: .*PW-H03"
+printf 'services: {"*": {rules: {PW-G08: {enabled: no}}}}\n' >>"$tmp/a.yaml"
+disabled() { [ "$(rules '.processes[0].off["PW-G08"]')" = "disabled by the configuration" ]; }
+check "... a rule that a service has disabled is off there" wait_until 15 disabled
+equal "... but not for all" true "$(rules '.rules[] | select(.id == "PW-G08") | .enabled')"
+contains "... and the table shows both" "$("$parkwatch" rules list --socket "$daemon_socket")" 'rules off: .*PW-G08 .disabled by the configuration'
 sed -i 's/^include: .*/include: ["nothing-is-called-so"]/' "$tmp/a.yaml"
 kill -HUP "$daemon_pid"
 check "a process that is no longer included is left" wait_until 10 eval '! metrics | grep -q "pid=\"$target_pid\""'

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/death.h"
+#include "analysis/detector.h"
 #include "analysis/policy.h"
 #include "analysis/process.h"
 #include "base/macros.h"
@@ -214,7 +215,7 @@ void pw_analysis_forget(struct pw_analysis *analysis, const struct pw_death *dea
 {
 	struct pw_process *process = pw_table_get_u64(&analysis->processes, death->target_id);
 
-	analysis->conditions.standing = NULL;
+	analysis->conditions.standing = process && process->last ? &process->standing : NULL;
 	analysis->conditions.process = NULL;
 	pw_conditions_say_all(&analysis->conditions, death->target_id, death->boot_ns);
 	pw_conditions_settle(&analysis->conditions, death->boot_ns, death->wall_ns); /* of some nobody has heard yet */
@@ -222,6 +223,7 @@ void pw_analysis_forget(struct pw_analysis *analysis, const struct pw_death *dea
 		tell_end(analysis, process, death);
 	pw_conditions_gone(&analysis->conditions, death->target_id, death->boot_ns, death->wall_ns);
 	pw_conditions_settle(&analysis->conditions, death->boot_ns, death->wall_ns);
+	analysis->conditions.standing = NULL;
 	pw_table_remove_u64(&analysis->processes, death->target_id);
 }
 
@@ -243,4 +245,33 @@ void pw_analysis_stats(const struct pw_analysis *analysis, struct pw_analysis_st
 	ret_stats->sites_tracked = 0;
 	pw_table_foreach(&analysis->processes, entry) ret_stats->sites_tracked +=
 		pw_table_count(&((struct pw_process *)entry->value)->pileups.sites);
+}
+
+size_t pw_analysis_rules(const struct pw_analysis *analysis, struct pw_rule_status *ret_rules, size_t max)
+{
+	size_t count;
+	const struct pw_rule *const *rules = pw_rules(&count);
+
+	count = PW_MIN(PW_MIN(count, (size_t)PW_RULES_MAX), max);
+	for (size_t i = 0; i < count; i++)
+		ret_rules[i] = (struct pw_rule_status){.id = rules[i]->id,
+						       .name = rules[i]->name,
+						       .off = rules[i]->off,
+						       .enabled = pw_rule_is_enabled(rules[i], &analysis->config),
+						       .counters = analysis->conditions.counters[i]};
+	return count;
+}
+
+uint64_t pw_analysis_disabled(const struct pw_analysis *analysis, uint64_t target_id)
+{
+	const struct pw_process *process = pw_table_peek(&analysis->processes, &target_id, sizeof(target_id));
+	const struct pw_rules_config *config = process && process->rules ? process->rules : &analysis->config;
+	size_t count;
+	const struct pw_rule *const *rules = pw_rules(&count);
+	uint64_t disabled = 0;
+
+	for (size_t i = 0; i < PW_MIN(count, (size_t)PW_RULES_MAX); i++)
+		if (!pw_rule_is_enabled(rules[i], config))
+			disabled |= 1ULL << i;
+	return disabled;
 }

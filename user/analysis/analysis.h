@@ -196,4 +196,10 @@ struct pw_analysis_stats {
 };
 void pw_analysis_stats(const struct pw_analysis *analysis, struct pw_analysis_stats *ret_stats);
 
+/* Each rule with its counters, in the order of pw_rules(); how many, at most max. And which of them, bit by bit, are
+ * disabled for a target by the configuration. */
+struct pw_rule_status;
+size_t pw_analysis_rules(const struct pw_analysis *analysis, struct pw_rule_status *ret_rules, size_t max);
+uint64_t pw_analysis_disabled(const struct pw_analysis *analysis, uint64_t target_id);
+
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/detector.h"
 #include "analysis/evidence.h"
 #include "analysis/process.h"
 #include "analysis/severity.h"
@@ -44,6 +45,18 @@ static void identify(struct pw_alert *alert, const struct pw_record *record, con
 		alert->process_started_wall_ns = record->wall_ns - (record->boot_ns - start_ns);
 }
 
+/* Those of the rule; NULL: there is no such rule. */
+static struct pw_rule_counters *counters_of(struct pw_conditions *conditions, const char *rule)
+{
+	size_t count;
+	const struct pw_rule *const *rules = pw_rules(&count);
+
+	for (size_t i = 0; i < PW_MIN(count, (size_t)PW_RULES_MAX); i++)
+		if (!strcmp(rules[i]->id, rule))
+			return &conditions->counters[i];
+	return NULL;
+}
+
 /* From now on it counts, and people are told when the record has been judged. */
 static void say(struct pw_conditions *conditions, struct pw_incident *incident, uint64_t now_ns)
 {
@@ -52,7 +65,7 @@ static void say(struct pw_conditions *conditions, struct pw_incident *incident, 
 }
 
 /* Puts what the configuration says of it over what its rule found. */
-static void note(const struct pw_conditions *conditions, struct pw_incident *incident, uint64_t wall_ns)
+static void note(struct pw_conditions *conditions, struct pw_incident *incident, uint64_t wall_ns)
 {
 	const struct pw_standing *standing = conditions->standing;
 	static const struct pw_standing nothing;
@@ -62,7 +75,13 @@ static void note(const struct pw_conditions *conditions, struct pw_incident *inc
 	incident->alert.level = incident->found;
 	pw_policy_note(standing->policy, standing->of_service, &incident->alert);
 	pw_benign_judge(standing->policy, standing->generation, &incident->benign, wall_ns, &incident->alert);
-	incident->dismissed |= incident->alert.lowered;
+	if (incident->alert.lowered && !incident->dismissed) {
+		struct pw_rule_counters *counters = counters_of(conditions, incident->alert.rule);
+
+		incident->dismissed = true;
+		if (counters)
+			counters->dismissed++;
+	}
 }
 
 static bool has_stacks_of(const struct pw_record *record, const struct pw_tick *tick)
@@ -105,6 +124,7 @@ static enum pw_condition_change fire(struct pw_conditions *conditions, struct pw
 				     const struct pw_record *record, const struct pw_tick *tick,
 				     const struct pw_claim *claim)
 {
+	struct pw_rule_counters *counters;
 	struct pw_incident *incident;
 	struct pw_alert alert;
 
@@ -132,6 +152,11 @@ static enum pw_condition_change fire(struct pw_conditions *conditions, struct pw
 	incident->found = incident->alert.level;
 	note(conditions, incident, tick->wall_ns);
 	incident->alert.state = PW_ALERT_PENDING;
+	counters = counters_of(conditions, claim->rule);
+	if (counters) {
+		counters->fired++;
+		counters->last_fired_wall_ns = tick->wall_ns;
+	}
 	if (has_evidence(incident, record))
 		say(conditions, incident, record->boot_ns);
 	return PW_CONDITION_FIRED;
@@ -140,6 +165,10 @@ static enum pw_condition_change fire(struct pw_conditions *conditions, struct pw
 static void end(struct pw_conditions *conditions, struct pw_incident *incident, enum pw_alert_state state,
 		uint64_t now_ns, uint64_t wall_ns)
 {
+	struct pw_rule_counters *counters = counters_of(conditions, incident->alert.rule);
+
+	if (counters)
+		counters->cleared++;
 	incident->alert.state = state;
 	incident->words->end(&incident->alert, incident->peak);
 	incident->alert.resolved_wall_ns = wall_ns;
@@ -201,6 +230,10 @@ enum pw_condition_change pw_condition_judge(struct pw_conditions *conditions, st
 					    const struct pw_record *record, const struct pw_tick *tick,
 					    const struct pw_claim *claim)
 {
+	struct pw_rule_counters *counters = counters_of(conditions, claim->rule);
+
+	if (counters)
+		counters->evaluated++;
 	if (condition->incident)
 		return condition->incident->alert.state == PW_ALERT_PENDING
 			       ? PW_CONDITION_SAME
@@ -256,8 +289,16 @@ void pw_condition_identify(struct pw_alert *ret_alert, const struct pw_record *r
 void pw_conditions_event(struct pw_conditions *conditions, const struct pw_alert *alert, uint64_t now_ns,
 			 uint64_t wall_ns)
 {
+	struct pw_rule_counters *counters = counters_of(conditions, alert->rule);
 	struct pw_alert event = *alert;
 
+	if (conditions->standing)
+		pw_policy_note(conditions->standing->policy, conditions->standing->of_service, &event);
+	if (counters) {
+		counters->fired++;
+		counters->cleared++;
+		counters->last_fired_wall_ns = wall_ns;
+	}
 	event.state = PW_ALERT_GONE;
 	event.resolved_wall_ns = wall_ns;
 	pw_cases_event(&conditions->cases, &event, now_ns);

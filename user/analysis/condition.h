@@ -11,6 +11,7 @@
 #include "analysis/cases.h"
 #include "analysis/pages.h"
 #include "analysis/tick.h"
+#include "model/rule_status.h"
 
 struct pw_process;
 struct pw_record;
@@ -65,6 +66,7 @@ struct pw_conditions {
 	const struct pw_rules_config *rules;
 	pw_alert_fn on_transition;
 	void *context;
+	struct pw_rule_counters counters[PW_RULES_MAX]; /* by place in pw_rules() */
 	const struct pw_standing *standing; /* of the process that is being judged; NULL: nothing is said of any */
 };
 void pw_conditions_done(struct pw_conditions *conditions);

@@ -9,6 +9,7 @@
 #include "analysis/analysis.h"
 #include "analysis/signals.h"
 #include "model/alert.h"
+#include "model/rule_status.h"
 
 /*
  * The table of all rules: what each is called, what it says, and its parameters with type and bounds. cmd/config checks
@@ -31,9 +32,6 @@ struct pw_rule_parameter {
 };
 
 struct pw_buf;
-
-/* Why a rule cannot judge the process of the record (signals.h has the common ones); NULL: it can. Pure. */
-typedef const char *(*pw_rule_off_fn)(const struct pw_record *record, char *text, size_t size);
 
 struct pw_rule {
 	const char *id; /* "PW-G08" */

@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "model/rule_status.h"
+
 struct pw_record;
 
 /*
@@ -11,8 +13,6 @@ struct pw_record;
  * the signal is there, else a clause for people that says what is missing and, where the record knows it, why; it
  * points to a constant or into text. "Not yet" is said as such: it is no defect.
  */
-#define PW_OFF_TEXT_SIZE 256
-
 const char *pw_off_census(const struct pw_record *record, char *text, size_t size);
 const char *pw_off_snapshot(const struct pw_record *record, char *text, size_t size);
 const char *pw_off_events(const struct pw_record *record, char *text, size_t size); /* probes */

@@ -5,15 +5,33 @@
 #include "analysis/detector.h"
 #include "analysis/diagnose.h"
 #include "base/buf.h"
+#include "base/httpc.h"
 #include "base/log.h"
 #include "base/macros.h"
 #include "base/parse.h"
+#include "base/time.h"
+#include "base/why.h"
 #include "cmd/cmd.h"
+#include "cmd/config.h"
 #include "cmd/oneshot.h"
 #include "cmd/rules_test.h"
 
 /* Both kinds of rules: those that raise alerts over time, and those that read one look at the goroutines. */
 #define RULES_MAX 64
+
+#define ANSWER_BYTES_MAX (64U << 20)
+#define ANSWER_NS	 (5 * PW_NS_PER_SEC)
+
+struct values {
+	const char *socket;
+	enum pw_format format;
+};
+
+static const struct pw_option options[] = {
+	{"json", 0, NULL, "list: as JSON", PW_OPTION_JSON, offsetof(struct values, format), NULL},
+	{"socket", 0, "PATH", "list: local socket of the daemon", PW_OPTION_TEXT, offsetof(struct values, socket),
+	 NULL},
+};
 
 static size_t rule_ids(const char *ids[RULES_MAX])
 {
@@ -27,6 +45,31 @@ static size_t rule_ids(const char *ids[RULES_MAX])
 	for (size_t i = 0; i < n && count < RULES_MAX; i++)
 		ids[count++] = reading[i].id;
 	return count;
+}
+
+/* Of the running daemon: counters, and what is off for whom. False: there is none. */
+static bool list_of_daemon(const struct values *values, enum pw_exit *ret_status)
+{
+	_cleanup_buf_ struct pw_buf out = PW_BUF_INIT(ANSWER_BYTES_MAX);
+	_cleanup_(pw_config_done) struct pw_config config;
+	struct pw_why why = {0};
+	long status = 0;
+	int r;
+
+	pw_config_init(&config);
+	if (values->socket)
+		snprintf(config.socket, sizeof(config.socket), "%s", values->socket);
+	else
+		pw_oneshot_socket(&config);
+	if (!config.socket[0] || !strcmp(config.socket, "none"))
+		return false;
+	r = pw_httpc_get_local(config.socket,
+			       values->format == PW_FORMAT_JSON ? "/api/v1/rules" : "/api/v1/rules?format=text",
+			       ANSWER_NS, &out, &status, &why);
+	if (r < 0 || status != 200)
+		return false;
+	*ret_status = pw_oneshot_print(&out);
+	return true;
 }
 
 static enum pw_exit list(void)
@@ -81,16 +124,24 @@ static enum pw_exit explain(const char *id)
 
 static int run(const struct pw_command *command, int argc, char **argv)
 {
+	struct values values = {0};
 	struct pw_options_result parsed;
+	enum pw_exit status = PW_EXIT_OK;
 	const char *what;
 
-	if (pw_options_parse(command, argc, argv, NULL, NULL, &parsed) < 0)
+	if (pw_options_parse(command, argc, argv, &values, NULL, &parsed) < 0)
 		return PW_EXIT_USAGE;
 	if (parsed.help)
 		return PW_EXIT_OK;
 	what = parsed.operands ? argv[parsed.first] : "";
-	if (parsed.operands == 1 && !strcmp(what, "list"))
-		return list();
+	if (parsed.operands == 1 && !strcmp(what, "list")) {
+		if (list_of_daemon(&values, &status))
+			return (int)status;
+		if (values.format == PW_FORMAT_TEXT)
+			return list();
+		pw_log_usage(-ECONNREFUSED, "no daemon answers: its rules cannot be told");
+		return PW_EXIT_USAGE;
+	}
 	if (parsed.operands == 2 && !strcmp(what, "explain"))
 		return explain(argv[parsed.first + 1]);
 	if (parsed.operands >= 2 && !strcmp(what, "test"))
@@ -103,7 +154,10 @@ const struct pw_command pw_cmd_rules = {
 	.name = "rules",
 	.operands = "list | explain ID | test FILE...",
 	.summary = "The rules that judge goroutines, in words",
-	.details = "list: all of them. explain ID: when one speaks, how sure it is, and what to look for in the code.\n"
+	.details = "list: all of them; of the running daemon, if there is one, how often each judged (evaluated), "
+		   "fired, cleared\n"
+		   "and was dismissed by the benign list, and for each process which are off and why. explain ID: when "
+		   "one speaks, how sure it is, and what to look for in the code.\n"
 		   "test FILE: judges a recording and holds the alerts against those that FILE expects; prints ok and "
 		   "not ok,\n"
 		   "ends with 1 if one is not. FILE is YAML:\n"
@@ -112,5 +166,7 @@ const struct pw_command pw_cmd_rules = {
 		   "  expect:\n"
 		   "  - {rule: PW-G01, function: '^main\\.start', level: warning, state: gone, between: [10s, 1m]}\n"
 		   "  others: none                    # or any",
+	.options = options,
+	.option_count = ARRAY_SIZE(options),
 	.run = run,
 };

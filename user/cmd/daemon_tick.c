@@ -16,6 +16,7 @@
 #include "cmd/recording.h"
 #include "collect/collect.h"
 #include "model/record.h"
+#include "model/rule_status.h"
 #include "observe/observe.h"
 #include "output/death_store.h"
 #include "output/http.h"
@@ -195,6 +196,19 @@ static int add_deaths(const struct pw_daemon *daemon, struct pw_published *publi
 	return pw_published_set_deaths(published, reports, count);
 }
 
+/* How often each rule spoke, and which are disabled for whom. */
+static int add_rules(const struct pw_daemon *daemon, struct pw_published *published, struct pw_record *const *records,
+		     size_t count)
+{
+	_cleanup_free_ uint64_t *disabled = calloc(count + 1, sizeof(*disabled));
+	struct pw_rule_status rules[PW_RULES_MAX];
+	size_t rule_count = pw_analysis_rules(daemon->analysis, rules, ARRAY_SIZE(rules));
+
+	for (size_t i = 0; disabled && i < count; i++)
+		disabled[i] = pw_analysis_disabled(daemon->analysis, records[i]->identity.target_id);
+	return disabled ? pw_published_set_rules(published, rules, rule_count, disabled) : -ENOMEM;
+}
+
 static void publish(struct pw_daemon *daemon)
 {
 	struct pw_published *published = NULL;
@@ -216,14 +230,16 @@ static void publish(struct pw_daemon *daemon)
 		r = pw_published_new(&published, records, count, daemon->alerts, alerts, &daemon->health,
 				     daemon->config.metrics_sites, pw_boot_ns(), pw_wall_ns());
 	}
-	free(records);
 	if (r >= 0) {
 		r = add_ages(daemon, published);
+		if (r >= 0)
+			r = add_rules(daemon, published, records, count);
 		if (r >= 0)
 			r = add_deaths(daemon, published);
 		if (r < 0)
 			pw_published_unref(published);
 	}
+	free(records);
 	if (r < 0) {
 		pw_log_warn(r, "nothing published in this tick: %s", strerror(-r));
 		return;

@@ -59,6 +59,7 @@ static const struct route {
 	{"/api/v1/gc", PW_PAGE_GC_JSON, "application/json"},
 	{"/api/v1/memory", PW_PAGE_MEMORY_JSON, "application/json"},
 	{"/api/v1/alerts", PW_PAGE_ALERTS_JSON, "application/json"},
+	{"/api/v1/rules", PW_PAGE_RULES_JSON, "application/json"},
 	{"/api/v1/deaths", PW_PAGE_DEATHS_JSON, "application/json"},
 };
 static const struct route openmetrics = {"/metrics", PW_PAGE_OPENMETRICS,
@@ -68,6 +69,7 @@ static const struct route texts[] = {
 	{"/api/v1/ps", PW_PAGE_PS_TEXT_SITES, "text/plain; charset=utf-8"},
 	{"/api/v1/alerts", PW_PAGE_ALERTS_TEXT, "text/plain; charset=utf-8"},
 	{"/api/v1/alerts", PW_PAGE_ALERTS_TEXT_ALL, "text/plain; charset=utf-8"},
+	{"/api/v1/rules", PW_PAGE_RULES_TEXT, "text/plain; charset=utf-8"},
 };
 
 static enum MHD_Result send_response(struct MHD_Connection *connection, unsigned int status, const char *type,
@@ -251,6 +253,8 @@ static const struct route *text_route(struct MHD_Connection *connection, const s
 		return &texts[sites && !strcmp(sites, "1")];
 	if (route->page == PW_PAGE_ALERTS_JSON)
 		return &texts[2 + (all && !strcmp(all, "1"))];
+	if (route->page == PW_PAGE_RULES_JSON)
+		return &texts[4];
 	return route;
 }
 

@@ -230,6 +230,21 @@ static void left_alone(struct pw_writer *w, const struct pw_published *published
 	pw_write_u64(w, "", "reason=\"opted_out\"", NULL, published->health.opted_out);
 }
 
+#define RULE_NUMBER(function, member)                                                          \
+	static void function(struct pw_writer *w, const struct pw_published *published)        \
+	{                                                                                      \
+		for (size_t i = 0; i < published->rule_count; i++) {                           \
+			char label[40];                                                        \
+                                                                                               \
+			snprintf(label, sizeof(label), "rule=\"%s\"", published->rules[i].id); \
+			pw_write_u64(w, "", label, NULL, published->rules[i].counters.member); \
+		}                                                                              \
+	}
+RULE_NUMBER(rule_evaluated, evaluated)
+RULE_NUMBER(rule_fired, fired)
+RULE_NUMBER(rule_cleared, cleared)
+RULE_NUMBER(rule_dismissed, dismissed)
+
 static void reloads(struct pw_writer *w, const struct pw_published *published)
 {
 	pw_write_u64(w, "", "result=\"taken\"", NULL, published->health.reloads);
@@ -316,6 +331,13 @@ const struct pw_metric_family pw_metrics_self[] = {
 	 receiver_up},
 	{"parkwatch_rule_evaluations_total", C, NULL, "Records judged.", NULL, judged},
 	{"parkwatch_rule_sites", G, NULL, "Go statements under judgement.", NULL, rule_sites},
+	{"parkwatch_rule_evaluated_total", C, NULL, "Judgements by a rule, of one subject at one time each.", NULL,
+	 rule_evaluated},
+	{"parkwatch_rule_fired_total", C, NULL, "Conditions of a rule that fired.", NULL, rule_fired},
+	{"parkwatch_rule_cleared_total", C, NULL, "Of these, ended: resolved, or gone with their process.", NULL,
+	 rule_cleared},
+	{"parkwatch_rule_dismissed_total", C, NULL, "Of those that fired, lowered by the benign list.", NULL,
+	 rule_dismissed},
 	{"parkwatch_rule_sites_dropped_total", C, NULL, "Go statements not judged for want of room.", NULL,
 	 rule_sites_dropped},
 	{"parkwatch_build_info", G, NULL, "Version of parkwatch, and how it attaches.", NULL, build_info},

@@ -16,6 +16,7 @@
 #include "output/page_pool.h"
 #include "output/publish_data.h"
 #include "output/report.h"
+#include "output/rules.h"
 #include "output/views.h"
 
 int pw_published_new(struct pw_published **ret_published, struct pw_record *const *records, size_t record_count,
@@ -86,6 +87,19 @@ const struct pw_death_report *pw_published_death(const struct pw_published *publ
 	return NULL;
 }
 
+int pw_published_set_rules(struct pw_published *published, const struct pw_rule_status *rules, size_t count,
+			   const uint64_t *disabled)
+{
+	published->rules = calloc(count + 1, sizeof(*published->rules));
+	published->disabled = calloc(published->record_count + 1, sizeof(*published->disabled));
+	if (!published->rules || !published->disabled)
+		return -ENOMEM;
+	memcpy(published->rules, rules, count * sizeof(*rules));
+	published->rule_count = count;
+	memcpy(published->disabled, disabled, published->record_count * sizeof(*disabled));
+	return 0;
+}
+
 const struct pw_ages_image *pw_published_ages(const struct pw_published *published, int32_t pid)
 {
 	for (size_t i = 0; i < published->ages_count; i++)
@@ -125,6 +139,8 @@ void pw_published_unref(struct pw_published *published)
 	free(published->records);
 	free(published->alerts);
 	free(published->ages);
+	free(published->rules);
+	free(published->disabled);
 	free(published->deaths);
 	free(published);
 }
@@ -145,6 +161,8 @@ static void render_index(struct pw_buf *out, const struct pw_published *publishe
 		"<li><a href=\"/api/v1/memory\">/api/v1/memory</a> where the RSS of each goes</li>\n"
 		"<li><a href=\"/api/v1/gc\">/api/v1/gc</a> the last garbage collections of each</li>\n"
 		"<li><a href=\"/api/v1/alerts\">/api/v1/alerts</a> what fires now and what ended lately</li>\n"
+		"<li><a href=\"/api/v1/rules\">/api/v1/rules</a> the rules, how often they spoke, and where they "
+		"cannot judge</li>\n"
 		"<li><a href=\"/api/v1/deaths\">/api/v1/deaths</a> processes that have ended, and what they were "
 		"doing</li>\n"
 		"<li>/api/v1/goroutines?pid=N: every goroutine of a process by stack, as last read</li>\n"
@@ -171,6 +189,7 @@ static void render(struct pw_published *published, enum pw_page page, struct pw_
 	case PW_PAGE_PS_TEXT:
 	case PW_PAGE_PS_TEXT_SITES:
 		pw_report_ps(out, records, published->record_count, page == PW_PAGE_PS_TEXT_SITES);
+		pw_report_rules_off(out, published);
 		pw_report_configuration(out, &published->health);
 		break;
 	case PW_PAGE_GC_JSON:
@@ -189,6 +208,12 @@ static void render(struct pw_published *published, enum pw_page page, struct pw_
 		break;
 	case PW_PAGE_DEATHS_JSON:
 		pw_view_deaths(out, published->deaths, published->death_count);
+		break;
+	case PW_PAGE_RULES_JSON:
+		pw_view_rules(out, published);
+		break;
+	case PW_PAGE_RULES_TEXT:
+		pw_report_rules(out, published);
 		break;
 	case _PW_PAGE_MAX:
 		break;

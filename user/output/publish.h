@@ -14,6 +14,7 @@ struct pw_ages_image;
 struct pw_buf;
 struct pw_death_report;
 struct pw_record;
+struct pw_rule_status;
 
 /*
  * What the faces of the daemon show: an immutable picture of all targets at one tick. The loop thread makes one per
@@ -62,6 +63,8 @@ enum pw_page {
 	PW_PAGE_MEMORY_JSON,
 	PW_PAGE_ALERTS_JSON,
 	PW_PAGE_ALERTS_TEXT,
+	PW_PAGE_RULES_JSON,
+	PW_PAGE_RULES_TEXT,
 	PW_PAGE_ALERTS_TEXT_ALL,
 	PW_PAGE_DEATHS_JSON,
 	_PW_PAGE_MAX,
@@ -85,6 +88,9 @@ int pw_published_set_deaths(struct pw_published *published, struct pw_death_repo
 /* The newest end that an alert is about: its own (PW-X01), or that of the process the alert went with. Owned by
  * published; NULL: none is kept. Any thread. */
 const struct pw_death_report *pw_published_death(const struct pw_published *published, const char *alert_id);
+/* Before it is published, too: the rules with their counters, and which are disabled for each record, bit by bit. */
+int pw_published_set_rules(struct pw_published *published, const struct pw_rule_status *rules, size_t count,
+			   const uint64_t *disabled) __attribute__((warn_unused_result));
 /* Those of one process, owned by published: NULL if there are none. Any thread. */
 const struct pw_ages_image *pw_published_ages(const struct pw_published *published, int32_t pid);
 /* The record of one process, owned by published: NULL if it is not among them. Any thread. */

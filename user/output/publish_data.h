@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/buf.h"
+#include "model/rule_status.h"
 #include "output/publish.h"
 
 #define PW_PAGE_BYTES_MAX (64U << 20) /* 200 processes with 200 go statements in five states are about 40 MB */
@@ -21,6 +22,9 @@ struct pw_published {
 	size_t ages_count;
 	struct pw_death_report **deaths;
 	size_t death_count;
+	struct pw_rule_status *rules;
+	size_t rule_count;
+	uint64_t *disabled; /* of each record; NULL with rules */
 	size_t series_sites;
 	uint64_t boot_ns, wall_ns;
 	struct pw_page_pool *pool; /* what the pages' memory comes from; NULL: of nobody */

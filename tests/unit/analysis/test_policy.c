@@ -272,6 +272,38 @@ static void what_is_there_by_design_is_lowered_up_to_its_cap(void **state)
 	world_free(world);
 }
 
+static const struct pw_rule_counters *counters(struct world *world, const char *rule)
+{
+	static struct pw_rule_status rules[PW_RULES_MAX];
+	size_t count = pw_analysis_rules(world->analysis, rules, ARRAY_SIZE(rules));
+
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(rules[i].id, rule))
+			return &rules[i].counters;
+	fail();
+	return NULL;
+}
+
+static void each_rule_counts_what_it_said_and_what_of_it_was_dismissed(void **state)
+{
+	struct world *world = world_new();
+
+	(void)state;
+	list(world, "Subscribe", "", 5000, "2027-03-01");
+	pile_up(world);
+	assert_int_equal(counters(world, "PW-G08")->fired, 0);
+	grow(world, 15, 6);
+	assert_true(counters(world, "PW-G08")->evaluated >= 15 - 3);
+	assert_int_equal(counters(world, "PW-G08")->fired, 1);
+	assert_int_equal(counters(world, "PW-G08")->dismissed, 1);
+	assert_int_equal(counters(world, "PW-G08")->cleared, 0);
+	assert_int_equal(counters(world, "PW-G08")->last_fired_wall_ns, world->seen[0].fired_wall_ns);
+	assert_int_equal(counters(world, "PW-G02")->fired, 0);
+	pw_analysis_forget(world->analysis, &(struct pw_death){.target_id = 1});
+	assert_int_equal(counters(world, "PW-G08")->cleared, 1);
+	world_free(world);
+}
+
 static void it_holds_until_its_day_by_the_time_of_the_records(void **state)
 {
 	struct world *world = world_new();
@@ -397,6 +429,7 @@ int main(void)
 		cmocka_unit_test(owner_runbook_and_level_come_with_the_alert),
 		cmocka_unit_test(the_policy_lives_as_long_as_it_is_used),
 		cmocka_unit_test(what_is_there_by_design_is_lowered_up_to_its_cap),
+		cmocka_unit_test(each_rule_counts_what_it_said_and_what_of_it_was_dismissed),
 		cmocka_unit_test(it_holds_until_its_day_by_the_time_of_the_records),
 		cmocka_unit_test(what_it_does_not_name_is_left_alone),
 		cmocka_unit_test(a_proof_is_never_lowered),
