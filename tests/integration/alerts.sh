@@ -63,6 +63,10 @@ check "a stack that was read for the alert, not before" jq -e '(.fired | sub("\\
 	(.stacks_read | sub("\\.[0-9]+"; "") | fromdate) >= $fired - 1' <<<"$alert"
 contains "in the text" "$("$parkwatch" alerts --socket "$daemon_socket")" '^  [0-9]+ parked at: main.main.func1.1 main.go:17'
 
+check "what was not seen is known: next to nothing" jq -e '.loss < 0.5 and .loss_detail.gaps != null' <<<"$alert"
+check "what else rose: its goroutines, of all" eval 'alerts | jq -e ".alerts[] | select(.service == \"leaky\") |
+	.co_moving[] | select(.what == \"goroutines\" and .to > .from)"'
+
 # ---- one page --------------------------------------------------------------------------------------------------------
 show() { "$parkwatch" alerts show "$@" --socket "$daemon_socket"; }
 id=$(jq -r .id <<<"$alert")

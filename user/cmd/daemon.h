@@ -29,7 +29,7 @@ struct pw_source;
 struct pw_target;
 
 #define PW_OBSERVED_MAX 4096 /* processes; what is more is not observed, and said */
-#define PW_ALERTS_MAX	128
+#define PW_ALERTS_MAX	576  /* all that are open, and those that ended lately */
 
 /* One target under observation. Owned by the daemon; target by discover. */
 struct pw_observed {

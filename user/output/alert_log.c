@@ -55,6 +55,8 @@ int pw_alert_log(const struct pw_alert *alert)
 		{"PARKWATCH_SINCE", since},
 		{"PARKWATCH_CREATION_STACK", pw_buf_text(&stack)},
 		{"PARKWATCH_PARKED_STACK", pw_buf_text(&parked)},
+		{"PARKWATCH_HELD", alert->hold == PW_HOLD_NONE ? "" : pw_alert_hold_name(alert->hold)},
+		{"PARKWATCH_INHIBITED_BY", alert->held_by},
 		{"PARKWATCH_WAITING_ON", pw_buf_text(&wait)},
 		{"PARKWATCH_OWNER", alert->owner},
 		{"PARKWATCH_RUNBOOK", alert->runbook},
