@@ -141,6 +141,8 @@ struct pw_rules_config { /* every threshold is configurable */
 	uint32_t h01_min_growth_mb; /* 32 */
 	uint32_t h01_novel_mb;	    /* 16 above what is normal */
 	uint32_t h01_confirm;	    /* 6 buckets in a row */
+	bool h01_load;		    /* what load explains is left out */
+	double h01_load_spread;	    /* 0.3 of its median */
 	uint64_t h01_clear_ns;	    /* 15 min */
 	bool h03_enabled;	    /* memory against its limit */
 	uint64_t h03_bucket_ns;	    /* 1 min: judged over 15 of it */

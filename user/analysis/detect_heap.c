@@ -17,6 +17,10 @@ static const struct pw_rule_parameter h01_parameters[] = {
 	{"novel_mb", PW_PARAMETER_COUNT, PW_RULE_FIELD(h01_novel_mb), 16, 0, 1e6,
 	 "so much above the baseline (and 10%)"},
 	{"confirm", PW_PARAMETER_COUNT, PW_RULE_FIELD(h01_confirm), 6, 1, 60, "at so many buckets in a row"},
+	{"load", PW_PARAMETER_BOOL, PW_RULE_FIELD(h01_load), 1, 0, 1,
+	 "leave out what the load explains: starts of goroutines that serve, and waits for the network"},
+	{"load_spread", PW_PARAMETER_NUMBER, PW_RULE_FIELD(h01_load_spread), 0.3, 0, 1000,
+	 "a load explains something if it varies by this share of its median"},
 	{"clear", PW_PARAMETER_DURATION, PW_RULE_FIELD(h01_clear_ns), 15 * PW_RULE_MIN, 0, 24 * PW_RULE_HOUR,
 	 "resolved after so long, and a quarter of the window, without a sure slope"},
 };
@@ -92,6 +96,18 @@ static double lowest(const double *values, size_t count)
 	return least;
 }
 
+/* Leaves out what the load explains, where that is known of the whole window. */
+static void leave_out_load(const struct pw_heap_limits *limits, size_t scale, double *floors, size_t count)
+{
+	double load[PW_FLOORS_BUCKETS], filled;
+
+	if (!limits->load || !(limits->per_load > 0) ||
+	    pw_floors_copy(limits->load, scale, load, count, &filled) < count || filled < FILLED_AT_LEAST)
+		return;
+	for (size_t i = 0; i < count; i++)
+		floors[i] -= limits->per_load * load[i];
+}
+
 bool pw_heap_judge(const struct pw_floors *live, size_t scale, const struct pw_heap_limits *limits,
 		   struct pw_heap_verdict *ret_verdict)
 {
@@ -101,11 +117,13 @@ bool pw_heap_judge(const struct pw_floors *live, size_t scale, const struct pw_h
 	struct pw_trend trend;
 	bool novel, effect, going_on, no_return;
 
-	if (pw_floors_copy(live, scale, floors, count, &filled) < count || filled < FILLED_AT_LEAST ||
-	    !pw_trend_test(floors, count, &trend))
+	if (pw_floors_copy(live, scale, floors, count, &filled) < count || filled < FILLED_AT_LEAST)
 		return false;
 	per_hour = NS_PER_HOUR / (double)pw_floors_width_ns(live, scale);
 	median = pw_robust_median(floors, count, scratch);
+	leave_out_load(limits, scale, floors, count);
+	if (!pw_trend_test(floors, count, &trend))
+		return false;
 	verdict.window_ns = pw_floors_width_ns(live, scale) * count;
 	verdict.z = trend.z;
 	verdict.growth_bytes = trend.slope * (double)(count - 1);

@@ -16,6 +16,8 @@ struct pw_heap_limits {
 	double min_growth_bytes;	   /* 32 MB over the window */
 	double novel_bytes;		   /* 16 MB above what is normal */
 	double baseline;		   /* 99.9% of what is normal at that scale; < 0: not known */
+	const struct pw_floors *load;	   /* beside those of the heap; NULL: not known */
+	double per_load;		   /* bytes that a unit of it takes: they are left out */
 	double relative[PW_FLOORS_SCALES]; /* .25 .15 .10 .10 of the median, over the window */
 };
 

@@ -3,9 +3,11 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "analysis/evidence.h"
 #include "analysis/explain.h"
+#include "analysis/phrase.h"
 #include "analysis/process.h"
 #include "analysis/trend.h"
 #include "base/macros.h"
@@ -28,12 +30,28 @@ static double baseline_of(const struct pw_heap_climb *climb, size_t scale)
 	return baseline->samples < BASELINE_SAMPLES ? -1 : pw_baseline_quantile(baseline, BASELINE_QUANTILE);
 }
 
+/* Bytes that a unit of load takes. */
+static double per_load(const struct pw_judge *judge, const struct pw_heap_climb *climb)
+{
+	return judge->rules->h01_load ? climb->load.per_unit : 0;
+}
+
+/* The floor that leaves a window, without what the load of then explains; < 0: none does. */
+static double leaving_floor(const struct pw_judge *judge, const struct pw_heap_climb *climb, size_t scale)
+{
+	double floor = pw_floors_oldest(&climb->live, scale), load = pw_floors_oldest(&climb->load.floors, scale);
+
+	return floor < 0 || load < 0 ? floor : PW_MAX(floor - per_load(judge, climb) * load, 0.0);
+}
+
 /* A window that is full is judged; what has left it without an alert is normal. */
 static void judge_scale(const struct pw_judge *judge, struct pw_heap_climb *climb, size_t scale, double leaving)
 {
 	struct pw_heap_limits limits = {.min_growth_bytes = judge->rules->h01_min_growth_mb * MB,
 					.novel_bytes = judge->rules->h01_novel_mb * MB,
 					.baseline = baseline_of(climb, scale),
+					.load = &climb->load.floors,
+					.per_load = per_load(judge, climb),
 					.relative = {.25, .15, .10, .10}};
 	struct pw_heap_verdict verdict;
 
@@ -60,7 +78,9 @@ static void take_cycle(const struct pw_judge *judge, struct pw_heap_climb *climb
 	unsigned int closed;
 
 	for (size_t scale = 0; scale < JUDGED_SCALES; scale++)
-		leaving[scale] = pw_floors_oldest(&climb->live, scale);
+		leaving[scale] = leaving_floor(judge, climb, scale);
+	pw_load_take_cycle(&climb->load, judge->rules->h01_bucket_ns, cycle->end_ns, (double)cycle->heap_live_bytes,
+			   judge->rules->h01_load_spread);
 	closed =
 		pw_floors_add(&climb->live, judge->rules->h01_bucket_ns, cycle->end_ns, (double)cycle->heap_live_bytes);
 	climb->bytes = cycle->heap_live_bytes;
@@ -77,6 +97,23 @@ static void climb_thresholds(struct pw_alert *alert, const struct pw_heap_verdic
 		pw_alert_threshold(alert, "live_bytes", verdict->last, verdict->last_needed, false);
 }
 
+/* What of the heap its load explains, and is left out. */
+static void say_load(struct pw_alert *alert, const struct pw_load *load)
+{
+	size_t used = strlen(alert->hint);
+	double now = pw_load_now(load);
+	char bytes[PW_PHRASE_BYTES_SIZE];
+
+	if (now < 0)
+		snprintf(alert->hint + used, sizeof(alert->hint) - used,
+			 " Its load is not known: what grows with load looks the same.");
+	else if (load->per_unit > 0)
+		snprintf(alert->hint + used, sizeof(alert->hint) - used,
+			 " What its load explains, %s now, is left out.", pw_phrase_bytes(now * load->per_unit, bytes));
+	else
+		snprintf(alert->hint + used, sizeof(alert->hint) - used, " Its load does not explain it.");
+}
+
 static void climb_update(struct pw_alert *alert, const struct pw_record *record, const void *context, uint64_t peak)
 {
 	const struct pw_heap_climb *climb = context;
@@ -91,6 +128,7 @@ static void climb_update(struct pw_alert *alert, const struct pw_record *record,
 		climb_thresholds(alert, &climb->verdict);
 	pw_heap_lines_tell(climb->lines, record, alert->window_ns, alert);
 	pw_explain_memory(alert, peak);
+	say_load(alert, &climb->load);
 }
 
 static void climb_begin(struct pw_alert *alert, const struct pw_record *record pw_unused, const void *context)
@@ -112,6 +150,7 @@ static void judge_climb(const struct pw_judge *judge, struct pw_memory_growth *m
 	uint64_t before = climb->cycle;
 	struct pw_claim claim = {.rule = "PW-H01", .words = &climb_words, .context = climb, .lines = &memory->lines};
 
+	pw_load_see(&climb->load, record, judge->rules->h01_bucket_ns);
 	for (size_t i = 0; i < record->gc.cycle_count; i++) {
 		const struct pw_record_gc_cycle *cycle = &record->gc.cycles[i];
 

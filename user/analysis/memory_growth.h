@@ -9,6 +9,7 @@
 #include "analysis/condition.h"
 #include "analysis/detect_heap.h"
 #include "analysis/floors.h"
+#include "analysis/load.h"
 #include "analysis/heap_lines.h"
 
 struct pw_judge;
@@ -20,6 +21,7 @@ struct pw_record;
  */
 struct pw_heap_climb {
 	struct pw_floors live;
+	struct pw_load load;
 	struct pw_baseline baseline[PW_FLOORS_SCALES];
 	uint8_t held[PW_FLOORS_SCALES];
 	uint64_t cycle; /* number of the last one taken in */
