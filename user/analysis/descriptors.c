@@ -117,8 +117,8 @@ static void closed_update(struct pw_alert *alert, const struct pw_record *record
 	snprintf(alert->hint, sizeof(alert->hint),
 		 "Nobody reads or closes them: close each connection and response body when done with it, also on the "
 		 "paths of errors.");
-	snprintf(alert->reproduce, sizeof(alert->reproduce), "ss -tnp state close-wait | grep pid=%" PRId32,
-		 alert->pid);
+	snprintf(alert->reproduce, sizeof(alert->reproduce),
+		 "lsof -nP -p %" PRId32 " | grep -e CLOSE_WAIT -e 'protocol: TCP'", alert->pid);
 }
 
 static void closed_begin(struct pw_alert *alert, const struct pw_record *record pw_unused, const void *context)
@@ -215,7 +215,7 @@ static void files_update(struct pw_alert *alert, const struct pw_record *record,
 		 pw_phrase_number((uint64_t)open, now), pw_phrase_number((uint64_t)alert->limit, max),
 		 pw_phrase_number((uint64_t)PW_MAX(verdict->slope_per_hour, 0.0), pace),
 		 pw_phrase_number(known(numbers->sockets), sockets), known(numbers->tcp_established),
-		 known(numbers->tcp_close_wait) + known(numbers->unix_closed));
+		 known(numbers->tcp_close_wait) + known(numbers->tcp_dead) + known(numbers->unix_closed));
 	snprintf(alert->hint, sizeof(alert->hint),
 		 "At the limit each open, accept and connect fails: close what is no longer used; until then raise "
 		 "LimitNOFILE.");

@@ -46,6 +46,12 @@ static uint8_t state_of(unsigned int tcp_state)
 /* ---- requests -----------------------------------------------------------------------------------------------------
  */
 
+struct tcp_request {
+	struct inet_diag_req_v2 head;
+	struct rtattr attribute; /* a protocol that has no room in the head */
+	uint32_t protocol;
+};
+
 static int ask(int fd, const void *request, size_t size)
 {
 	struct {
@@ -56,7 +62,7 @@ static int ask(int fd, const void *request, size_t size)
 			      .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
 			      .nlmsg_seq = 1}};
 
-	_Static_assert(sizeof(struct inet_diag_req_v2) <= sizeof(message.body) &&
+	_Static_assert(sizeof(struct tcp_request) <= sizeof(message.body) &&
 			       sizeof(struct unix_diag_req) <= sizeof(message.body),
 		       "room for both");
 	memcpy(NLMSG_DATA(&message.head), request, size);
@@ -64,17 +70,22 @@ static int ask(int fd, const void *request, size_t size)
 }
 
 /* What belongs to no process is not asked for. */
-static int ask_for(int fd, int family)
+static int ask_for(int fd, int family, int protocol)
 {
 	const uint32_t left_out = 1u << TCP_STATE_TIME_WAIT | 1u << TCP_STATE_SYN_RECV | 1u << TCP_STATE_NEW_SYN_RECV;
-	const struct inet_diag_req_v2 tcp = {.sdiag_family = (uint8_t)family,
-					     .sdiag_protocol = IPPROTO_TCP,
-					     .idiag_ext = 1u << (INET_DIAG_INFO - 1),
-					     .idiag_states = ~left_out};
+	const struct tcp_request tcp = {
+		.head = {.sdiag_family = (uint8_t)family,
+			 .sdiag_protocol = (uint8_t)(protocol <= UINT8_MAX ? protocol : IPPROTO_RAW),
+			 .idiag_ext = 1u << (INET_DIAG_INFO - 1),
+			 .idiag_states = ~left_out},
+		.attribute = {.rta_len = RTA_LENGTH(sizeof(uint32_t)), .rta_type = INET_DIAG_REQ_PROTOCOL},
+		.protocol = (uint32_t)protocol};
 	const struct unix_diag_req local = {
 		.sdiag_family = AF_UNIX, .udiag_states = ~0u, .udiag_show = UDIAG_SHOW_PEER};
 
-	return family == AF_UNIX ? ask(fd, &local, sizeof(local)) : ask(fd, &tcp, sizeof(tcp));
+	if (family == AF_UNIX)
+		return ask(fd, &local, sizeof(local));
+	return ask(fd, &tcp, protocol <= UINT8_MAX ? sizeof(tcp.head) : sizeof(tcp));
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------------------
@@ -99,7 +110,7 @@ static const void *attribute(const struct nlmsghdr *head, size_t fixed, unsigned
 	return NULL;
 }
 
-static bool take_tcp(const struct nlmsghdr *head, struct pw_sock *ret_sock)
+static bool take_tcp(const struct nlmsghdr *head, int protocol, struct pw_sock *ret_sock)
 {
 	const size_t least = offsetof(struct tcp_info, tcpi_last_data_recv) + sizeof(uint32_t);
 	struct inet_diag_msg message;
@@ -112,7 +123,7 @@ static bool take_tcp(const struct nlmsghdr *head, struct pw_sock *ret_sock)
 	*ret_sock = (struct pw_sock){
 		.inode = message.idiag_inode, .state = state_of(message.idiag_state), .received_ms = UINT32_MAX};
 	info = attribute(head, sizeof(message), INET_DIAG_INFO, &size);
-	if (info && size >= least && message.idiag_state != TCP_STATE_LISTEN)
+	if (info && protocol == IPPROTO_TCP && size >= least && message.idiag_state != TCP_STATE_LISTEN)
 		memcpy(&ret_sock->received_ms, (const char *)info + offsetof(struct tcp_info, tcpi_last_data_recv),
 		       sizeof(ret_sock->received_ms));
 	return true;
@@ -140,7 +151,7 @@ static bool take_unix(const struct nlmsghdr *head, struct pw_sock *ret_sock)
 }
 
 /* One datagram of answers: 1 that was the end, 0 more to come, -errno. */
-static int take_all(const char *bytes, size_t size, int family, pw_sock_fn callback, void *context)
+static int take_all(const char *bytes, size_t size, int family, int protocol, pw_sock_fn callback, void *context)
 {
 	size_t used = 0;
 
@@ -159,7 +170,7 @@ static int take_all(const char *bytes, size_t size, int family, pw_sock_fn callb
 			memcpy(&error, NLMSG_DATA(head), sizeof(error));
 			return error < 0 ? error : -EBADMSG;
 		}
-		if ((family == AF_UNIX ? take_unix(head, &sock) : take_tcp(head, &sock)) && sock.inode &&
+		if ((family == AF_UNIX ? take_unix(head, &sock) : take_tcp(head, protocol, &sock)) && sock.inode &&
 		    !callback(context, &sock))
 			return -ECANCELED;
 		used += NLMSG_ALIGN(head->nlmsg_len);
@@ -167,7 +178,7 @@ static int take_all(const char *bytes, size_t size, int family, pw_sock_fn callb
 	return 0;
 }
 
-int pw_sockdiag_list(int family, pw_sock_fn callback, void *context)
+int pw_sockdiag_list(int family, int protocol, pw_sock_fn callback, void *context)
 {
 	_cleanup_fd_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	const struct timeval timeout = {.tv_sec = RECEIVE_TIMEOUT_S};
@@ -178,13 +189,13 @@ int pw_sockdiag_list(int family, pw_sock_fn callback, void *context)
 		return -ENOMEM;
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
 		return -errno;
-	r = ask_for(fd, family);
+	r = ask_for(fd, family, protocol);
 	while (r == 0) {
 		ssize_t size = recv(fd, bytes, REPLY_BYTES, 0);
 
 		if (size < 0)
 			return -errno;
-		r = size ? take_all(bytes, (size_t)size, family, callback, context) : -EBADMSG;
+		r = size ? take_all(bytes, (size_t)size, family, protocol, callback, context) : -EBADMSG;
 	}
 	return r < 0 ? r : 0;
 }

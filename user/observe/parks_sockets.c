@@ -34,7 +34,7 @@ void pw_park_sockets_add(const struct pw_parks *parks, struct pw_park_sockets *t
 	if (!file)
 		return;
 	to->known++;
-	to->closed += file->sock.state == PW_SOCK_CLOSED_BY_PEER;
+	to->closed += file->sock.state == PW_SOCK_CLOSED_BY_PEER || file->sock.state == PW_SOCK_DEAD;
 	if (file->sock.state != PW_SOCK_ESTABLISHED)
 		return;
 	to->established++;

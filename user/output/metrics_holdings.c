@@ -56,6 +56,7 @@ static void sockets(struct pw_writer *w, const struct pw_metric_target *t)
 
 	write_known(w, t, "family=\"tcp\",state=\"established\"", numbers->tcp_established);
 	write_known(w, t, "family=\"tcp\",state=\"close_wait\"", numbers->tcp_close_wait);
+	write_known(w, t, "family=\"tcp\",state=\"dead\"", numbers->tcp_dead);
 	write_known(w, t, "family=\"tcp\",state=\"listen\"", numbers->tcp_listen);
 	write_known(w, t, "family=\"tcp\",state=\"other\"", numbers->tcp_other);
 	write_known(w, t, "family=\"unix\",state=\"established\"", numbers->unix_connected);
@@ -99,7 +100,7 @@ const struct pw_metric_family pw_metrics_holdings[] = {
 	{"parkwatch_thread_limit_used", G, NULL, "Tasks in the cgroup whose pids.max that is.", pids_used, NULL},
 	{"parkwatch_timers", G, NULL, "Timers that the scheduler keeps.", timers, NULL},
 	{"parkwatch_open_files_limit", G, NULL, "RLIMIT_NOFILE, the soft one.", files_max, NULL},
-	{"parkwatch_sockets", G, NULL, "Its sockets by state.", sockets, NULL},
+	{"parkwatch_sockets", G, NULL, "Its sockets by state; dead: reset, and not yet closed here.", sockets, NULL},
 	{"parkwatch_sockets_abandoned", G, NULL,
 	 "Of them those that the other side has closed a minute ago or more, and this one has not.", sockets_abandoned,
 	 NULL},

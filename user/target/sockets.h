@@ -28,8 +28,8 @@ struct pw_socket_file {
 struct pw_sockets {
 	struct pw_socket_file *files; /* by fd */
 	size_t count;
-	bool same_namespace;
-	uint64_t taken_ns; /* CLOCK_BOOTTIME; 0: no look yet */
+	bool same_namespace; /* and the kernel has listed all of it: when they received last is known */
+	uint64_t taken_ns;   /* CLOCK_BOOTTIME; 0: no look yet */
 };
 
 #define PW_SOCKET_FILES_MAX 8192U	   /* about 1.5 us each */

@@ -30,6 +30,7 @@ var kinds = map[string]func(){
 	"timers":  timers,
 	"closed":  func() { closed("tcp", "127.0.0.1:0") },
 	"silent":  silent,
+	"reset":   reset,
 	"unix":    func() { closed("unix", fmt.Sprintf("@drains-%d", os.Getpid())) },
 }
 
@@ -66,6 +67,14 @@ func timers() {
 // closed: the other side has closed, this one does not.
 func closed(network, address string) {
 	client, server := connect(network, address)
+	client.Close()
+	keep(server)
+}
+
+// reset: the other side has reset it, as the kernel does when keep-alive finds nobody there.
+func reset() {
+	client, server := connect("tcp", "127.0.0.1:0")
+	client.(*net.TCPConn).SetLinger(0)
 	client.Close()
 	keep(server)
 }

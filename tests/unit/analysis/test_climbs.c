@@ -282,7 +282,7 @@ static void connections_that_nobody_closes_are_found(void **state)
 	assert_true(alert->growth_per_hour > 50 && alert->growth_per_hour < 70);
 	assert_non_null(strstr(alert->text, "20 connections were closed by the other side"));
 	assert_non_null(strstr(alert->text, "59 of 1,024 are open"));
-	assert_string_equal(alert->reproduce, "ss -tnp state close-wait | grep pid=4711");
+	assert_string_equal(alert->reproduce, "lsof -nP -p 4711 | grep -e CLOSE_WAIT -e 'protocol: TCP'");
 	world->holds.tcp_close_wait_long = 3;
 	run(world, 20, 0, 0, 0);
 	assert_int_equal(world->count, 2);

@@ -37,7 +37,7 @@ static struct pw_sock find(int family, int fd)
 
 	assert_int_equal(fstat(fd, &st), 0);
 	wanted.inode = st.st_ino;
-	assert_int_equal(pw_sockdiag_list(family, take, &wanted), 0);
+	assert_int_equal(pw_sockdiag_list(family, family == AF_UNIX ? 0 : IPPROTO_TCP, take, &wanted), 0);
 	assert_int_equal(wanted.times, 1);
 	return wanted.found;
 }
@@ -96,6 +96,35 @@ static void tcp_is_listed_with_what_it_received(void **state)
 	check_tcp(AF_INET6);
 }
 
+/* A connection of more than plain TCP is in a list of its own; its parts may be in the other one, too. */
+static void multipath_tcp_is_listed(void **state)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP), client, server;
+	struct wanted wanted = {};
+	socklen_t size = sizeof(address);
+	struct stat st;
+
+	(void)state;
+	if (listener < 0)
+		skip(); /* a kernel without it */
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 4), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+	assert_int_equal(connect(client, (struct sockaddr *)&address, size), 0);
+	server = accept(listener, NULL, NULL);
+	assert_true(server >= 0);
+	assert_int_equal(fstat(server, &st), 0);
+	wanted.inode = st.st_ino;
+	assert_int_equal(pw_sockdiag_list(AF_INET, IPPROTO_MPTCP, take, &wanted), 0);
+	assert_int_equal(wanted.times, 1);
+	assert_int_equal(wanted.found.state, PW_SOCK_ESTABLISHED);
+	close(client);
+	close(server);
+	close(listener);
+}
+
 static void streams_of_unix_are_closed_when_the_other_side_is_gone(void **state)
 {
 	int pair[2], datagrams[2];
@@ -128,7 +157,7 @@ static void a_list_can_be_left(void **state)
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(pw_sockdiag_list(AF_UNIX, stop, &count), -ECANCELED);
+	assert_int_equal(pw_sockdiag_list(AF_UNIX, 0, stop, &count), -ECANCELED);
 	assert_int_equal(count, 1);
 	close(pair[0]);
 	close(pair[1]);
@@ -169,6 +198,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tcp_is_listed_with_what_it_received),
+		cmocka_unit_test(multipath_tcp_is_listed),
 		cmocka_unit_test(streams_of_unix_are_closed_when_the_other_side_is_gone),
 		cmocka_unit_test(a_list_can_be_left),
 		cmocka_unit_test(lines_of_proc_are_read),

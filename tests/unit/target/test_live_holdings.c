@@ -162,6 +162,7 @@ static void threads_in_c_are_told_apart(void **state)
 #define CLOSED 15
 #define LOCAL  6
 #define SILENT 5
+#define RESET  4
 
 static struct pw_holdings look_at_sockets(struct pw_sockets *sockets, int pid, uint64_t boot_ns)
 {
@@ -224,6 +225,14 @@ static void check_sockets(struct go_target *go, struct pw_target *target)
 	assert_int_equal(numbers.tcp_close_wait_long, CLOSED);
 	assert_int_equal(numbers.unix_closed_long, LOCAL);
 	assert_null(pw_sockets_find(&sockets, 0));
+	assert_int_equal(numbers.tcp_dead, 0);
+	go_target_ask(go, "make reset 4");
+	for (int i = 0; i < TRIES && numbers.tcp_dead != RESET; i++) {
+		usleep(50000);
+		numbers = look_at_sockets(&sockets, go->pid, now_ns + PW_SOCKET_LONG_NS);
+	}
+	assert_int_equal(numbers.tcp_dead, RESET);
+	assert_int_equal(numbers.tcp_close_wait, CLOSED);
 	look_from_elsewhere(go->pid);
 	pw_sockets_done(&sockets);
 }
