@@ -149,8 +149,8 @@ enum pw_exit pw_replaying_run(struct pw_replaying *replaying, const char *path)
 {
 	_cleanup_(source_done) struct source source = {.fd = -1};
 	struct pw_analysis *analysis = NULL;
+	const struct pw_config *config;
 	struct pw_config defaults;
-	const struct pw_config *config = replaying->rules ? replaying->rules : &defaults;
 	enum pw_exit status = PW_EXIT_USAGE;
 	int r = open_source(&source, path);
 
@@ -159,6 +159,7 @@ enum pw_exit pw_replaying_run(struct pw_replaying *replaying, const char *path)
 		return PW_EXIT_USAGE;
 	}
 	pw_config_init(&defaults);
+	config = replaying->rules ? replaying->rules : &defaults;
 	if (pw_analysis_new(&analysis, &config->rules, replaying->on_transition, replaying->context) < 0 ||
 	    pw_analysis_judge_by(analysis, &config->rules, config->policy) < 0)
 		pw_log_usage(-ENOMEM, "out of memory");

@@ -31,7 +31,7 @@ struct happened {	       /* one alert, from firing to its end */
 };
 
 struct judged {
-	const struct pw_replaying *replaying;
+	struct pw_replaying replaying;
 	struct {
 		struct happened **items;
 		size_t count, capacity, max;
@@ -54,7 +54,7 @@ static void on_transition(void *context, const struct pw_alert *alert)
 {
 	struct judged *judged = context;
 	struct happened *happened = open_one(judged, alert->id);
-	uint64_t begin_ns = judged->replaying->first_wall_ns;
+	uint64_t begin_ns = judged->replaying.first_wall_ns;
 
 	if (!happened) {
 		happened = calloc(1, sizeof(*happened));
@@ -197,15 +197,14 @@ static void check_others(struct judged *judged)
 
 static enum pw_exit judge(struct judged *judged, const struct pw_rules_test *test)
 {
-	struct pw_replaying replaying = {
-		.rules = test->has_rules ? &test->config : NULL, .on_transition = on_transition, .context = judged};
 	enum pw_exit status;
 
-	judged->replaying = &replaying;
-	status = pw_replaying_run(&replaying, test->recording);
+	judged->replaying = (struct pw_replaying){
+		.rules = test->has_rules ? &test->config : NULL, .on_transition = on_transition, .context = judged};
+	status = pw_replaying_run(&judged->replaying, test->recording);
 	if (status != PW_EXIT_OK)
 		return status;
-	if (judged->lost || !replaying.records) {
+	if (judged->lost || !judged->replaying.records) {
 		pw_log_usage(-ENODATA, "'%s': %s", test->recording,
 			     judged->lost ? "more alerts than can be held against a test" : "no records");
 		return PW_EXIT_UNKNOWN;
