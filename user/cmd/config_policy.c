@@ -157,7 +157,7 @@ static int read_service(struct pw_config_reading *reading, const struct pw_yaml_
 	static const char *const keys[] = {"name", "owner", "runbook", "rules"};
 	char name[PW_CONFIG_TEXT_MAX / 2] = "", glob[PW_POLICY_PATTERN_SIZE * 2];
 	const struct pw_yaml_node *key, *value;
-	struct pw_policy_service *service;
+	struct pw_policy_service *service = NULL;
 	int r = read_service_name(reading, node, name, sizeof(name));
 
 	if (r < 0)
@@ -179,7 +179,7 @@ static int read_service(struct pw_config_reading *reading, const struct pw_yaml_
 		return pw_yaml_refuse(reading->yaml, pattern_node,
 				      "more than %d services, or a pattern of more than %d bytes",
 				      PW_POLICY_SERVICES_MAX, PW_POLICY_PATTERN_SIZE - 1);
-	if (r < 0)
+	if (r < 0 || !service)
 		return r;
 	service->line = pw_yaml_line(pattern_node);
 	for (size_t i = 0; !r && pw_yaml_pair(reading->yaml, node, i, &key, &value); i++) {
