@@ -13,28 +13,13 @@ YAML
 program=$(target dies 1.24 stripped)
 kinds=(exits killed panics leaves execs)
 
-# A cgroup of 64 MB for the one that eats: v1's memory controller or v2's, below ours.
+# A cgroup of 64 MB for the one that eats.
 oom_group=
-make_group() {
-	local v1 v2
-	v1=$(sed -n 's/^[0-9]*:\([^:]*,\)*memory\(,[^:]*\)*:/\/sys\/fs\/cgroup\/memory/p' /proc/self/cgroup)
-	v2=$(sed -n 's/^0::/\/sys\/fs\/cgroup/p' /proc/self/cgroup)
-	if [ -n "$v1" ]; then
-		[ -d "$v1" ] || v1=/sys/fs/cgroup/memory
-		oom_group=$v1/parkwatch-test-$$
-		mkdir "$oom_group" && echo 64M >"$oom_group/memory.limit_in_bytes"
-	else
-		[ -d "$v2" ] || v2=/sys/fs/cgroup
-		oom_group=$v2/parkwatch-test-$$
-		mkdir "$oom_group" && echo 64M >"$oom_group/memory.max" && { echo 0 >"$oom_group/memory.swap.max" || true; }
-	fi
-}
-if make_group 2>"$tmp/group.err"; then
+if memory_group eats $((64 << 20)) 2>"$tmp/group.err"; then
+	oom_group=$memory_group
 	kinds+=(eats)
 else
-	[ -z "$oom_group" ] || rmdir "$oom_group" 2>/dev/null || true
-	oom_group=
-	skip "an OOM kill" "no memory cgroup can be made here: $(tail -1 "$tmp/group.err")"
+	not_ok "a memory cgroup for an OOM kill" "$(cat "$tmp/group.err")"
 fi
 
 declare -A pid
@@ -122,5 +107,4 @@ equal "word for word" "$(cat "$PARKWATCH_DEATHS"/* | jq -r '"\(.process) \(.text
 	"$("$parkwatch" replay --json "$tmp/recording" | ends)"
 
 kill -KILL "${pid[execs]}" 2>/dev/null || true
-[ -z "$oom_group" ] || wait_until 5 rmdir "$oom_group" || true
 pass

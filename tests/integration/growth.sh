@@ -8,7 +8,7 @@ begin growth
 cat >"$tmp/fast.yaml" <<YAML
 include: ["$tmp/*"]
 snapshot_interval: 1s
-memory_interval: 2s
+memory_interval: 1s
 services:
   "leak-*": {name: leak, owner: team-leak, rules: {PW-G06: {level: critical}}}
   "twin-*": twin
@@ -20,6 +20,7 @@ rules:
   PW-G08: {enabled: no}
   PW-G09: {window: 1s, min_rate: 100, hold: 3s, warmup: 0}
   PW-H01: {bucket: 500ms, min_growth_mb: 4, novel_mb: 1, confirm: 2}
+  PW-H03: {bucket: 3s, confirm: 2}
   PW-G10: {bucket: 1s, age: 2s, life: 20s, min_added: 20, min_slope: 10, confirm: 2, warmup: 0, clear: 3s}
 YAML
 declare -A rule=([send]=PW-G01 [receive]=PW-G01 [select]=PW-G03 [waitgroup]=PW-G05 [cond]=PW-G05 [sleep]=PW-G06
@@ -55,6 +56,18 @@ start_hoard() { # NAME ARGS...
 	hoard_pid=$!
 	started+=("$!")
 }
+# In 128 MB each: 90 MB at first and 0.3 MB more a second; and 100 MB always.
+for version in 1.19 1.24 1.27; do
+	for name in fills twin-full; do
+		memory_group "$name-$version" $((128 << 20)) 2>"$tmp/group.err" ||
+			not_ok "$name-$version: a cgroup with a limit" "$(cat "$tmp/group.err")"
+		cp "$(target hoards "$version" stripped)" "$tmp/$name-$version"
+		bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$memory_group" "$tmp/$name-$version" \
+			$([ "$name" = fills ] && echo -start 9000 -rate 30 || echo -start 10000 -cap 10000) >/dev/null 2>"$tmp/$name-$version.err" </dev/null &
+		pid_of[$name-$version]=$!
+		started+=("$!")
+	done
+done
 start_hoard twin-hoard -cap 200
 start_hoard hoard
 for kind in receive cond sleep mutex iterator; do start_kind "leak-$kind-1.27" 1.27 "$kind"; done
@@ -102,6 +115,12 @@ contains "... in a sentence" "$(hoards | jq -r .text)" 'most at main\.keep \(mai
 contains "... and in the text" "$("$parkwatch" alerts --socket "$daemon_socket")" '^  growing: main\.keep main\.go:[0-9]+ \+[0-9.]+ MiB in [0-9.]+s \([0-9]+%\)'
 check "... looked at for the alert, not before" jq -e '(.fired | sub("\\.[0-9]+"; "") | fromdate) as $fired |
 	(.growing_read | sub("\\.[0-9]+"; "") | fromdate) >= $fired - 1' <<<"$(hoards)"
+for version in 1.19 1.24 1.27; do
+	limit() { "$parkwatch" alerts --all --json --socket "$daemon_socket" | jq ".alerts[] | select(.process == \"fills-$version\" and .rule == \"PW-H03\")"; }
+	check "go$version: the limit of its cgroup is near" wait_until 60 eval '[ -n "$(limit)" ]'
+	equal "go$version: ... which is critical, and of 128 MiB" "critical 134217728" "$(limit | jq -r '"\(.level) \(.limit)"')"
+	between "go$version: ... by seconds" 0 "$(limit | jq .eta_s)" 300
+done
 twins() { # the alerts of twins
 	"$parkwatch" alerts --json --socket "$daemon_socket" | jq -r '.alerts[] | select(.service == "twin") | "\(.process) \(.rule) \(.text)"'
 }

@@ -13,6 +13,7 @@ export PARKWATCH_DEATHS=$tmp/deaths # not the host's
 reached_pass=false
 failures=0
 started=()          # pids of ours
+memory_groups=()    # cgroups of ours
 declare -A target_in target_out target_pid_of
 
 begin() {
@@ -38,7 +39,7 @@ pass() {
 }
 
 cleanup() {
-	local status=$? pid
+	local status=$? pid group
 	set +e
 	for pid in "${started[@]}"; do kill -CONT "$pid" 2>/dev/null; kill -TERM "$pid" 2>/dev/null; done
 	for pid in "${started[@]}"; do
@@ -49,6 +50,7 @@ cleanup() {
 		kill -KILL "$pid" 2>/dev/null
 	done
 	wait 2>/dev/null
+	for group in "${memory_groups[@]}"; do wait_until 5 rmdir "$group"; done
 	if ! $reached_pass; then
 		echo "not ok - ${test_name:-${0##*/}}: did not reach the end (status $status)"
 		[ -s "$tmp/daemon.log" ] && tail -60 "$tmp/daemon.log"
@@ -136,6 +138,23 @@ tell() { # NAME COMMAND: its answer, one JSON line
 stop_target() { # NAME
 	kill -KILL "${target_pid_of[$1]}" 2>/dev/null || true
 	wait "${target_pid_of[$1]}" 2>/dev/null || true
+}
+
+memory_group() { # NAME BYTES: makes a cgroup with that limit, v1's or v2's, below ours; sets memory_group
+	local top limit=memory.limit_in_bytes
+	top=$(sed -n 's/^[0-9]*:\([^:]*,\)*memory\(,[^:]*\)*:/\/sys\/fs\/cgroup\/memory/p' /proc/self/cgroup)
+	if [ -n "$top" ]; then
+		[ -d "$top" ] || top=/sys/fs/cgroup/memory
+	else
+		limit=memory.max top=$(sed -n 's/^0::/\/sys\/fs\/cgroup/p' /proc/self/cgroup)
+		[ -d "$top" ] || top=/sys/fs/cgroup
+		grep -q memory "$top/cgroup.subtree_control" || echo +memory >"$top/cgroup.subtree_control" || return
+	fi
+	memory_group=$top/$(basename "$tmp")-$1
+	mkdir "$memory_group" || return
+	memory_groups+=("$memory_group")
+	echo "$2" >"$memory_group/$limit" || return
+	if [ "$limit" = memory.max ]; then echo 0 >"$memory_group/memory.swap.max" || true; fi # without swap there is no such file
 }
 
 # ---- parkwatch -------------------------------------------------------------------------------------------------------
