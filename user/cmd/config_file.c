@@ -383,8 +383,9 @@ int pw_config_read_tree(struct pw_config *config, struct pw_yaml *yaml, const ch
 	size_t read = 0;
 	int r = pw_policy_new(&policy);
 
-	if (!r)
-		r = pw_config_copy(&copy, config);
+	if (r < 0)
+		return r;
+	r = pw_config_copy(&copy, config);
 	if (r < 0)
 		return r;
 	reading.policy = policy;
